@@ -1,0 +1,32 @@
+"""Inkling's engine: a neural network written from scratch in NumPy, and everything about it that needs no screen."""
+
+from engine.checkpoint import CheckpointError, load, save
+from engine.checks import InklingError
+from engine.config import Config
+from engine.data import DataError, Dataset, load_mnist
+from engine.metrics import evaluate
+from engine.network import Network, dense_layers
+from engine.preprocessing import BlankDrawing, prepare, read_image
+from engine.training import Diverged, EpochEnd, Finished, StepEnd, Trainer
+
+__all__ = [
+    "BlankDrawing",
+    "CheckpointError",
+    "Config",
+    "DataError",
+    "Dataset",
+    "Diverged",
+    "EpochEnd",
+    "Finished",
+    "InklingError",
+    "Network",
+    "StepEnd",
+    "Trainer",
+    "dense_layers",
+    "evaluate",
+    "load",
+    "load_mnist",
+    "prepare",
+    "read_image",
+    "save",
+]

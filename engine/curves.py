@@ -1,0 +1,34 @@
+"""``Curve``: what a training measured at every step, thinned so that it never outgrows a page."""
+
+import numpy as np
+
+
+class Curve:
+    """Means over runs of neighbouring steps: at most ``limit`` points, however long the training.
+
+    Each point covers the same number of steps; when there are too many, neighbours are averaged in pairs.
+    """
+
+    def __init__(self, columns, limit=400):
+        self.columns, self.limit = columns, limit
+        self.steps_per_point = 1
+        self._points = []  # the mean of each full run of steps
+        self._sum, self._count = np.zeros(len(columns)), 0
+
+    def append(self, *values):
+        """Add one step's values, in the order of ``columns``."""
+        self._sum += values
+        self._count += 1
+        if self._count < self.steps_per_point:
+            return
+        self._points.append(self._sum / self._count)
+        self._sum, self._count = np.zeros(len(self.columns)), 0
+        if len(self._points) == self.limit:
+            pairs = np.array(self._points).reshape(-1, 2, len(self.columns))
+            self._points = list(pairs.mean(axis=1))
+            self.steps_per_point *= 2
+
+    def points(self):
+        """The points so far, (P, columns); the last one covers the steps that do not fill a point yet."""
+        rest = [self._sum / self._count] if self._count else []
+        return np.array(self._points + rest).reshape(-1, len(self.columns))

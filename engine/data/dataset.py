@@ -1,0 +1,59 @@
+"""``Dataset``: labelled images, and parts of them that share the bytes."""
+
+import hashlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from engine.checks import InklingError
+
+
+class DataError(InklingError):
+    """A data file that is missing, broken, or not what it says it is."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images (M, 28, 28) uint8 and labels (M,) uint8, both read-only and shared by everyone who uses them.
+
+    ``rows`` picks and orders the ones that belong to this set; None is all of them.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    name: str = ""
+    rows: np.ndarray | None = None
+
+    def __post_init__(self):
+        if len(self.images) != len(self.labels):
+            raise DataError(
+                f"{self.name or 'a data set'} must have as many labels as images, "
+                f"got {len(self.images):,} images and {len(self.labels):,} labels"
+            )
+        for array in (self.images, self.labels):
+            array.setflags(write=False)
+
+    def __len__(self):
+        return len(self.labels if self.rows is None else self.rows)
+
+    def take(self, positions):
+        """The images and labels at these positions of this set (an index array or a slice), copied."""
+        rows = positions if self.rows is None else self.rows[positions]
+        return self.images[rows], self.labels[rows]
+
+    def subset(self, positions):
+        """The set of only these positions; the images stay where they are."""
+        rows = np.arange(len(self)) if self.rows is None else self.rows
+        return replace(self, rows=rows[positions])
+
+    def split(self, size, rng):
+        """This set without ``size`` positions that ``rng`` draws, and the set of those."""
+        order = rng.permutation(len(self))
+        return self.subset(np.sort(order[size:])), self.subset(np.sort(order[:size]))
+
+    def fingerprint(self):
+        """What identifies these images and labels, for a checkpoint's header."""
+        images, labels = self.take(slice(None))
+        digest = hashlib.sha256(np.ascontiguousarray(images))
+        digest.update(np.ascontiguousarray(labels))
+        return {"name": self.name, "images": len(self), "sha256": digest.hexdigest()}

@@ -1,0 +1,116 @@
+"""From a drawing or photo to the 28 x 28 that MNIST's networks expect, stage by stage.
+
+The same as MNIST's authors did to their scans (LeCun et al., 1998, section III.A): the ink is cropped, scaled with its
+aspect ratio kept into 20 x 20, and placed in 28 x 28 by its centre of mass. Size and place on the canvas are then gone.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from engine.checks import InklingError
+
+SIDE, BOX, CENTRE = 28, 20, 14  # pixels; MNIST's centres of mass lie at index 14.0 in both axes
+FAINTEST = 0.08  # of the whole range: less contrast than this is paper, not ink
+NOISE = 0.15  # of the darkest ink: what is fainter belongs to the background
+LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
+
+
+class BlankDrawing(InklingError):
+    """There is no ink in the drawing."""
+
+
+def prepare(drawing):
+    """The drawing as the network sees it: (28, 28) float32 in [0, 1], ink bright on a background of 0.
+
+    ``drawing`` is (H, W, 4), (H, W, 3) or (H, W) uint8, or a PIL image: dark on light or light on dark, or ink in the alpha
+    channel alone. Raises ``BlankDrawing`` where there is no ink.
+    """
+    return centre(scale(crop(find_ink(drawing))))
+
+
+def read_image(path):
+    """The image file at ``path`` as a PIL image, upright; anything else raises ``InklingError``."""
+    try:
+        with Image.open(path) as image:
+            image.load()
+            return ImageOps.exif_transpose(image)
+    except FileNotFoundError:
+        raise InklingError(f"{path} must be an image file, and does not exist") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        reason = "is not one, or is broken" if isinstance(error, Image.UnidentifiedImageError) else f"failed: {error}"
+        raise InklingError(f"{Path(path)} must be an image file that Pillow reads, and {reason}") from None
+
+
+def find_ink(drawing):
+    """How much ink is on each pixel, (H, W) float32 in [0, 1], whatever the polarity."""
+    grey = _grey(_pixels(drawing))
+    paper = np.partition(grey, grey.size // 2, axis=None)[grey.size // 2]  # ink is the smaller part: the median is paper
+    lighter, darker = np.maximum(grey - paper, 0), np.maximum(paper - grey, 0)
+    ink = lighter if lighter.sum() > darker.sum() else darker
+    strongest = ink.max()
+    if strongest < FAINTEST:
+        raise BlankDrawing("a drawing must have ink on it, and this one is blank: draw a digit")
+    ink /= strongest
+    ink[ink < NOISE] = 0
+    return ink
+
+
+def crop(ink):
+    """The smallest rectangle with all the ink."""
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def scale(ink):
+    """The longer side scaled to 20 pixels, the other with it, anti-aliased."""
+    height, width = ink.shape
+    factor = BOX / max(height, width)
+    size = max(1, round(width * factor)), max(1, round(height * factor))
+    small = np.asarray(Image.fromarray(ink).resize(size, Image.Resampling.BILINEAR))
+    return small / small.max()
+
+
+def centre(small):
+    """The scaled ink placed in 28 x 28 so that its centre of mass lies in the middle, as far as it fits."""
+    image = np.zeros((SIDE, SIDE), np.float32)
+    mass = small.sum()
+    corner = []
+    for axis, length in enumerate(small.shape):
+        middle = (small.sum(axis=1 - axis) @ np.arange(length)) / mass
+        corner.append(int(np.clip(round(CENTRE - middle), 0, SIDE - length)))
+    top, left = corner
+    image[top : top + small.shape[0], left : left + small.shape[1]] = small
+    return image
+
+
+def _pixels(drawing):
+    """The drawing as a uint8 array of 2 axes, or of 3 with 3 or 4 channels."""
+    if isinstance(drawing, Image.Image):
+        if drawing.mode in ("1", "L", "RGB", "RGBA"):
+            drawing = np.asarray(drawing.convert("L") if drawing.mode == "1" else drawing)
+        elif drawing.mode[0] in "IF":  # 16 and 32 bits: Pillow's own conversion would clip them
+            values = np.asarray(drawing, np.float64)
+            low, span = values.min(), np.ptp(values)
+            drawing = ((values - low) * (255 / span if span else 0)).astype(np.uint8)
+        else:
+            drawing = np.asarray(drawing.convert("RGBA"))
+    drawing = np.asarray(drawing)
+    shape_fits = drawing.ndim == 2 or (drawing.ndim == 3 and drawing.shape[2] in (3, 4))
+    if not shape_fits or drawing.dtype != np.uint8 or not drawing.size:
+        raise InklingError(
+            f"a drawing must be (H, W, 4), (H, W, 3) or (H, W) uint8 or a PIL image, got {drawing.shape} {drawing.dtype}"
+        )
+    return drawing
+
+
+def _grey(pixels):
+    """Brightness (H, W) float32 in [0, 1]; transparency shows whichever of black and white sets the ink off more."""
+    if pixels.ndim == 2:
+        return pixels * np.float32(1 / 255)
+    grey = pixels[..., :3] @ (LUMINANCE / 255)
+    if pixels.shape[2] == 3 or pixels[..., 3].min() == 255:
+        return grey
+    alpha = pixels[..., 3] * np.float32(1 / 255)
+    return max((grey * alpha, grey * alpha + (1 - alpha)), key=np.std)
