@@ -7,6 +7,7 @@ say, the architecture against the number of parameters, and every number for fin
 import json
 import os
 import zipfile
+from contextlib import suppress
 from math import prod
 from pathlib import Path
 from uuid import uuid4
@@ -37,7 +38,7 @@ def save(path, network, **info):
     }
     text = np.frombuffer(json.dumps(header).encode(), np.uint8)
     path = Path(path)
-    part = path.with_name(f"{path.name}.{uuid4().hex[:8]}.part")  # beside it, so that the renaming is atomic
+    part = path.parent / f"{path.name}.{uuid4().hex[:8]}.part"  # beside it, so that the renaming is atomic
     try:
         with open(part, "xb") as file:
             np.savez_compressed(file, header=text, parameters=network.parameters)
@@ -47,7 +48,8 @@ def save(path, network, **info):
     except OSError as error:
         raise CheckpointError(f"{path} cannot be written: {error.strerror or error}") from None
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # nothing there: it has been renamed, or could not be made
+            part.unlink()
 
 
 def load(path):
@@ -55,7 +57,7 @@ def load(path):
 
     ``path`` may also be a file open for reading bytes. Raises ``CheckpointError`` for anything that is not a sound network.
     """
-    name = str(getattr(path, "name", path))
+    name = str(path) if isinstance(path, str | os.PathLike) else getattr(path, "name", "the file")
     try:
         arrays = _read_arrays(path)
         return _from_header(arrays) if "header" in arrays else _from_plain(arrays)
@@ -68,28 +70,32 @@ def load(path):
 
 
 def _read_arrays(path):
-    """Every array of the archive by name, none of them larger than a network may be."""
-    arrays = {}
+    """Every array of the archive by name, all of them together no larger than a network may be."""
+    arrays, room = {}, 8 * MAX_PARAMETERS
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
         if len(members) > MAX_MEMBERS:
             raise CheckpointError(f"it must hold at most {MAX_MEMBERS} arrays, got {len(members)}")
         for member in members:
             name = member.filename.removesuffix(".npy")
+            if name in arrays:
+                raise CheckpointError(f"it must hold each array once, got {name} twice")
             with archive.open(member) as file:
-                arrays[name] = _read_array(file, name, MAX_HEADER if name == "header" else 8 * MAX_PARAMETERS)
+                arrays[name] = _read_array(file, name, MAX_HEADER if name == "header" else room)
+            room -= arrays[name].nbytes
     return arrays
 
 
 def _read_array(file, name, limit):
     """One array in NumPy's format; its header is checked before anything of the size it announces is allocated."""
     version = np.lib.format.read_magic(file)
-    read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
-    if read_header is None:
-        raise CheckpointError(f"{name} must be in NumPy's array format 1.0 or 2.0, got {version}")
-    shape, fortran, dtype = read_header(file)
+    if version != (1, 0):  # what NumPy writes for numbers; later versions allow headers of gigabytes
+        raise CheckpointError(f"{name} must be in NumPy's array format 1.0, got {version}")
+    shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
     if dtype.kind not in "fu" or dtype.hasobject:
         raise CheckpointError(f"{name} must be numbers, got {dtype}")
+    if min(shape, default=0) < 0:
+        raise CheckpointError(f"{name} must have a shape of whole numbers from 0, got {shape}")
     size = prod(shape) * dtype.itemsize
     if size > limit:
         raise CheckpointError(f"{name} must have at most {limit:,} bytes, its shape {shape} announces {size:,}")

@@ -3,6 +3,8 @@
 import argparse
 import json
 import sys
+import warnings
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +13,13 @@ from tqdm import tqdm
 
 from engine.activations import ACTIVATIONS
 from engine.checkpoint import load, save
-from engine.checks import InklingError
+from engine.checks import InklingError, check_integer
 from engine.config import Config
 from engine.data import load_mnist, read_folder
 from engine.initializers import INITIALIZERS
 from engine.losses import LOSSES
 from engine.metrics import evaluate
-from engine.network import dense_layers
+from engine.network import CLASSES, FLAT_IMAGE, dense_layers
 from engine.optimizers import OPTIMIZERS
 from engine.preprocessing import prepare, read_image
 from engine.training import Diverged, EpochEnd, StepEnd, Trainer
@@ -28,6 +30,7 @@ LOSS_OF_OUTPUT = {loss.output: loss for loss in reversed(LOSSES.values())}  # to
 def main(arguments=None):
     """Run one command; returns the exit status: 0, or 2 after one line on stderr that says what was wrong."""
     options = _parser().parse_args(arguments)
+    warnings.filterwarnings("ignore", module="PIL")  # a file that cannot be read is an error, and has its line
     try:
         options.run(options)
     except InklingError as error:
@@ -136,17 +139,17 @@ def train(options):
         patience=options.patience,
         seed=options.seed,
     )
-    if options.out and not options.out.resolve().parent.is_dir():
-        raise InklingError(f"--out must be in a folder that exists, got {options.out}")
+    if options.out and (options.out.is_dir() or not options.out.resolve().parent.is_dir()):
+        raise InklingError(f"--out must be a file in a folder that exists, got {options.out}")
     train_set, test_set = _load_data(options.data)
     trainer = Trainer.from_config(config, train_set)
-    _show(trainer, quiet=options.json)
+    end = _show(trainer, quiet=options.json)
 
     test = evaluate(trainer.network, test_set, trainer.loss)
     history = [event._asdict() for event in trainer.history]
     report = {
         "test_accuracy": test.accuracy,
-        "validation_accuracy": history[-1]["validation_accuracy"] if history else None,
+        "validation_accuracy": history[(end.best_epoch or end.epoch) - 1]["validation_accuracy"],
         "samples_per_second": trainer.samples_per_second,
         "seconds": trainer.seconds,
         "parameters": trainer.network.parameters.size,
@@ -163,7 +166,7 @@ def train(options):
 
 
 def _show(trainer, quiet):
-    """Run ``trainer`` to its end behind a progress bar, with a line for each epoch unless ``quiet``."""
+    """Run ``trainer`` to its end behind a progress bar, with a line for each epoch unless ``quiet``; return the end."""
     total = trainer.steps_per_epoch * trainer.config.epochs
     with tqdm(total=total, unit=" steps", disable=None, mininterval=0.2) as bar:
         for event in trainer:
@@ -181,10 +184,20 @@ def _show(trainer, quiet):
                 raise InklingError(
                     f"training diverged at step {event.step:,}: the loss is {event.loss}; try a smaller --learning-rate"
                 )
+    return event
+
+
+def _load_reader(path):
+    """The network at ``path``, which must read digits."""
+    network = load(path)
+    if prod(network.input_shape) != prod(FLAT_IMAGE) or network.output_shape != (CLASSES,):
+        shapes = f"inputs {network.input_shape} and outputs {network.output_shape}"
+        raise InklingError(f"{path} must read images of 28 x 28 pixels as {CLASSES} digits, got {shapes}")
+    return network
 
 
 def evaluate_model(options):
-    network = load(options.model)
+    network = _load_reader(options.model)
     _, test_set = _load_data(options.data)
     result = evaluate(network, test_set, LOSS_OF_OUTPUT[network.output])
     if options.json:
@@ -194,7 +207,7 @@ def evaluate_model(options):
 
 
 def predict(options):
-    network = load(options.model)
+    network = _load_reader(options.model)
     probabilities = network.predict_proba(np.array([_prepared(path) for path in options.images]))
     rows = [
         {"image": path, "digit": int(row.argmax()), "confidence": float(row.max()), "probabilities": row.tolist()}
@@ -216,13 +229,19 @@ def _prepared(path):
 
 
 def samples(options):
+    each = check_integer("--each", options.each, 1, 10_000)
     _, test_set = _load_data(options.data)
     images, labels = test_set.take(slice(None))
-    options.folder.mkdir(parents=True, exist_ok=True)
-    for digit in range(10):
-        for position, row in enumerate(np.flatnonzero(labels == digit)[: options.each]):
-            Image.fromarray(images[row]).save(options.folder / f"digit_{digit}_sample_{position}.png")
-    print(f"wrote {len(list(options.folder.glob('digit_*_sample_*.png')))} images to {options.folder}")
+    written = 0
+    try:
+        options.folder.mkdir(parents=True, exist_ok=True)
+        for digit in range(CLASSES):
+            for position, row in enumerate(np.flatnonzero(labels == digit)[:each]):
+                Image.fromarray(images[row]).save(options.folder / f"digit_{digit}_sample_{position}.png")
+                written += 1
+    except OSError as error:
+        raise InklingError(f"{options.folder} cannot be written to: {error.strerror or error}") from None
+    print(f"wrote {written:,} images to {options.folder}")
 
 
 def data(options):

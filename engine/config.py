@@ -2,10 +2,10 @@
 
 from dataclasses import asdict, dataclass, fields
 
-from engine.checks import InklingError, check_choice, check_integer, check_number
+from engine.checks import InklingError, check_choice, check_integer, check_number, shown
 from engine.layers import Layer, layer_from_json
 from engine.losses import LOSSES
-from engine.network import Network, dense_layers
+from engine.network import CLASSES, FLAT_IMAGE, Network, dense_layers, plan
 from engine.optimizers import OPTIMIZERS
 
 VALIDATION_SIZE = 5_000
@@ -24,11 +24,11 @@ class Config:
     layers: tuple[Layer, ...] = dense_layers((128,))
     loss: str = "cross_entropy"
     optimizer: str = "adam"
-    learning_rate: float = 0.001
+    learning_rate: float = 0.002
     momentum: float = 0.9
     weight_decay: float = 0.0
-    batch_size: int | None = 64
-    epochs: int = 8
+    batch_size: int | None = 128
+    epochs: int = 6
     images: int = 60_000
     validation_size: int | None = None
     patience: int | None = None
@@ -38,7 +38,10 @@ class Config:
         check_choice("loss", self.loss, LOSSES)
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
         if not isinstance(self.layers, list | tuple) or not all(isinstance(layer, Layer) for layer in self.layers):
-            raise InklingError(f"layers must be a tuple of layers, got {self.layers!r}")
+            raise InklingError(f"layers must be a tuple of layers, got {shown(self.layers)}")
+        outputs = plan(self.layers, FLAT_IMAGE)[-1][0]
+        if outputs != (CLASSES,):
+            raise InklingError(f"layers must end in {CLASSES} outputs, one for each digit, got {shown(outputs)}")
         settle = {
             "layers": tuple(self.layers),
             "learning_rate": check_number("learning_rate", self.learning_rate, 0, 10, open_low=True),
@@ -48,17 +51,24 @@ class Config:
             "images": check_integer("images", self.images, 1, 10_000_000),
             "seed": check_integer("seed", self.seed, 0, 2**63 - 1),
         }
+        if self.batch_size is not None:
+            settle["batch_size"] = check_integer("batch_size", self.batch_size, 1, 10_000_000)
+        if self.patience is not None:
+            settle["patience"] = check_integer("patience", self.patience, 1, 100_000)
+        if self.validation_size is not None:
+            settle["validation_size"] = check_integer("validation_size", self.validation_size, 0, settle["images"] - 1)
         for name, value in settle.items():
             object.__setattr__(self, name, value)
-        if self.batch_size is not None:
-            check_integer("batch_size", self.batch_size, 1, 10_000_000)
-        if self.patience is not None:
-            check_integer("patience", self.patience, 1, 100_000)
-        if self.validation_size is None:
-            object.__setattr__(self, "validation_size", min(VALIDATION_SIZE, self.images // 10))
-        check_integer("validation_size", self.validation_size, 0, self.images - 1)
-        if self.patience is not None and not self.validation_size:
+        if self.patience is not None and self.validation_size == 0:
             raise InklingError("patience needs a validation set, got validation_size 0")
+
+    def held_back(self, images):
+        """How many of ``images`` training images are for validation; raises where none would be left to train on."""
+        if self.validation_size is None:
+            return min(VALIDATION_SIZE, images // 10)
+        if self.validation_size >= images:
+            raise InklingError(f"validation_size must leave some of {images:,} images to train on, got {self.validation_size:,}")
+        return self.validation_size
 
     def network(self, rng):
         """A new network of these layers, initialised from ``rng``."""

@@ -138,7 +138,10 @@ class Network:
         return self.predict_proba(images).argmax(axis=1)
 
     def _checked(self, images):
-        images = np.asarray(images)
+        try:
+            images = np.asarray(images)
+        except ValueError:
+            raise InklingError("images must be one array, got rows of different lengths") from None
         size = prod(self.input_shape)
         shapes = {(size,), self.input_shape} | ({IMAGE_SHAPE} if (size,) == FLAT_IMAGE else set())
         if images.shape[1:] not in shapes:

@@ -96,7 +96,10 @@ def _pixels(drawing):
             drawing = ((values - low) * (255 / span if span else 0)).astype(np.uint8)
         else:
             drawing = np.asarray(drawing.convert("RGBA"))
-    drawing = np.asarray(drawing)
+    try:
+        drawing = np.asarray(drawing)
+    except ValueError:
+        raise InklingError("a drawing must be one array or a PIL image, got rows of different lengths") from None
     shape_fits = drawing.ndim == 2 or (drawing.ndim == 3 and drawing.shape[2] in (3, 4))
     if not shape_fits or drawing.dtype != np.uint8 or not drawing.size:
         raise InklingError(

@@ -94,7 +94,7 @@ class Trainer:
         rngs = streams(config.seed)
         if len(train_set) > config.images:
             train_set = train_set.subset(slice(config.images))
-        size = min(config.validation_size, len(train_set) - 1)
+        size = config.held_back(len(train_set))
         train_set, validation_set = train_set.split(size, rngs["split"]) if size else (train_set, None)
         return cls(config.network(rngs["weights"]), config.make_optimizer(), train_set, validation_set, config)
 
@@ -173,7 +173,7 @@ class Trainer:
             self.seconds,
         )
         self.history.append(event)
-        if self.config.patience and (self._best is None or validation.loss < self._best[0]):
+        if validation and self.config.patience and (self._best is None or validation.loss < self._best[0]):
             self._best = validation.loss, self.epoch, self.network.parameters.copy()
         return event
 

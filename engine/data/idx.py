@@ -2,6 +2,7 @@
 
 import gzip
 import zlib
+from contextlib import contextmanager
 from math import prod
 from pathlib import Path
 
@@ -22,17 +23,24 @@ def find(folder, name):
             return path
 
 
-def read_payload(path, limit=MAX_PAYLOAD):
-    """The bytes of a file, decompressed if they are gzip's, whatever the file is called; at most ``limit`` + 1."""
+@contextmanager
+def opened(path):
+    """The file at ``path`` for reading bytes, decompressed if they are gzip's, whatever the file is called."""
     try:
         with open(path, "rb") as raw:
             compressed = raw.read(2) == b"\x1f\x8b"
             raw.seek(0)
-            return (gzip.GzipFile(fileobj=raw) if compressed else raw).read(limit + 1)
+            yield gzip.GzipFile(fileobj=raw) if compressed else raw
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{path} must be a whole gzip file, got a broken one: {error}") from None
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
+
+
+def read_payload(path, limit):
+    """The payload of a file; at most ``limit`` + 1 bytes of it, which shows one that is too long."""
+    with opened(path) as file:
+        return file.read(limit + 1)
 
 
 def header(array):
@@ -42,21 +50,25 @@ def header(array):
 
 def read_idx(path, dimensions):
     """The read-only uint8 array in the IDX file ``path``, plain or gzip, which must have ``dimensions`` axes."""
-    payload = read_payload(path)
     start = 4 + 4 * dimensions
     magic = bytes([0, 0, UNSIGNED_BYTES, dimensions])
-    if payload[:4] != magic:
-        raise DataError(f"{path} must start with the magic number 0x{magic.hex()}, got 0x{payload[:4].hex() or '(nothing)'}")
-    if len(payload) < start:
-        raise DataError(f"{path} must have a header of {start} bytes, got {len(payload)}")
-    shape = tuple(int(n) for n in np.frombuffer(payload, ">u4", dimensions, offset=4))
-    expected = start + prod(shape)
-    if expected > MAX_PAYLOAD:
-        raise DataError(f"{path} must hold at most {MAX_PAYLOAD:,} bytes, its header announces {expected:,}")
-    if len(payload) != expected:
-        got = f"{len(payload):,}" if len(payload) <= MAX_PAYLOAD else "more"
-        raise DataError(f"{path} must hold {expected:,} bytes for its shape {shape}, got {got}")
-    return np.frombuffer(payload, np.uint8, offset=start).reshape(shape)
+    with opened(path) as file:
+        head = file.read(start)
+        if head[:4] != magic:
+            raise DataError(
+                f"{path} must start with the magic number 0x{magic.hex()}, got 0x{head[:4].hex() or '(nothing)'}"
+            )
+        if len(head) < start:
+            raise DataError(f"{path} must have a header of {start} bytes, got {len(head)}")
+        shape = tuple(int(n) for n in np.frombuffer(head, ">u4", dimensions, offset=4))
+        size = prod(shape)
+        if start + size > MAX_PAYLOAD:
+            raise DataError(f"{path} must hold at most {MAX_PAYLOAD:,} bytes, its header announces {start + size:,}")
+        values = file.read(size + 1)  # one more than announced shows a file that is too long
+    if len(values) != size:
+        got = f"{start + len(values):,}" if len(values) < size else "more"
+        raise DataError(f"{path} must hold {start + size:,} bytes for its shape {shape}, got {got}")
+    return np.frombuffer(values, np.uint8).reshape(shape)
 
 
 def read_pair(images_path, labels_path, name=""):

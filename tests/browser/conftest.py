@@ -1,0 +1,147 @@
+"""A real browser before a real server."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from time import monotonic, sleep
+from urllib.request import urlopen
+
+import pytest
+from helpers import ROOT, need
+
+from engine.data import mnist as mnist_module
+
+SCREENSHOTS = Path(__file__).with_name("screenshots")
+BROWSERS = [
+    os.environ.get("INKLING_CHROMIUM", ""),
+    "/usr/bin/chromium",
+    "/usr/bin/chromium-browser",
+    "/usr/bin/google-chrome",
+]
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def serve(environment):
+    """Start the app on a free port; returns the process and its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.port", str(port)]
+    process = subprocess.Popen(command, cwd=ROOT, env=os.environ | environment, stdout=subprocess.DEVNULL)
+    deadline = monotonic() + 30
+    while True:
+        try:
+            urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1)
+            return process, f"http://localhost:{port}"
+        except OSError:
+            assert process.poll() is None, "the server ended at its start"
+            assert monotonic() < deadline, "the server did not answer within 30 s"
+            sleep(0.1)
+
+
+@pytest.fixture(scope="session")
+def app(mnist):
+    """The address of a running app that has MNIST."""
+    folder = ROOT.parent / "shared" / "mnist"
+    process, url = serve({mnist_module.FOLDER_VARIABLE: str(folder)} if folder.is_dir() else {})
+    yield url
+    process.terminate()
+    process.wait(10)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    playwright = (
+        pytest.importorskip("playwright.sync_api") if "browser" not in os.environ.get("INKLING_REQUIRE", "") else None
+    )
+    if playwright is None:
+        import playwright.sync_api as playwright
+    executable = next((path for path in BROWSERS if path and Path(path).is_file()), None)
+    if executable is None:
+        need("browser", f"no chromium is in {', '.join(filter(None, BROWSERS))}; INKLING_CHROMIUM may name one")
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=executable, args=QUIET)
+        yield chromium
+        chromium.close()
+
+
+class Visitor:
+    """A page in a fresh session, with what a visitor does on it; notes every request that leaves this machine."""
+
+    def __init__(self, page, url):
+        self.page, self.url, self.outside, self.errors = page, url, [], []
+        page.on("request", lambda request: self._note(request.url))
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def _note(self, url):
+        if not url.startswith((self.url, self.url.replace("http", "ws", 1), "data:", "blob:")):
+            self.outside.append(url)
+
+    def open(self, path=""):
+        self.page.goto(self.url + path)
+        return self
+
+    def canvas(self):
+        surface = self.page.locator("canvas.upper-canvas")
+        surface.wait_for()
+        self.page.wait_for_function(
+            "() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState !== 'running'"
+        )
+        return surface
+
+    def stroke(self, *points):
+        """Draw with the mouse through these points of the canvas."""
+        box = self.canvas().bounding_box()
+        at = [(box["x"] + x, box["y"] + y) for x, y in points]
+        self.page.mouse.move(*at[0])
+        self.page.mouse.down()
+        for point in at[1:]:
+            self.page.mouse.move(*point, steps=8)
+        self.page.mouse.up()
+
+    def digit(self):
+        return self.page.locator(".inkling-digit")
+
+    def button(self, name):
+        return (
+            self.page.get_by_test_id("stMain")
+            .get_by_role("button", name=name, exact=True)
+            .and_(self.page.locator("[data-testid^=stBaseButton]"))
+        )
+
+    def go_to(self, title):
+        self.page.get_by_role("link", name=title, exact=True).click()
+        self.page.get_by_role("heading", level=1).filter(has_text=title).wait_for()
+
+    def picture(self, name):
+        """Keep a screenshot for a person to look at."""
+        SCREENSHOTS.mkdir(exist_ok=True)
+        self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+
+@pytest.fixture
+def visit(browser, app):
+    """Open a fresh session: ``visit(width=..., height=..., dark=..., touch=...)``."""
+    contexts = []
+
+    def arrive(path="", width=1280, height=800, dark=False, touch=False):
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light", has_touch=touch
+        )
+        contexts.append(context)
+        context.set_default_timeout(20_000)
+        return Visitor(context.new_page(), app).open(path)
+
+    yield arrive
+    for context in contexts:
+        context.close()

@@ -1,0 +1,46 @@
+"""What every test can ask for. No test reaches the internet: the mirrors are replaced before the first one runs."""
+
+import pytest
+from helpers import SHARED, make_digits, need, read_strokes, write_idx_folder
+
+from engine.data import load_mnist
+from engine.data import mnist as mnist_module
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_mirrors():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mnist_module, "MIRRORS", ("http://127.0.0.1:9/",))
+        yield
+
+
+@pytest.fixture(scope="session")
+def mnist():
+    """The real train and test sets."""
+    with pytest.MonkeyPatch.context() as patch:
+        if (SHARED / "mnist").is_dir():
+            patch.setenv(mnist_module.FOLDER_VARIABLE, str(SHARED / "mnist"))
+        if mnist_module.local_folder() is None:
+            need("mnist", f"MNIST is neither in {SHARED / 'mnist'}, nor in INKLING_MNIST_DIR, nor in the cache")
+        yield load_mnist()
+
+
+@pytest.fixture(scope="session")
+def strokes():
+    """Pen-drawn digits of many writers."""
+    path = SHARED / "strokes" / "pen_digits.jsonl.gz"
+    if not path.is_file():
+        need("strokes", f"the pen-drawn digits are not in {path}")
+    return read_strokes(path)
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """A small data set that a small network learns within a second."""
+    return make_digits(600)
+
+
+@pytest.fixture(scope="session")
+def idx_folder(tmp_path_factory):
+    """A folder of IDX files, 1,200 training and 300 test images, for ``--data``."""
+    return write_idx_folder(tmp_path_factory.mktemp("idx") / "blots", make_digits(1200, 1), make_digits(300, 2))

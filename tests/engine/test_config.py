@@ -1,0 +1,170 @@
+import json
+import math
+from dataclasses import FrozenInstanceError
+
+import numpy as np
+import pytest
+from helpers import outcome
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.activations import ACTIVATIONS
+from engine.checks import InklingError
+from engine.config import Config
+from engine.initializers import INITIALIZERS
+from engine.layers import Activation, Dense
+from engine.losses import LOSSES
+from engine.network import dense_layers
+from engine.optimizers import OPTIMIZERS
+
+layers = st.builds(
+    dense_layers,
+    st.lists(st.integers(1, 200), max_size=4),
+    st.sampled_from(sorted(ACTIVATIONS)),
+    st.sampled_from(sorted(INITIALIZERS)),
+)
+configs = st.builds(
+    Config,
+    layers=layers,
+    loss=st.sampled_from(sorted(LOSSES)),
+    optimizer=st.sampled_from(sorted(OPTIMIZERS)),
+    learning_rate=st.floats(1e-12, 10),
+    momentum=st.floats(0, 0.9999),
+    weight_decay=st.floats(0, 1),
+    batch_size=st.none() | st.integers(1, 10_000_000),
+    epochs=st.integers(1, 100_000),
+    images=st.integers(2_000, 10_000_000),
+    validation_size=st.none() | st.integers(1, 1999),
+    patience=st.none() | st.integers(1, 100_000),
+    seed=st.integers(0, 2**63 - 1),
+)
+anything = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.sampled_from([10**400, -(10**400), 2**64, 0, -1, "", "relu", "dense", "NaN"])
+    | st.floats()
+    | st.text(max_size=10),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8) | st.just("layer"), inner, max_size=3),
+    max_leaves=6,
+)
+FIELDS = list(Config().to_json())
+
+
+@settings(deadline=None)
+@given(configs)
+def test_json_round_trip(config):
+    assert Config.from_json(json.loads(json.dumps(config.to_json()))) == config
+
+
+def test_numpy_numbers_become_plain_ones():
+    config = Config(
+        batch_size=np.int64(5),
+        epochs=np.int32(2),
+        patience=np.int64(3),
+        validation_size=np.int64(100),
+        learning_rate=np.float32(0.5),
+        seed=np.uint8(1),
+    )
+    assert Config.from_json(json.loads(json.dumps(config.to_json()))) == config
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.dictionaries(st.sampled_from(FIELDS), anything, max_size=4) | anything)
+def test_hostile_json_raises_one_line_or_gives_a_config_that_works(value):
+    config, message = outcome(InklingError, Config.from_json, value)
+    if message is not None:
+        assert message
+        assert "\n" not in message
+    else:
+        assert Config.from_json(json.loads(json.dumps(config.to_json()))) == config
+
+
+HOSTILE = [None, "", "5", [], [5], {}, True, math.nan, math.inf, -math.inf, 10**400, -(10**400), 10**5000, 1j, "x" * 10**6]
+
+
+@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize("value", HOSTILE, ids=lambda value: f"{type(value).__name__}")
+def test_wrong_values_of_every_field_are_refused_by_name(field, value):
+    if value is None and field in ("batch_size", "validation_size", "patience"):
+        return  # None says something there
+    with pytest.raises(InklingError) as caught:
+        Config.from_json({field: value})
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 500
+    assert "layer" in str(caught.value) if field == "layers" else field in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "parts"),
+    [
+        ("learning_rate", -1, ["learning_rate", "(0, 10]", "-1"]),
+        ("learning_rate", 0, ["learning_rate", "(0, 10]", "got 0"]),
+        ("learning_rate", 10.5, ["learning_rate", "(0, 10]", "10.5"]),
+        ("momentum", 1, ["momentum", "0.9999", "got 1"]),
+        ("weight_decay", -0.1, ["weight_decay", "[0, 1]", "-0.1"]),
+        ("batch_size", 0, ["batch_size", "from 1", "got 0"]),
+        ("batch_size", 2.5, ["batch_size", "whole number", "2.5"]),
+        ("epochs", 0, ["epochs", "from 1", "got 0"]),
+        ("images", 0, ["images", "from 1", "got 0"]),
+        ("validation_size", 60_000, ["validation_size", "59,999", "60000"]),
+        ("validation_size", -1, ["validation_size", "-1"]),
+        ("patience", 0, ["patience", "from 1", "got 0"]),
+        ("seed", -1, ["seed", "from 0", "-1"]),
+        ("loss", "hinge", ["loss", "cross_entropy", "hinge"]),
+        ("optimizer", "lbfgs", ["optimizer", "adam", "lbfgs"]),
+    ],
+)
+def test_messages_say_name_range_and_what_came(field, value, parts):
+    with pytest.raises(InklingError) as caught:
+        Config(**{field: value})
+    for part in parts:
+        assert part in str(caught.value)
+
+
+def test_limits_themselves_are_allowed():
+    Config(learning_rate=10, momentum=0, weight_decay=1, batch_size=1, epochs=1, images=1, seed=0)
+    Config(momentum=0.9999, weight_decay=0, images=10, validation_size=9, seed=2**63 - 1)
+
+
+def test_patience_needs_a_validation_set():
+    with pytest.raises(InklingError, match="patience"):
+        Config(patience=2, validation_size=0)
+
+
+@pytest.mark.parametrize(("images", "expected"), [(60_000, 5_000), (50_000, 5_000), (1_000, 100), (9, 0), (1, 0)])
+def test_validation_is_5000_or_a_tenth_of_fewer_images(images, expected):
+    assert Config().held_back(images) == expected
+
+
+def test_unknown_keys_are_named():
+    with pytest.raises(InklingError, match="learning_rte"):
+        Config.from_json({"learning_rte": 0.1})
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [(), (Dense(3),), (Activation("relu"),), (Dense(65_536), Dense(65_536), Dense(10))],
+    ids=["none", "three classes", "784 classes", "too large"],
+)
+def test_layers_that_cannot_read_digits_are_refused(layers):
+    with pytest.raises(InklingError):
+        Config(layers=layers)
+
+
+def test_a_config_is_frozen():
+    with pytest.raises(FrozenInstanceError):
+        Config().epochs = 3
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimizer_is_the_one_named_with_the_momentum_given(name):
+    optimizer = Config(optimizer=name, momentum=0.7).make_optimizer()
+    assert type(optimizer) is OPTIMIZERS[name]
+    if name in ("momentum", "nesterov"):
+        assert optimizer.momentum == 0.7
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_network_reads_its_outputs_as_the_loss_does(loss):
+    assert Config(loss=loss).network(np.random.default_rng(0)).output == LOSSES[loss].output

@@ -1,0 +1,96 @@
+import math
+
+import numpy as np
+import pytest
+from helpers import slope_error
+
+from engine.losses import LOSSES, OUTPUTS
+
+each = pytest.mark.parametrize("name", LOSSES)
+
+
+def softmax(row):
+    top = max(row)
+    parts = [math.exp(z - top) for z in row]
+    return [part / sum(parts) for part in parts]
+
+
+def squares(row, label):
+    return sum((y - (k == label)) ** 2 for k, y in enumerate(row)) / len(row)
+
+
+BY_HAND = {  # the loss of one row
+    "cross_entropy": lambda row, label: -math.log(softmax(row)[label]),
+    "mse": squares,
+    "softmax_mse": lambda row, label: squares(softmax(row), label),
+}
+
+
+@each
+def test_gradient_agrees_with_finite_differences(name):
+    rng = np.random.default_rng(5)
+    outputs, labels = rng.normal(size=(7, 10)), rng.integers(0, 10, 7)
+    _, gradient = LOSSES[name](outputs, labels)
+    assert slope_error(lambda y: LOSSES[name](y, labels)[0], gradient, outputs, rng) <= 1e-6
+
+
+@each
+def test_value_is_the_mean_of_the_rows_formula(name):
+    assert name in BY_HAND, f"add {name}'s formula to BY_HAND"
+    rng = np.random.default_rng(6)
+    outputs, labels = rng.normal(0, 3, (5, 4)), rng.integers(0, 4, 5)
+    expected = np.mean([BY_HAND[name](row, label) for row, label in zip(outputs.tolist(), labels.tolist(), strict=True)])
+    assert LOSSES[name](outputs, labels)[0] == pytest.approx(expected, rel=1e-12)
+
+
+@each
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_stable_for_logits_of_1000(name, dtype):
+    outputs = np.array([[1000, -1000, 0], [-1000, 1000, 1000], [1000, 1000, 1000]], dtype)
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        for label in range(3):
+            loss, gradient = LOSSES[name](outputs, np.full(3, label))
+            assert math.isfinite(loss)
+            assert np.isfinite(gradient).all()
+            assert gradient.dtype == dtype
+
+
+def test_cross_entropy_by_hand():
+    loss, gradient = LOSSES["cross_entropy"](np.array([[1000.0, -1000.0]]), np.array([1]))
+    assert loss == pytest.approx(2000)
+    np.testing.assert_allclose(gradient, [[1, -1]])
+    assert LOSSES["cross_entropy"](np.zeros((3, 10)), np.array([0, 4, 9]))[0] == pytest.approx(math.log(10))
+
+
+@each
+def test_loss_leaves_the_outputs_as_they_were(name):
+    outputs = np.random.default_rng(7).normal(size=(4, 10)).astype(np.float32)
+    before = outputs.copy()
+    LOSSES[name](outputs, np.array([0, 1, 2, 3], np.uint8))
+    np.testing.assert_array_equal(outputs, before)
+
+
+@each
+def test_loss_names_a_reading_of_the_outputs(name):
+    assert LOSSES[name].output in OUTPUTS
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("size", [1e-3, 1, 30, 1000])
+def test_readings_are_probabilities(output, size):
+    rng = np.random.default_rng(8)
+    outputs = np.concatenate([rng.normal(0, size, (50, 10)), np.array([[-size], [size], [0]]) * np.ones(10)])
+    for dtype in (np.float32, np.float64):
+        with np.errstate(over="raise", invalid="raise", divide="raise"):
+            probabilities = OUTPUTS[output](outputs.astype(dtype))
+        assert probabilities.dtype == dtype
+        assert probabilities.min() >= 0
+        assert probabilities.max() <= 1
+        np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_normalised_reads_targets_as_certain_and_silence_as_ten_equal_parts():
+    certain = np.eye(10)[[3]]
+    np.testing.assert_array_equal(OUTPUTS["normalised"](certain), certain)
+    np.testing.assert_allclose(OUTPUTS["normalised"](np.full((1, 10), -0.5)), 0.1)
+    np.testing.assert_allclose(OUTPUTS["normalised"](np.array([[0.5, 0.25, 0.25, -3.0]])), [[0.5, 0.25, 0.25, 0]])

@@ -1,0 +1,349 @@
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from helpers import outcome
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from engine.checks import InklingError
+from engine.pen import draw_strokes
+from engine.preprocessing import BlankDrawing, prepare, read_image
+
+SEVEN = [[(20, 20), (90, 25), (50, 120)], [(35, 75), (80, 70)]]
+
+
+def drawing(left=60, top=70, size=280):
+    """A seven, bright on black, (size, size) uint8."""
+    return draw_strokes([[(x + left, y + top) for x, y in stroke] for stroke in SEVEN], size, width=14)
+
+
+def rgba(grey, alpha):
+    return np.dstack([grey, grey, grey, alpha]).astype(np.uint8)
+
+
+INK = drawing()
+EXPECTED = prepare(INK)
+NONE, FULL = np.zeros_like(INK), np.full_like(INK, 255)
+
+
+def centre_of_mass(image):
+    rows, columns = np.indices(image.shape)
+    return (image * rows).sum() / image.sum(), (image * columns).sum() / image.sum()
+
+
+def check(image):
+    assert image.shape == (28, 28)
+    assert image.dtype == np.float32
+    assert image.min() == 0
+    assert image.max() == pytest.approx(1)
+
+
+def test_result_is_28_by_28_float32_with_the_ink_at_1():
+    check(EXPECTED)
+    rows, columns = np.flatnonzero(EXPECTED.any(axis=1)), np.flatnonzero(EXPECTED.any(axis=0))
+    assert max(np.ptp(rows), np.ptp(columns)) + 1 == 20  # the longer side fills MNIST's box
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        255 - INK,
+        rgba(INK, FULL),
+        rgba(255 - INK, FULL),
+        rgba(NONE, INK),  # black ink, all of it in the alpha channel
+        rgba(FULL, INK),  # white ink
+        rgba(INK, INK.astype(bool) * 255),
+        np.dstack([INK] * 3),
+        255 - np.dstack([INK] * 3),
+        np.dstack([INK, NONE, NONE]),  # red on black
+        255 - np.dstack([INK, INK, NONE]),  # blue on white
+        np.dstack([255 - INK, FULL, FULL]),  # cyan on white
+    ],
+    ids=[
+        "black on white",
+        "white on black, opaque",
+        "black on white, opaque",
+        "black in alpha",
+        "white in alpha",
+        "white on nothing",
+        "RGB",
+        "RGB, black on white",
+        "red on black",
+        "blue on white",
+        "cyan on white",
+    ],
+)
+def test_colour_polarity_and_alpha_do_not_matter(same):
+    np.testing.assert_allclose(prepare(same), EXPECTED, atol=0.06)
+
+
+def test_grey_paper_and_faint_ink_do_not_matter():
+    paper = np.full(INK.shape, 120.0)
+    for strength in (-80, 60, 120):
+        np.testing.assert_allclose(prepare((paper + strength / 255 * INK).astype(np.uint8)), EXPECTED, atol=0.06)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "LA", "P", "CMYK", "YCbCr", "HSV", "I", "F", "I;16", "1"])
+def test_every_kind_of_pillow_image(mode):
+    grey = Image.fromarray(INK)
+    if mode == "I;16":
+        image = Image.fromarray(INK.astype(np.uint16) * 257)
+        assert image.mode == "I;16"
+    else:
+        image = grey.convert(mode)
+    np.testing.assert_allclose(prepare(image), EXPECTED, atol=0.3 if mode == "1" else 0.06)
+
+
+def test_wide_ranges_of_pillow_images_are_not_clipped():
+    for values in (INK.astype(np.int32) * 1000 - 7, INK.astype(np.float32) / 255, INK.astype(np.float32) * 1e6):
+        np.testing.assert_allclose(prepare(Image.fromarray(values)), EXPECTED, atol=0.06)
+
+
+def test_transparent_palette():
+    image = Image.fromarray((INK > 127).astype(np.uint8)).convert("P")
+    image.putpalette([0, 0, 0, 0, 0, 0])
+    image.info["transparency"] = 0
+    np.testing.assert_allclose(prepare(image), EXPECTED, atol=0.3)
+
+
+@pytest.mark.parametrize(
+    "blank",
+    [
+        NONE,
+        FULL,
+        np.full_like(INK, 99),
+        rgba(NONE, NONE),
+        rgba(FULL, NONE),
+        rgba(INK, NONE),  # invisible ink
+        rgba(NONE, FULL),
+        rgba(FULL, FULL),
+        rgba(NONE, NONE + 128),
+        np.random.default_rng(0).integers(250, 256, (100, 100), dtype=np.uint8),
+        np.random.default_rng(0).integers(0, 8, (100, 100, 3), dtype=np.uint8),
+        np.zeros((1, 1), np.uint8),
+        Image.new("L", (30, 30), 255),
+        Image.new("RGBA", (30, 30)),
+        Image.new("1", (30, 30)),
+        Image.new("I;16", (30, 30), 5),
+        Image.new("F", (30, 30), 0.5),
+    ],
+    ids=lambda value: "",
+)
+def test_blank_drawings_raise(blank):
+    with pytest.raises(BlankDrawing):
+        prepare(blank)
+
+
+@pytest.mark.parametrize("bright", [True, False])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_moving_a_drawing_changes_not_one_bit(channels, bright):
+    results = []
+    for left, top in [(60, 70), (0, 0), (170, 0), (0, 150), (170, 150), (33, 91), (62, 71)]:
+        image = drawing(left, top) if bright else 255 - drawing(left, top)
+        if channels > 1:
+            image = np.dstack([image] * 3 + [np.full_like(image, 255)] * (channels == 4))
+        results.append(prepare(image).tobytes())
+    assert len(set(results)) == 1
+
+
+def test_moving_ink_in_the_alpha_channel_changes_not_one_bit():
+    places = [(0, 0), (170, 0), (33, 91), (170, 150)]
+    for colour in (0, 255):
+        results = {prepare(rgba(NONE + colour, drawing(*place))).tobytes() for place in places}
+        assert len(results) == 1
+
+
+@pytest.mark.parametrize("factor", [0.4, 0.7, 1.5, 2.0, 3.0])
+def test_size_hardly_matters(factor):
+    strokes = [[(x * factor + 10, y * factor + 10) for x, y in stroke] for stroke in SEVEN]
+    other = prepare(draw_strokes(strokes, 420, width=14 * factor))
+    assert abs(other - EXPECTED).mean() < 0.02
+
+
+def test_a_larger_canvas_around_the_drawing_does_not_matter():
+    np.testing.assert_array_equal(prepare(np.pad(INK, ((0, 300), (500, 0)))), EXPECTED)
+
+
+def test_centre_of_mass_lies_in_the_middle():
+    rng = np.random.default_rng(1)
+    for _ in range(20):
+        strokes = [rng.uniform(30, 250, (int(rng.integers(2, 6)), 2)) for _ in range(int(rng.integers(1, 4)))]
+        image = prepare(draw_strokes(strokes))
+        for axis, middle in enumerate(centre_of_mass(image)):
+            ink = np.flatnonzero(image.any(axis=1 - axis))
+            touches = ink[0] == 0 or ink[-1] == 27
+            assert touches or abs(middle - 14) <= 0.5 + 1e-4
+    for middle in centre_of_mass(EXPECTED):
+        assert abs(middle - 14) <= 0.5
+
+
+def test_ink_at_one_end_stays_inside_the_image():
+    heavy = np.zeros((280, 280), np.uint8)
+    heavy[10:250, 10:14] = 255  # a long thin line with all its weight at the foot
+    heavy[230:250, 10:250] = 255
+    check(prepare(heavy))
+
+
+@pytest.mark.parametrize("shape", [(280, 280), (28, 28), (3, 3), (2, 1000), (1000, 2)])
+def test_one_pixel_of_ink(shape):
+    image = np.zeros(shape, np.uint8)
+    image[-1, 0] = 255
+    result = prepare(image)
+    check(result)
+    assert (result > 0).sum() == 400  # one pixel is as tall as it is wide
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 200), (200, 1), (1, 3), (5, 2000), (2000, 5)])
+def test_long_and_thin_ink_stays_long_and_thin(height, width):
+    image = np.zeros((height * 2 + 10, width * 2 + 10), np.uint8)
+    image[3 : 3 + height, 4 : 4 + width] = 255
+    result = prepare(image)
+    check(result)
+    tall, wide = (np.ptp(np.flatnonzero(result.any(axis=axis))) + 1 for axis in (1, 0))
+    assert max(tall, wide) == 20
+    assert (tall > wide) == (height > width)
+    assert min(tall, wide) == max(1, round(20 * min(height, width) / max(height, width)))
+
+
+def test_images_of_one_row_or_column():
+    row = np.zeros((1, 50), np.uint8)
+    row[0, 20:30] = 200
+    check(prepare(row))
+    check(prepare(row.T))
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        INK.astype(float),
+        INK / 255,
+        INK.astype(np.int64),
+        INK.astype(bool),
+        INK.astype(str),
+        np.zeros((28, 28, 2), np.uint8),
+        np.zeros((28, 28, 5), np.uint8),
+        np.zeros((1, 28, 28, 3), np.uint8),
+        np.zeros(784, np.uint8),
+        np.zeros((0, 0), np.uint8),
+        np.zeros((0, 28, 4), np.uint8),
+        np.uint8(3),
+        None,
+        "seven.png",
+        [[0, 1], [2]],
+    ],
+    ids=lambda value: getattr(value, "dtype", type(value).__name__).__str__(),
+)
+def test_anything_else_is_refused(bad):
+    with pytest.raises(InklingError) as caught:
+        prepare(bad)
+    assert not isinstance(caught.value, BlankDrawing)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_drawing_itself_is_left_alone():
+    image = rgba(255 - INK, FULL)
+    before = image.tobytes()
+    image.setflags(write=False)
+    prepare(image)
+    assert image.tobytes() == before
+
+
+# --- image files ---
+
+
+def encoded(image, kind):
+    file = io.BytesIO()
+    image.save(file, kind)
+    return file.getvalue()
+
+
+KINDS = ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "ICO"]
+FILES = {kind: encoded(Image.fromarray(INK).convert("RGB"), kind) for kind in KINDS}
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "ICO"])
+def test_common_files_read_as_the_drawing_they_are(tmp_path, kind):
+    path = tmp_path / "seven.file"
+    path.write_bytes(FILES[kind])
+    assert abs(prepare(read_image(path)) - EXPECTED).mean() < 0.02
+
+
+def test_photos_are_turned_upright(tmp_path):
+    path = tmp_path / "turned.jpg"
+    image = Image.fromarray(np.rot90(INK))
+    exif = image.getexif()
+    exif[0x0112] = 6  # "turn me clockwise"
+    image.save(path, exif=exif, quality=95)
+    assert abs(prepare(read_image(path)) - EXPECTED).mean() < 0.02
+
+
+def refused(path):
+    with pytest.raises(InklingError) as caught:
+        read_image(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_file_and_folder_in_its_place(tmp_path):
+    refused(tmp_path / "none.png")
+    refused(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"a seven", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"BM", b"\xff\xd8\xff", b"II*\0", b"<svg/>"]
+)
+def test_files_that_are_no_image(tmp_path, content):
+    path = tmp_path / "no.png"
+    path.write_bytes(content)
+    refused(path)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "TIFF", "WEBP", "PPM"])
+@pytest.mark.parametrize("part", [0.02, 0.3, 0.6])
+def test_images_broken_off(tmp_path, kind, part):
+    path = tmp_path / "half"
+    path.write_bytes(FILES[kind][: int(len(FILES[kind]) * part)])
+    refused(path)
+
+
+def test_huge_dimensions_are_refused_before_the_memory_is_taken(tmp_path):
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 6, 0, 0, 0)
+    path = tmp_path / "huge.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b""))
+    refused(path)
+
+
+damages = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=8)
+
+
+@pytest.mark.filterwarnings("ignore")
+@settings(deadline=None, max_examples=300)
+@given(st.sampled_from(KINDS), damages, st.booleans())
+def test_damaged_files_are_images_or_one_line(tmp_path_factory, kind, damage, early):
+    content = bytearray(FILES[kind])
+    for place, value in damage:
+        content[int(place * (min(len(content), 200 if early else len(content)) - 1))] = value
+    path = tmp_path_factory.getbasetemp() / "damaged"
+    path.write_bytes(content)
+    result, message = outcome(InklingError, lambda: prepare(read_image(path)))
+    if message:
+        assert "\n" not in message
+    else:
+        check(result)
+
+
+@pytest.mark.mnist
+def test_mnists_own_images_come_back_nearly_as_they_were(mnist):
+    images = mnist[1].images[:300]
+    prepared = np.array([prepare(image) for image in images])
+    assert abs(prepared - images / 255).mean() < 0.03
+    middles = np.array([centre_of_mass(image) for image in prepared])
+    assert abs(middles - 14).max() <= 0.75
+    assert abs(middles.mean(axis=0) - 14).max() < 0.1

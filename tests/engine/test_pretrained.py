@@ -1,0 +1,68 @@
+"""The shipped networks: on MNIST's test images, and on digits that people drew with a pen."""
+
+from collections import defaultdict
+
+import numpy as np
+import pytest
+from helpers import ROOT
+
+import engine
+from engine.pen import draw_strokes, fit_strokes
+
+SHIPPED = sorted((ROOT / "pretrained").glob("*.npz"))
+each = pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+PER_WRITER = 20
+
+
+@pytest.fixture(scope="module")
+def pen_digits(strokes):
+    """At most 20 of each writer as the network sees them, and the strokes they are of."""
+    of_writer = defaultdict(list)
+    for row in strokes:
+        of_writer[row["writer"]].append(row)
+    rng = np.random.default_rng(0)
+    rows = [group[i] for group in of_writer.values() for i in rng.permutation(len(group))[:PER_WRITER]]
+    images = np.array([engine.prepare(draw_strokes(fit_strokes(row["strokes"], 0.7))) for row in rows])
+    return rows, images
+
+
+@each
+@pytest.mark.mnist
+def test_reads_mnists_test_images(path, mnist):
+    images, labels = mnist[1].take(slice(None))
+    assert np.mean(engine.load(path).predict(images) == labels) >= 0.983
+
+
+@each
+def test_reads_what_people_draw(path, pen_digits):
+    rows, images = pen_digits
+    right = defaultdict(list)
+    for row, digit in zip(rows, engine.load(path).predict(images), strict=True):
+        right[row["writer"]].append(digit == row["label"])
+    assert len(right) > 100
+    assert np.mean([np.mean(results) for results in right.values()]) >= 0.94
+
+
+def into_corners(strokes):
+    """A drawing of half the canvas's size, drawn again in each corner: the same points, moved by whole pixels."""
+    small = [stroke.round() for stroke in fit_strokes(strokes, 0.5, place=(0, 0))]
+    extent = np.concatenate(small).max(axis=0)
+    near, far = np.array([10, 10]), 280 - 10 - extent  # the pen is 18 pixels wide
+    corners = [(x, y) for x in (near[0], far[0]) for y in (near[1], far[1])]
+    return [draw_strokes([stroke + corner for stroke in small]) for corner in corners]
+
+
+@each
+def test_moving_a_drawing_to_any_corner_changes_no_prediction(path, pen_digits):
+    network = engine.load(path)
+    for row in pen_digits[0][::25]:
+        images = np.array([engine.prepare(drawing) for drawing in into_corners(row["strokes"])])
+        assert len(set(network.predict(images).tolist())) == 1, row["id"]
+
+
+@each
+def test_its_header_says_how_it_was_made(path):
+    info = engine.load(path).info
+    engine.Config.from_json(info["config"])
+    assert info["data"]["images"] == 60_000
+    assert info["metrics"]["test_accuracy"] >= 0.983

@@ -1,0 +1,55 @@
+"""What a network says of a drawing, as HTML: the digit, its confidence, ten bars, and the image that it really saw."""
+
+import base64
+import io
+
+import numpy as np
+from PIL import Image
+
+
+def answer(probabilities=None, seen=None):
+    """The whole panel. ``probabilities`` (10,) and ``seen`` (28, 28) in [0, 1], or neither for an empty canvas."""
+    return f'<div class="inkling-answer">{_headline(probabilities, seen)}{_bars(probabilities)}</div>'
+
+
+def _headline(probabilities, seen):
+    if probabilities is None:
+        digit, words = "?", "Draw a digit from 0 to 9 in the black square."
+        picture = '<div class="inkling-seen inkling-blank"></div>'
+    else:
+        digit = str(int(probabilities.argmax()))
+        words = f"<b>{percent(probabilities.max())}</b> confident"
+        picture = f'<img class="inkling-seen" src="{data_url(seen)}" alt="The 28 by 28 pixels that the network saw">'
+    return (
+        f'<div class="inkling-headline"><div class="inkling-digit" data-empty="{probabilities is None}">{digit}</div>'
+        f'<p role="status">{words}</p><figure>{picture}<figcaption>what the network saw</figcaption></figure></div>'
+    )
+
+
+def _bars(probabilities):
+    winner = None if probabilities is None else int(probabilities.argmax())
+    rows = []
+    for digit in range(10):
+        p = 0 if probabilities is None else float(probabilities[digit])
+        mark = ' class="winner"' if digit == winner else ""
+        number = "" if probabilities is None else percent(p)
+        rows.append(
+            f'<li{mark}><span class="digit">{digit}</span>'
+            f'<span class="track" aria-hidden="true"><span class="bar" style="width:{100 * p:.2f}%"></span></span>'
+            f'<span class="number">{number}</span></li>'
+        )
+    return f'<ul class="inkling-bars" aria-label="Probability of each digit">{"".join(rows)}</ul>'
+
+
+def percent(p):
+    """A probability for people: no more digits than matter, and never a 100 % that is not one."""
+    if 0.9995 <= p < 1:
+        return "> 99.9 %"
+    return f"{100 * p:.1f} %"
+
+
+def data_url(image):
+    """Grey values (H, W) in [0, 1] as a PNG data URL."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.round(255 * image).astype(np.uint8)).save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
