@@ -67,7 +67,9 @@ class Config:
         if self.validation_size is None:
             return min(VALIDATION_SIZE, images // 10)
         if self.validation_size >= images:
-            raise InklingError(f"validation_size must leave some of {images:,} images to train on, got {self.validation_size:,}")
+            raise InklingError(
+                f"validation_size must leave some of {images:,} images to train on, got {self.validation_size:,}"
+            )
         return self.validation_size
 
     def network(self, rng):
