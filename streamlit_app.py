@@ -6,12 +6,13 @@ import streamlit as st
 
 from ui import session
 
-st.set_page_config(page_title="Inkling", page_icon="ui/icon.png", layout="wide")
-st.html(Path("ui/style.css"))
+UI = Path(__file__).parent / "ui"
+st.set_page_config(page_title="Inkling", page_icon=UI / "icon.png", layout="wide")
+st.html(UI / "style.css")
 page = st.navigation(
     [
-        st.Page("ui/draw.py", title="Draw", icon=":material/draw:", default=True),
-        st.Page("ui/train.py", title="Train", icon=":material/model_training:"),
+        st.Page(UI / "draw.py", title="Draw", icon=":material/draw:", default=True),
+        st.Page(UI / "train.py", title="Train", icon=":material/model_training:"),
     ],
     position="top",
 )

@@ -1,10 +1,10 @@
 """Inkling's engine: a neural network written from scratch in NumPy, and everything about it that needs no screen."""
 
-from engine.checkpoint import CheckpointError, load, save
+from engine.checkpoint import CheckpointError, load, load_training, save, save_training
 from engine.checks import InklingError
 from engine.config import Config
 from engine.data import DataError, Dataset, load_mnist
-from engine.metrics import evaluate
+from engine.metrics import classification_report, evaluate
 from engine.network import Network, dense_layers
 from engine.preprocessing import BlankDrawing, prepare, read_image
 from engine.training import Diverged, EpochEnd, Finished, StepEnd, Trainer
@@ -22,11 +22,14 @@ __all__ = [
     "Network",
     "StepEnd",
     "Trainer",
+    "classification_report",
     "dense_layers",
     "evaluate",
     "load",
     "load_mnist",
+    "load_training",
     "prepare",
     "read_image",
     "save",
+    "save_training",
 ]

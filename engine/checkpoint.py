@@ -1,4 +1,4 @@
-"""Saving and loading networks: one ``.npz`` of a JSON header and a flat vector, never a pickle.
+"""Saving and loading networks and paused trainings: one ``.npz`` of a JSON header and flat vectors, never a pickle.
 
 A file is judged before it is believed: sizes as the archive announces them, shapes and dtypes as the arrays' own headers
 say, the architecture against the number of parameters, and every number for finiteness.
@@ -7,19 +7,20 @@ say, the architecture against the number of parameters, and every number for fin
 import json
 import os
 import zipfile
-from contextlib import suppress
+from contextlib import contextmanager
 from math import prod
-from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 
 from engine.checks import InklingError
+from engine.config import Config
+from engine.files import whole_file
 from engine.layers import layer_from_json
-from engine.network import MAX_PARAMETERS, Network, dense_layers, parameter_count
+from engine.network import MAX_PARAMETERS, Network, dense_layers
+from engine.training import Trainer, streams
 
 FORMAT = 1
-MAX_HEADER = 1 << 22  # bytes of JSON: a training's history fits many times over
+MAX_HEADER = 1 << 25  # bytes of JSON: a training's history fits many times over
 MAX_MEMBERS = 64
 
 
@@ -29,27 +30,7 @@ class CheckpointError(InklingError):
 
 def save(path, network, **info):
     """Write ``network`` to ``path``, whole or not at all; ``info`` (JSON values) is kept as ``network.info`` on loading."""
-    header = {
-        "format": FORMAT,
-        "layers": [layer.to_json() for layer in network.layers],
-        "input_shape": list(network.input_shape),
-        "output": network.output,
-        "info": network.info | info,
-    }
-    text = np.frombuffer(json.dumps(header).encode(), np.uint8)
-    path = Path(path)
-    part = path.parent / f"{path.name}.{uuid4().hex[:8]}.part"  # beside it, so that the renaming is atomic
-    try:
-        with open(part, "xb") as file:
-            np.savez_compressed(file, header=text, parameters=network.parameters)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be written: {error.strerror or error}") from None
-    finally:
-        with suppress(OSError):  # nothing there: it has been renamed, or could not be made
-            part.unlink()
+    _write(path, _architecture(network) | {"info": network.info | info}, {"values": network.values})
 
 
 def load(path):
@@ -57,21 +38,82 @@ def load(path):
 
     ``path`` may also be a file open for reading bytes. Raises ``CheckpointError`` for anything that is not a sound network.
     """
+    with _judging(path, "network"):
+        arrays = _read_arrays(path)
+        if "header" not in arrays:
+            return _from_plain(arrays)
+        header = _header(arrays)
+        return _filled(_network(header), arrays)
+
+
+def save_training(path, trainer):
+    """Write all of a training to ``path``: continued from there it gives the same bits as one that never stopped.
+
+    ``path`` may also be a file open for writing bytes.
+    """
+    values, arrays = trainer.state()
+    training = {"config": trainer.config.to_json(), "data": trainer.train_set.fingerprint(), "state": values}
+    _write(path, _architecture(trainer.network) | {"info": {}, "training": training}, arrays)
+
+
+def load_training(path, train_set):
+    """The ``Trainer`` that ``save_training`` wrote, on the data that it was made with; raises ``CheckpointError``."""
+    with _judging(path, "paused training"):
+        arrays = _read_arrays(path, networks=4)  # two optimizer vectors, an average, the best and the last finite values
+        header = _header(arrays)
+        if not isinstance(header.get("training"), dict):
+            raise CheckpointError("it holds a network, not a training")
+        training = header["training"]
+        config = Config.from_json(training["config"])
+        train_set, validation_set = config.split(train_set, streams(config.seed)["split"])
+        if train_set.fingerprint()["sha256"] != training["data"]["sha256"]:
+            raise CheckpointError(
+                f"it must go on with the data it began with, {training['data']['name']}, and this is not it"
+            )
+        trainer = Trainer(_network(header), config.make_optimizer(), train_set, validation_set, config)
+        trainer.restore(training["state"], arrays)
+        return trainer
+
+
+def _architecture(network):
+    return {
+        "format": FORMAT,
+        "layers": [layer.to_json() for layer in network.layers],
+        "input_shape": list(network.input_shape),
+        "output": network.output,
+    }
+
+
+def _write(path, header, arrays):
+    """The archive of a JSON header and arrays, to a path or to a file open for writing bytes."""
+    try:
+        text = np.frombuffer(json.dumps(header, allow_nan=True).encode(), np.uint8)
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"what is kept with a network must be JSON values: {error}") from None
+    if hasattr(path, "write"):
+        np.savez_compressed(path, header=text, **arrays)
+        return
+    with whole_file(path, CheckpointError) as file:
+        np.savez_compressed(file, header=text, **arrays)
+
+
+@contextmanager
+def _judging(path, kind):
+    """Turn whatever is wrong with the file into a ``CheckpointError`` of one line that names it."""
     name = str(path) if isinstance(path, str | os.PathLike) else getattr(path, "name", "the file")
     try:
-        arrays = _read_arrays(path)
-        return _from_header(arrays) if "header" in arrays else _from_plain(arrays)
+        yield
     except FileNotFoundError:
-        raise CheckpointError(f"{name} must be a network's .npz file, and does not exist") from None
+        raise CheckpointError(f"{name} must be a {kind}'s .npz file, and does not exist") from None
     except OSError as error:
         raise CheckpointError(f"{name} cannot be read: {error.strerror or error}") from None
     except Exception as error:  # a hostile archive can make zipfile and NumPy raise nearly anything
-        raise CheckpointError(f"{name} must be a sound network's .npz file: {' '.join(str(error).split())}") from None
+        raise CheckpointError(f"{name} must be a sound {kind}'s .npz file: {' '.join(str(error).split())}") from None
 
 
-def _read_arrays(path):
-    """Every array of the archive by name, all of them together no larger than a network may be."""
-    arrays, room = {}, 8 * MAX_PARAMETERS
+def _read_arrays(path, networks=1):
+    """Every array of the archive by name, all of them together no larger than so many networks may be."""
+    arrays, room = {}, 8 * MAX_PARAMETERS * networks
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
         if len(members) > MAX_MEMBERS:
@@ -105,22 +147,23 @@ def _read_array(file, name, limit):
     return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
 
 
-def _from_header(arrays):
+def _header(arrays):
     header = json.loads(arrays["header"].tobytes())
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         got = header.get("format") if isinstance(header, dict) else header
         raise CheckpointError(f"its format must be {FORMAT}, got {got!r}; a newer Inkling may read it")
+    if not isinstance(header.get("info"), dict):
+        raise CheckpointError("its header must have a dict 'info'")
+    return header
+
+
+def _network(header):
+    """A network of the architecture in ``header``, all zero."""
     layers = tuple(map(layer_from_json, header["layers"]))
     input_shape = tuple(header["input_shape"])
     if not input_shape or not all(isinstance(n, int) and 0 < n <= MAX_PARAMETERS for n in input_shape):
         raise CheckpointError(f"input_shape must be positive whole numbers, got {input_shape}")
-    if not isinstance(header.get("info"), dict):
-        raise CheckpointError("its header must have a dict 'info'")
-    expected = parameter_count(layers, input_shape)
-    if "parameters" not in arrays or arrays["parameters"].shape != (expected,):
-        got = arrays["parameters"].shape if "parameters" in arrays else "none"
-        raise CheckpointError(f"parameters must be {expected:,} numbers for these layers, got {got}")
-    return _filled(Network(layers, input_shape, output=header["output"], info=header["info"]), arrays["parameters"])
+    return Network(layers, input_shape, output=header["output"], info=header["info"])
 
 
 def _from_plain(arrays):
@@ -128,7 +171,7 @@ def _from_plain(arrays):
     depth = sum(name.startswith("W") for name in arrays)
     expected = {f"{kind}{position}" for kind in "Wb" for position in range(1, depth + 1)}
     if not depth or arrays.keys() != expected:
-        raise CheckpointError(f"it must hold 'header' and 'parameters', or W1, b1, W2, b2, ..., got {sorted(arrays)}")
+        raise CheckpointError(f"it must hold 'header' and 'values', or W1, b1, W2, b2, ..., got {sorted(arrays)}")
     pairs, units = [], 784
     for position in range(1, depth + 1):
         weight, bias = arrays[f"W{position}"], arrays[f"b{position}"].ravel()
@@ -141,12 +184,15 @@ def _from_plain(arrays):
         units = bias.size
     layers = dense_layers([bias.size for _, bias in pairs[:-1]], classes=units)
     vector = np.concatenate([part.ravel() for kind in zip(*pairs, strict=True) for part in kind])
-    return _filled(Network(layers), vector)
+    return _filled(Network(layers), {"values": vector})
 
 
-def _filled(network, vector):
+def _filled(network, arrays):
+    if "values" not in arrays or arrays["values"].shape != network.values.shape:
+        got = arrays["values"].shape if "values" in arrays else "none"
+        raise CheckpointError(f"values must be {network.values.size:,} numbers for these layers, got {got}")
     with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, and is refused here
-        network.parameters[:] = vector
-    if not np.isfinite(network.parameters).all():
-        raise CheckpointError("parameters must be finite numbers, got NaN or infinite ones")
+        network.values[:] = arrays["values"]
+    if not np.isfinite(network.values).all():
+        raise CheckpointError("values must be finite numbers, got NaN or infinite ones")
     return network

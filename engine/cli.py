@@ -1,9 +1,11 @@
-"""The command line: ``python -m engine train | evaluate | predict | samples | data``."""
+"""The command line: ``python -m engine train | recipes | evaluate | predict | export | samples | data``."""
 
 import argparse
 import json
+import os
 import sys
 import warnings
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 
@@ -12,96 +14,29 @@ from PIL import Image
 from tqdm import tqdm
 
 from engine.activations import ACTIVATIONS
-from engine.checkpoint import load, save
-from engine.checks import InklingError, check_integer
+from engine.checkpoint import load, load_training, save, save_training
+from engine.checks import InklingError, check_choice, check_integer
 from engine.config import Config
 from engine.data import load_mnist, read_folder
+from engine.data.augmentation import AUGMENTATIONS
 from engine.initializers import INITIALIZERS
 from engine.losses import LOSSES
 from engine.metrics import evaluate
 from engine.network import CLASSES, FLAT_IMAGE, dense_layers
+from engine.onnx import save_onnx
 from engine.optimizers import OPTIMIZERS
 from engine.preprocessing import prepare, read_image
+from engine.recipes import RECIPES
+from engine.schedules import SCHEDULES
 from engine.training import Diverged, EpochEnd, StepEnd, Trainer
 
-LOSS_OF_OUTPUT = {loss.output: loss for loss in reversed(LOSSES.values())}  # to measure a network by, whoever trained it
+
+def _number(metavar):
+    return {"type": float, "metavar": metavar}
 
 
-def main(arguments=None):
-    """Run one command; returns the exit status: 0, or 2 after one line on stderr that says what was wrong."""
-    options = _parser().parse_args(arguments)
-    warnings.filterwarnings("ignore", module="PIL")  # a file that cannot be read is an error, and has its line
-    try:
-        options.run(options)
-    except InklingError as error:
-        print(f"inkling: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("inkling: interrupted", file=sys.stderr)
-        return 130
-    return 0
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message):
-        self.exit(2, f"inkling: {message} (see {self.prog} --help)\n")
-
-
-def _parser():
-    parser = _Parser(prog="python -m engine", description="Inkling: a neural network from scratch in NumPy.")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-
-    def command(name, run, help):
-        show_defaults = argparse.ArgumentDefaultsHelpFormatter
-        sub = commands.add_parser(name, help=help, description=help, formatter_class=show_defaults)
-        sub.set_defaults(run=run)
-        return sub
-
-    default = Config()
-    sub = command("train", train, "train a network and measure it on the test images")
-    sub.add_argument("--hidden", type=_units, default="128", metavar="128,64", help="units of each hidden layer")
-    sub.add_argument("--activation", choices=ACTIVATIONS, default="relu", help="of the hidden layers")
-    sub.add_argument("--initializer", choices=INITIALIZERS, default="he_normal", help="of the weights")
-    sub.add_argument("--loss", choices=LOSSES, default=default.loss, help="what is made small")
-    sub.add_argument("--optimizer", choices=OPTIMIZERS, default=default.optimizer, help="how weights follow the gradient")
-    sub.add_argument("--learning-rate", type=float, default=default.learning_rate, metavar="RATE", help="the size of a step")
-    sub.add_argument("--momentum", type=float, default=default.momentum, metavar="M", help="of momentum and nesterov")
-    sub.add_argument("--weight-decay", type=float, default=default.weight_decay, metavar="DECAY", help="L2 on the weights")
-    sub.add_argument("--batch-size", type=_batch, default=default.batch_size, metavar="N", help="images a step, or 'full'")
-    sub.add_argument("--epochs", type=int, default=default.epochs, metavar="N", help="passes over the training images")
-    sub.add_argument("--validation", type=int, metavar="N", help="images held back (5000, or a tenth of fewer images)")
-    sub.add_argument("--images", type=int, default=default.images, metavar="N", help="training images, from the first")
-    sub.add_argument("--patience", type=int, metavar="EPOCHS", help="stop early when the validation loss is stuck so long")
-    sub.add_argument("--seed", type=int, default=default.seed, metavar="N", help="of everything random")
-    sub.add_argument("--out", type=Path, metavar="FILE", help="where to save the network (.npz)")
-    _add_data(sub)
-    _add_json(sub)
-
-    sub = command("evaluate", evaluate_model, "measure a network on the test images")
-    sub.add_argument("model", metavar="MODEL", help="a network's .npz file")
-    _add_data(sub)
-    _add_json(sub)
-
-    sub = command("predict", predict, "read the digit in each image file")
-    sub.add_argument("model", metavar="MODEL", help="a network's .npz file")
-    sub.add_argument("images", nargs="+", metavar="IMAGE", help="a drawing or photo of one digit")
-    _add_json(sub)
-
-    sub = command("samples", samples, "write test images as PNG files to a folder")
-    sub.add_argument("folder", type=Path, metavar="FOLDER", help="made if it does not exist")
-    sub.add_argument("--each", type=int, default=1, metavar="N", help="images of each digit")
-    _add_data(sub)
-
-    command("data", data, "fetch MNIST if it is not here, and verify it")
-    return parser
-
-
-def _add_data(sub):
-    sub.add_argument("--data", default="mnist", metavar="DATA", help="mnist, or a folder of IDX files named as MNIST's")
-
-
-def _add_json(sub):
-    sub.add_argument("--json", action="store_true", help="print one JSON value on stdout")
+def _count(metavar):
+    return {"type": int, "metavar": metavar}
 
 
 def _units(text):
@@ -120,71 +55,237 @@ def _batch(text):
         raise argparse.ArgumentTypeError(f"must be a whole number or 'full', got {text!r}") from None
 
 
+# flag: (field of Config, what it is, how argparse reads it)
+TRAINING_FLAGS = {
+    "--loss": ("loss", "what is made small", {"choices": LOSSES}),
+    "--label-smoothing": ("label_smoothing", "part of each target shared out over all classes", _number("PART")),
+    "--optimizer": ("optimizer", "how weights follow the gradient", {"choices": OPTIMIZERS}),
+    "--learning-rate": ("learning_rate", "the size of a step", _number("RATE")),
+    "--schedule": ("schedule", "how the rate changes through the training", {"choices": SCHEDULES}),
+    "--momentum": ("momentum", "of momentum and nesterov", _number("M")),
+    "--weight-decay": ("weight_decay", "L2 on the weights", _number("DECAY")),
+    "--l1": ("l1", "L1 on the weights", _number("DECAY")),
+    "--clip-norm": ("clip_norm", "the longest gradient that is followed as it is", _number("NORM")),
+    "--averaging": ("averaging", "decay of a moving average of the weights", _number("DECAY")),
+    "--augmentation": ("augmentation", "random changes to the images", {"choices": AUGMENTATIONS}),
+    "--batch-size": ("batch_size", "images a step, or 'full'", {"type": _batch, "metavar": "N"}),
+    "--epochs": ("epochs", "passes over the training images", _count("N")),
+    "--validation": ("validation_size", "images held back: by itself 5,000, or a tenth of fewer", _count("N")),
+    "--images": ("images", "training images, from the first", _count("N")),
+    "--patience": ("patience", "stop early when the validation loss is stuck for so many epochs", _count("EPOCHS")),
+    "--seed": ("seed", "of everything random", _count("N")),
+}
+
+
+def main(arguments=None):
+    """Run one command; returns the exit status: 0, or 2 after one line on stderr that says what was wrong."""
+    options = _parser().parse_args(arguments)
+    warnings.filterwarnings("ignore", module="PIL")  # a file that cannot be read is an error, and has its line
+    try:
+        options.run(options)
+    except InklingError as error:
+        print(f"inkling: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except MemoryError:
+        print("inkling: this takes more memory than there is: try fewer units, or a smaller --batch-size", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # whoever read the output has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("inkling: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        self.exit(2, f"inkling: {message} (see {self.prog} --help)\n")
+
+
+def _parser():
+    parser = _Parser(prog="python -m engine", description="Inkling: a neural network from scratch in NumPy.")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def command(name, run, help):
+        sub = commands.add_parser(name, help=help, description=help)
+        sub.set_defaults(run=run)
+        return sub
+
+    sub = command("train", train, "train a network and measure it on the test images")
+    sub.add_argument("--recipe", choices=RECIPES, metavar="NAME", help="start from a recipe (see: recipes)")
+    sub.add_argument("--hidden", type=_units, metavar="128,64", help="units of each hidden layer (default: 128)")
+    sub.add_argument("--activation", choices=ACTIVATIONS, help="of the hidden layers (default: relu)")
+    sub.add_argument("--initializer", choices=INITIALIZERS, help="of the weights (default: he_normal)")
+    for flag, (field, help, settings) in TRAINING_FLAGS.items():
+        default = getattr(Config(), field)
+        told = (
+            f"{help} (default: {default:g})"
+            if isinstance(default, int | float)
+            else f"{help} (default: {default or 'none'})"
+        )
+        sub.add_argument(flag, dest=field, default=argparse.SUPPRESS, help=told, **settings)
+    sub.add_argument("--resume", type=Path, metavar="FILE", help="go on with a training that --pause-to wrote")
+    sub.add_argument("--pause-to", type=Path, metavar="FILE", help="keep the training here after each epoch and on Ctrl-C")
+    sub.add_argument("--out", type=Path, metavar="FILE", help="where to save the network (.npz)")
+    _add_data(sub)
+    _add_json(sub)
+
+    sub = command("recipes", recipes, "list the recipes")
+    sub.add_argument(
+        "--run", nargs="*", metavar="NAME", dest="names", help="train these, or all, and compare with the claims"
+    )
+    _add_json(sub)
+
+    sub = command("export", export, "write a network as an ONNX model (needs the package onnx)")
+    sub.add_argument("model", metavar="MODEL", help="a network's .npz file")
+    sub.add_argument("out", metavar="FILE", help="where to write the .onnx file")
+
+    sub = command("evaluate", evaluate_model, "measure a network on the test images")
+    sub.add_argument("model", metavar="MODEL", help="a network's .npz file")
+    _add_data(sub)
+    _add_json(sub)
+
+    sub = command("predict", predict, "read the digit in each image file")
+    sub.add_argument("model", metavar="MODEL", help="a network's .npz file")
+    sub.add_argument("images", nargs="+", metavar="IMAGE", help="a drawing or photo of one digit")
+    _add_json(sub)
+
+    sub = command("samples", samples, "write test images as PNG files to a folder")
+    sub.add_argument("folder", type=Path, metavar="FOLDER", help="made if it does not exist")
+    sub.add_argument("--each", type=int, default=1, metavar="N", help="images of each digit (default: 1)")
+    _add_data(sub)
+
+    command("data", data, "fetch MNIST if it is not here, and verify it")
+    return parser
+
+
+def _add_data(sub):
+    sub.add_argument(
+        "--data", default="mnist", metavar="DATA", help="mnist, or a folder of IDX files named as MNIST's (default: mnist)"
+    )
+
+
+def _add_json(sub):
+    sub.add_argument("--json", action="store_true", help="print one JSON value on stdout")
+
+
 def _load_data(source):
     return load_mnist(progressbar=True) if source == "mnist" else read_folder(source)
 
 
-def train(options):
-    config = Config(
-        layers=dense_layers(options.hidden, options.activation, options.initializer),
-        loss=options.loss,
-        optimizer=options.optimizer,
-        learning_rate=options.learning_rate,
-        momentum=options.momentum,
-        weight_decay=options.weight_decay,
-        batch_size=options.batch_size,
-        epochs=options.epochs,
-        images=options.images,
-        validation_size=options.validation,
-        patience=options.patience,
-        seed=options.seed,
-    )
-    if options.out and (options.out.is_dir() or not options.out.resolve().parent.is_dir()):
-        raise InklingError(f"--out must be a file in a folder that exists, got {options.out}")
-    train_set, test_set = _load_data(options.data)
-    trainer = Trainer.from_config(config, train_set)
-    end = _show(trainer, quiet=options.json)
+def _config(options):
+    """The recipe's configuration, or the default one, with what the command line says in its place."""
+    base = RECIPES[options.recipe].config if options.recipe else Config()
+    changes = {field: getattr(options, field) for field, _, _ in TRAINING_FLAGS.values() if hasattr(options, field)}
+    if "augmentation" in changes:
+        changes["augmentation"] = AUGMENTATIONS[changes["augmentation"]]
+    if (options.hidden, options.activation, options.initializer) != (None, None, None):
+        hidden = (128,) if options.hidden is None else options.hidden
+        changes["layers"] = dense_layers(hidden, options.activation or "relu", options.initializer or "he_normal")
+    return replace(base, **changes)
 
-    test = evaluate(trainer.network, test_set, trainer.loss)
-    history = [event._asdict() for event in trainer.history]
-    report = {
-        "test_accuracy": test.accuracy,
-        "validation_accuracy": history[(end.best_epoch or end.epoch) - 1]["validation_accuracy"],
-        "samples_per_second": trainer.samples_per_second,
-        "seconds": trainer.seconds,
-        "parameters": trainer.network.parameters.size,
-    }
+
+def train(options):
+    config = _config(options)
+    for path in filter(None, (options.out, options.pause_to)):
+        if path.is_dir() or not path.resolve().parent.is_dir():
+            raise InklingError(f"--out and --pause-to must be a file in a folder that exists, got {path}")
+    train_set, test_set = _load_data(options.data)
+    trainer = load_training(options.resume, train_set) if options.resume else Trainer.from_config(config, train_set)
+    _show(trainer, quiet=options.json, pause_to=options.pause_to)
+    report = _report(trainer, test_set)
     if options.out:
-        metrics = report | {"test_errors": test.errors, "test_images": test.images}
-        save(options.out, trainer.network, config=config.to_json(), metrics=metrics, data=train_set.fingerprint())
+        save(options.out, trainer.result, config=trainer.config.to_json(), metrics=report)
     if options.json:
-        print(json.dumps(report | {"history": history}))
+        print(json.dumps(report | {"history": [event._asdict() for event in trainer.history]}))
     else:
-        print(f"test accuracy {test.accuracy:.2%} ({test.errors:,} errors of {test.images:,}) after {trainer.seconds:.1f} s")
+        errors = f"{report['test_errors']:,} errors of {report['test_images']:,}"
+        print(f"test accuracy {report['test_accuracy']:.2%} ({errors}) after {trainer.seconds:.1f} s")
         if options.out:
             print(f"saved to {options.out}")
 
 
-def _show(trainer, quiet):
-    """Run ``trainer`` to its end behind a progress bar, with a line for each epoch unless ``quiet``; return the end."""
-    total = trainer.steps_per_epoch * trainer.config.epochs
-    with tqdm(total=total, unit=" steps", disable=None, mininterval=0.2) as bar:
-        for event in trainer:
-            if isinstance(event, StepEnd):
-                bar.update()
-            elif isinstance(event, EpochEnd) and not quiet:
-                validation = ""
-                if event.validation_loss is not None:
-                    validation = f"  validation loss {event.validation_loss:.4f} accuracy {event.validation_accuracy:.2%}"
-                bar.write(
-                    f"epoch {event.epoch:>3}  loss {event.loss:.4f} accuracy {event.accuracy:.2%}{validation}"
-                    f"  {event.samples_per_second:,.0f} images/s"
-                )
-            elif isinstance(event, Diverged):
-                raise InklingError(
-                    f"training diverged at step {event.step:,}: the loss is {event.loss}; try a smaller --learning-rate"
-                )
-    return event
+def _report(trainer, test_set):
+    """What came of a training, as JSON values."""
+    test = evaluate(trainer.result, test_set, trainer.loss)
+    kept = trainer.best[1] if trainer.best else trainer.epoch  # the epoch whose network is the result
+    return {
+        "test_accuracy": test.accuracy,
+        "test_errors": test.errors,
+        "test_images": test.images,
+        "validation_accuracy": trainer.history[kept - 1].validation_accuracy,
+        "samples_per_second": trainer.samples_per_second,
+        "seconds": trainer.seconds,
+        "parameters": trainer.network.parameters.size,
+    }
+
+
+def recipes(options):
+    if options.names is None:
+        if options.json:
+            print(json.dumps({name: recipe.config.to_json() for name, recipe in RECIPES.items()}))
+        else:
+            for recipe in RECIPES.values():
+                print(f"{recipe.name:<20} {recipe.title}")
+        return
+    for name in options.names:
+        check_choice("--run", name, RECIPES)
+    train_set, test_set = load_mnist(progressbar=True)
+    if not options.json:
+        print(
+            "| recipe | claimed | resting on | test accuracy here | its first 1,000 | seconds |\n|---|---|---|---|---|---|",
+            flush=True,
+        )
+    rows = []
+    for recipe in [RECIPES[name] for name in options.names or RECIPES]:
+        trainer = Trainer.from_config(recipe.config, train_set)
+        _show(trainer, quiet=True)
+        report = _report(trainer, test_set)
+        first = evaluate(trainer.result, test_set.subset(slice(1_000)), trainer.loss).accuracy
+        rows.append({"recipe": recipe.name, "claimed": recipe.claimed, "first_1000_accuracy": first} | report)
+        if not options.json:
+            claimed = "-" if recipe.claimed is None else f"{recipe.claimed:.2%}"
+            figures = f"{report['test_accuracy']:.2%} | {first:.1%} | {trainer.seconds:.0f}"
+            print(f"| `{recipe.name}` | {claimed} | {recipe.basis or '-'} | {figures} |", flush=True)
+    if options.json:
+        print(json.dumps(rows))
+
+
+def export(options):
+    save_onnx(options.out, _load_reader(options.model))
+    print(f"wrote {options.out}")
+
+
+def _show(trainer, quiet, pause_to=None):
+    """Run ``trainer`` to its end behind a progress bar, with a line for each epoch unless ``quiet``."""
+    total = len(trainer.train_set) * trainer.config.epochs
+    with tqdm(total=total, initial=trainer.samples, unit=" images", unit_scale=True, disable=None, mininterval=0.2) as bar:
+        try:
+            for event in trainer:
+                if isinstance(event, StepEnd):
+                    bar.update(trainer.samples - bar.n)
+                elif isinstance(event, EpochEnd):
+                    if not quiet:
+                        bar.write(_line(event))
+                    if pause_to:
+                        save_training(pause_to, trainer)
+                elif isinstance(event, Diverged):
+                    raise InklingError(
+                        f"training diverged at step {event.step:,}: the loss is {event.loss}; try a smaller --learning-rate"
+                    )
+        except KeyboardInterrupt:
+            if pause_to:
+                save_training(pause_to, trainer)
+            raise
+
+
+def _line(event):
+    validation = ""
+    if event.validation_loss is not None:
+        validation = f"  validation loss {event.validation_loss:.4f} accuracy {event.validation_accuracy:.2%}"
+    training = f"epoch {event.epoch:>3}  loss {event.loss:.4f} accuracy {event.accuracy:.2%}"
+    return f"{training}{validation}  {event.samples_per_second:,.0f} images/s"
 
 
 def _load_reader(path):
@@ -199,7 +300,7 @@ def _load_reader(path):
 def evaluate_model(options):
     network = _load_reader(options.model)
     _, test_set = _load_data(options.data)
-    result = evaluate(network, test_set, LOSS_OF_OUTPUT[network.output])
+    result = evaluate(network, test_set)
     if options.json:
         print(json.dumps({"accuracy": result.accuracy, "errors": result.errors, "images": result.images}))
     else:

@@ -3,10 +3,12 @@
 from dataclasses import asdict, dataclass, fields
 
 from engine.checks import InklingError, check_choice, check_integer, check_number, shown
+from engine.data.augmentation import Augmentation
 from engine.layers import Layer, layer_from_json
 from engine.losses import LOSSES
-from engine.network import CLASSES, FLAT_IMAGE, Network, dense_layers, plan
+from engine.network import CLASSES, Network, dense_layers, image_shape, plan
 from engine.optimizers import OPTIMIZERS
+from engine.schedules import SCHEDULES
 
 VALIDATION_SIZE = 5_000
 
@@ -15,19 +17,31 @@ VALIDATION_SIZE = 5_000
 class Config:
     """A training: the same Config on the same data gives the same network, bit for bit.
 
+    ``layers`` end in as many outputs as there are classes; ``input_shape`` None is that of 28 x 28 images, 10 classes.
     ``batch_size`` None is the full batch; 1 is per-sample training. ``images`` is how many of the training images take
-    part, from the first. Of these, ``validation_size`` (None: 5,000, or a tenth where that is fewer) are held back by the
-    seed. ``patience`` is the number of epochs that the validation loss may fail to improve before training stops early.
-    Every field is checked; a value that cannot work raises ``InklingError``.
+    part, from the first; ``shuffle`` draws their order anew in each epoch. Of these, ``validation_size`` (None: 5,000, or
+    a tenth where that is fewer) are held back by the seed. ``l1`` and ``weight_decay`` (L2) apply to weights, not biases.
+    ``clip_norm`` is the longest gradient that is followed as it is. ``averaging`` is the decay of an exponential moving
+    average of all weights, which then is the result (Polyak & Juditsky, 1992). ``patience`` is the number of epochs that
+    the validation loss may fail to improve before training stops early. Every field is checked; a value that cannot work
+    raises ``InklingError``.
     """
 
     layers: tuple[Layer, ...] = dense_layers((128,))
+    input_shape: tuple[int, ...] | None = None
     loss: str = "cross_entropy"
+    label_smoothing: float = 0.0
     optimizer: str = "adam"
     learning_rate: float = 0.002
+    schedule: str = "constant"
     momentum: float = 0.9
     weight_decay: float = 0.0
+    l1: float = 0.0
+    clip_norm: float | None = None
+    averaging: float | None = None
+    augmentation: Augmentation | None = None
     batch_size: int | None = 128
+    shuffle: bool = True
     epochs: int = 6
     images: int = 60_000
     validation_size: int | None = None
@@ -37,30 +51,50 @@ class Config:
     def __post_init__(self):
         check_choice("loss", self.loss, LOSSES)
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        check_choice("schedule", self.schedule, SCHEDULES)
         if not isinstance(self.layers, list | tuple) or not all(isinstance(layer, Layer) for layer in self.layers):
             raise InklingError(f"layers must be a tuple of layers, got {shown(self.layers)}")
-        outputs = plan(self.layers, FLAT_IMAGE)[-1][0]
-        if outputs != (CLASSES,):
-            raise InklingError(f"layers must end in {CLASSES} outputs, one for each digit, got {shown(outputs)}")
+        if self.augmentation is not None and not isinstance(self.augmentation, Augmentation):
+            raise InklingError(f"augmentation must be an Augmentation, got {shown(self.augmentation)}")
+        if not isinstance(self.shuffle, bool):
+            raise InklingError(f"shuffle must be True or False, got {shown(self.shuffle)}")
         settle = {
             "layers": tuple(self.layers),
+            "label_smoothing": check_number("label_smoothing", self.label_smoothing, 0, 0.9),
             "learning_rate": check_number("learning_rate", self.learning_rate, 0, 10, open_low=True),
             "momentum": check_number("momentum", self.momentum, 0, 0.9999),
             "weight_decay": check_number("weight_decay", self.weight_decay, 0, 1),
+            "l1": check_number("l1", self.l1, 0, 1),
             "epochs": check_integer("epochs", self.epochs, 1, 100_000),
             "images": check_integer("images", self.images, 1, 10_000_000),
             "seed": check_integer("seed", self.seed, 0, 2**63 - 1),
         }
-        if self.batch_size is not None:
-            settle["batch_size"] = check_integer("batch_size", self.batch_size, 1, 10_000_000)
-        if self.patience is not None:
-            settle["patience"] = check_integer("patience", self.patience, 1, 100_000)
-        if self.validation_size is not None:
-            settle["validation_size"] = check_integer("validation_size", self.validation_size, 0, settle["images"] - 1)
+        for name, check, *limits in (
+            ("input_shape", _check_shape),
+            ("clip_norm", check_number, 1e-6, 1e6),
+            ("averaging", check_number, 0, 0.99999),
+            ("batch_size", check_integer, 1, 10_000_000),
+            ("patience", check_integer, 1, 100_000),
+            ("validation_size", check_integer, 0, settle["images"] - 1),
+        ):
+            value = getattr(self, name)
+            settle[name] = None if value is None else check(name, value, *limits)
         for name, value in settle.items():
             object.__setattr__(self, name, value)
+        outputs = plan(self.layers, self.input_shape or image_shape(self.layers))[-1].output
+        if len(outputs) != 1 or (self.input_shape is None and outputs != (CLASSES,)):
+            raise InklingError(f"layers must end in {CLASSES} outputs, one for each digit, got {shown(outputs)}")
         if self.patience is not None and self.validation_size == 0:
             raise InklingError("patience needs a validation set, got validation_size 0")
+
+    def split(self, train_set, rng):
+        """The part of ``train_set`` to train on and the part held back by ``rng`` for validation, or None for that."""
+        if len(train_set) > self.images:
+            train_set = train_set.subset(slice(self.images))
+        size = self.held_back(len(train_set))
+        if self.patience is not None and not size:
+            raise InklingError(f"patience needs a validation set, and {len(train_set):,} images leave none to hold back")
+        return train_set.split(size, rng) if size else (train_set, None)
 
     def held_back(self, images):
         """How many of ``images`` training images are for validation; raises where none would be left to train on."""
@@ -74,7 +108,7 @@ class Config:
 
     def network(self, rng):
         """A new network of these layers, initialised from ``rng``."""
-        return Network(self.layers, output=LOSSES[self.loss].output, rng=rng)
+        return Network(self.layers, self.input_shape, output=LOSSES[self.loss].output, rng=rng)
 
     def make_optimizer(self):
         """A new optimizer with these hyperparameters."""
@@ -93,9 +127,24 @@ class Config:
             raise InklingError(f"a configuration must be a JSON object, got {type(value).__name__}")
         unknown = value.keys() - {field.name for field in fields(cls)}
         if unknown:
-            raise InklingError(f"a configuration has no {', '.join(sorted(map(str, unknown)))}")
+            raise InklingError(f"a configuration has no {shown(sorted(map(str, unknown)))}")
         if "layers" in value:
             if not isinstance(value["layers"], list):
                 raise InklingError(f"layers must be a list, got {type(value['layers']).__name__}")
             value = value | {"layers": tuple(map(layer_from_json, value["layers"]))}
+        if isinstance(value.get("augmentation"), dict):
+            value = value | {"augmentation": _augmentation_from_json(value["augmentation"])}
         return cls(**value)
+
+
+def _check_shape(name, value):
+    if not isinstance(value, list | tuple) or len(value) not in (1, 3):
+        raise InklingError(f"{name} must be 1 or 3 whole numbers, got {shown(value)}")
+    return tuple(check_integer(name, size, 1, 1_000_000) for size in value)
+
+
+def _augmentation_from_json(value):
+    known = {field.name for field in fields(Augmentation)}
+    if not value.keys() <= known:
+        raise InklingError(f"augmentation takes {', '.join(sorted(known))}, got {shown(sorted(map(str, value)))}")
+    return Augmentation(**value)

@@ -35,6 +35,11 @@ def small_normal(rng, shape, fan_in, fan_out):
     return rng.normal(0, 0.01, shape)
 
 
+def small_uniform(rng, shape, fan_in, fan_out):
+    """Uniform in (-1/28, 1/28) whatever the layer's size: 1/28 is 1 / sqrt(784), as for a layer on MNIST's pixels."""
+    return rng.uniform(-1 / 28, 1 / 28, shape)
+
+
 def uniform(rng, shape, fan_in, fan_out):
     """Uniform in ``(-1 / sqrt(fan_in), 1 / sqrt(fan_in))``."""
     limit = 1 / np.sqrt(fan_in)
@@ -47,5 +52,16 @@ def zeros(rng, shape, fan_in, fan_out):
 
 
 INITIALIZERS = {
-    f.__name__: f for f in (he_normal, he_uniform, glorot_normal, glorot_uniform, lecun_normal, small_normal, uniform, zeros)
+    f.__name__: f
+    for f in (
+        he_normal,
+        he_uniform,
+        glorot_normal,
+        glorot_uniform,
+        lecun_normal,
+        small_normal,
+        small_uniform,
+        uniform,
+        zeros,
+    )
 }

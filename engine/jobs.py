@@ -8,10 +8,10 @@ from time import monotonic
 
 import numpy as np
 
-from engine.curves import Curve
+from engine.checks import InklingError
 from engine.metrics import Evaluation, evaluate
 from engine.network import Network
-from engine.training import Diverged, EpochEnd, Finished, StepEnd
+from engine.training import Diverged, EpochEnd, Finished
 
 PUBLISH_EVERY = 0.5  # seconds between the copies of the network that a viewer sees
 ASK_EVERY = 1.0  # seconds between the questions whether anyone still watches
@@ -24,16 +24,17 @@ log = logging.getLogger(__name__)
 class Snapshot:
     """A training at one moment; nothing in it changes any more.
 
-    ``state`` is one of ready, running, paused, finished, stopped, diverged, failed. ``curve`` has the columns of
-    ``Job.COLUMNS``, ``history`` the ends of the epochs, ``test`` the result on the test images once it is over, ``error``
-    a line for the log's reader when it failed. ``seconds_left`` is None while nothing can be said.
+    ``state`` is one of ready, running, paused, finished, stopped, diverged, failed. ``curve`` has a column for each of
+    step, epoch (and parts of one), loss and accuracy, ``history`` the ends of the epochs, ``test`` the result on the test
+    images once it is over, ``error`` a line for the log's reader when it failed. ``seconds_left`` is None while nothing can
+    be said.
     """
 
     state: str
     network: Network
     epoch: int
     step: int
-    total_steps: int
+    progress: float
     curve: np.ndarray
     history: tuple[EpochEnd, ...]
     end: Finished | Diverged | None
@@ -47,30 +48,25 @@ class Snapshot:
     def over(self):
         return self.state in ("finished", "stopped", "diverged", "failed")
 
-    @property
-    def progress(self):
-        """The part of all steps that is done, in [0, 1]."""
-        return min(1.0, self.step / self.total_steps)
-
 
 class Job:
     """Runs ``trainer`` on a thread. ``is_watched`` is asked once a second; after 15 s of no, the training stops."""
-
-    COLUMNS = ("step", "loss", "accuracy")
 
     def __init__(self, trainer, test_set=None, is_watched: Callable[[], bool] = lambda: True):
         self.trainer, self.test_set, self._is_watched = trainer, test_set, is_watched
         self._changed = Condition()  # guards what follows, and wakes a paused thread
         self._state, self._wanted = "ready", "running"
-        self._curve = Curve(self.COLUMNS)
-        self._network = trainer.network.copy()
-        self._end = self._test = self._error = None
+        self._network = trainer.result.copy()
+        self._end = self._test = self._error = self._last = None
         self._published = self._asked = self._last_watched = monotonic()
         self._thread = Thread(target=self._run, name="training", daemon=True)
 
     def start(self):
         """Begin; a job starts once."""
-        self._state = "running"
+        with self._changed:
+            if self._state != "ready":
+                raise InklingError(f"a training starts once, and this one is {self._state}")
+            self._state = self._wanted if self._wanted == "paused" else "running"
         self._thread.start()
 
     def pause(self):
@@ -92,25 +88,27 @@ class Job:
 
     def snapshot(self):
         """The training as it is now."""
-        trainer = self.trainer
         with self._changed:
-            total = trainer.steps_per_epoch * trainer.config.epochs
-            left = (total - trainer.step) * trainer.seconds / trainer.step if trainer.step else None
-            return Snapshot(
-                state=self._state,
-                network=self._network,
-                epoch=trainer.epoch,
-                step=trainer.step,
-                total_steps=total,
-                curve=self._curve.points(),
-                history=tuple(trainer.history),
-                end=self._end,
-                test=self._test,
-                samples_per_second=trainer.samples_per_second,
-                seconds=trainer.seconds,
-                seconds_left=left,
-                error=self._error,
-            )
+            return self._last or self._look()
+
+    def _look(self):
+        trainer = self.trainer
+        done = trainer.progress
+        return Snapshot(
+            state=self._state,
+            network=self._network,
+            epoch=trainer.epoch,
+            step=trainer.step,
+            progress=done,
+            curve=trainer.curve.points(),
+            history=tuple(trainer.history),
+            end=self._end,
+            test=self._test,
+            samples_per_second=trainer.samples_per_second,
+            seconds=trainer.seconds,
+            seconds_left=trainer.seconds * (1 - done) / done if done else None,
+            error=self._error,
+        )
 
     def _want(self, state):
         with self._changed:
@@ -126,23 +124,30 @@ class Job:
                 self._note(event)
                 if not self._may_go_on():
                     break
-            self._close()
+            self._publish()
+            test = self.test_set and evaluate(self._network, self.test_set, self.trainer.loss)
+            diverged = isinstance(self._end, Diverged)
+            self._close("diverged" if diverged else "finished" if self._end else "stopped", test=test)
         except Exception as error:  # a thread has nobody to raise to: the viewer is told, the log has the details
             log.exception("training failed")
-            with self._changed:
-                self._state, self._error = "failed", f"{type(error).__name__}: {error}"
+            self._close("failed", error=f"{type(error).__name__}: {error}")
+
+    def _close(self, state, test=None, error=None):
+        """Take the last snapshot, and let go of the trainer: its arrays are many times the network."""
+        with self._changed:
+            self._state, self._test, self._error = state, test, error
+            self._last = self._look()
+            self.trainer = None
 
     def _note(self, event):
         with self._changed:
-            if isinstance(event, StepEnd):
-                self._curve.append(event.step, event.loss, event.accuracy)
-            elif isinstance(event, Finished | Diverged):
+            if isinstance(event, Finished | Diverged):
                 self._end = event
         if monotonic() - self._published >= PUBLISH_EVERY:
             self._publish()
 
     def _publish(self):
-        network = self.trainer.network.copy()  # a copy swapped in: whoever predicts sees one consistent network
+        network = self.trainer.result.copy()  # a copy swapped in: whoever predicts sees one consistent network
         with self._changed:
             self._network, self._published = network, monotonic()
 
@@ -168,13 +173,3 @@ class Job:
             self._last_watched = now
         elif now - self._last_watched > GRACE:
             self.stop()
-
-    def _close(self):
-        self._publish()
-        test = self.test_set and evaluate(self._network, self.test_set, self.trainer.loss)
-        with self._changed:
-            self._test = test
-            if self._end is None:
-                self._state = "stopped"
-            else:
-                self._state = "diverged" if isinstance(self._end, Diverged) else "finished"

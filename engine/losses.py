@@ -1,7 +1,8 @@
 """Losses, and how a network's raw outputs read as probabilities under each.
 
-A loss is called as ``loss(outputs, labels)`` with outputs (N, K) and integer labels (N,), and returns the mean loss over
-the batch and its gradient (N, K).
+A loss is called as ``loss(outputs, labels, smoothing=0)`` with outputs (N, K) and integer labels (N,), and returns the mean
+loss over the batch and its gradient (N, K). ``smoothing`` takes that part of each target's 1 and shares it out over all K
+classes (Szegedy et al., 2016).
 """
 
 import numpy as np
@@ -20,11 +21,11 @@ def normalised(outputs):
 OUTPUTS = {"softmax": Softmax.forward, "normalised": normalised}
 
 
-def one_hot(labels, classes, dtype):
-    """Labels (N,) as rows of zeros with a single one, (N, classes)."""
-    targets = np.zeros((len(labels), classes), dtype)
-    targets[np.arange(len(labels)), labels] = 1
-    return targets
+def targets(labels, classes, dtype, smoothing=0.0):
+    """Labels (N,) as rows of zeros with a single one, (N, classes), smoothed."""
+    rows = np.full((len(labels), classes), smoothing / classes, dtype)
+    rows[np.arange(len(labels)), labels] += 1 - smoothing
+    return rows
 
 
 class CrossEntropy:
@@ -32,16 +33,19 @@ class CrossEntropy:
 
     output = "softmax"
 
-    def __call__(self, logits, labels):
-        rows = np.arange(len(labels))
+    def __call__(self, logits, labels, smoothing=0.0):
+        N, K = logits.shape
+        places = np.arange(0, N * K, K) + labels  # of each label in the flattened logits
         shifted = logits - logits.max(axis=1, keepdims=True)
-        gradient = np.exp(shifted)
+        gradient = np.exp(shifted, order="C")  # so that ravel is a view, also of logits that lie otherwise
         total = gradient.sum(axis=1, keepdims=True)
-        loss = np.log(total).mean() - shifted[rows, labels].mean()
-        gradient /= total
-        gradient[rows, labels] -= 1
-        gradient /= len(labels)
-        return float(loss), gradient
+        expected = shifted.take(places).sum()  # of the shifted logits, under the targets
+        gradient *= 1 / (N * total)
+        gradient.ravel()[places] -= (1 - smoothing) / N
+        if smoothing:
+            expected += smoothing * (shifted.sum() / K - expected)
+            gradient -= smoothing / (N * K)
+        return float(np.log(total).sum() - expected) / N, gradient
 
 
 class MeanSquaredError:
@@ -49,9 +53,17 @@ class MeanSquaredError:
 
     output = "normalised"
 
-    def __call__(self, outputs, labels):
-        error = outputs - one_hot(labels, outputs.shape[1], outputs.dtype)
+    def __call__(self, outputs, labels, smoothing=0.0):
+        error = outputs - targets(labels, outputs.shape[1], outputs.dtype, smoothing)
         return float(np.square(error).mean()), error * (2 / error.size)
+
+
+class SumSquaredError(MeanSquaredError):
+    """The same summed over the classes, mean over the batch: K times the mean squared error."""
+
+    def __call__(self, outputs, labels, smoothing=0.0):
+        loss, gradient = super().__call__(outputs, labels, smoothing)
+        return loss * outputs.shape[1], gradient * outputs.shape[1]
 
 
 class SoftmaxMeanSquaredError:
@@ -59,10 +71,16 @@ class SoftmaxMeanSquaredError:
 
     output = "softmax"
 
-    def __call__(self, logits, labels):
+    def __call__(self, logits, labels, smoothing=0.0):
         probabilities = Softmax.forward(logits)
-        loss, gradient = MeanSquaredError()(probabilities, labels)
+        loss, gradient = MeanSquaredError()(probabilities, labels, smoothing)
         return loss, Softmax.backward(gradient, logits, probabilities)
 
 
-LOSSES = {"cross_entropy": CrossEntropy(), "mse": MeanSquaredError(), "softmax_mse": SoftmaxMeanSquaredError()}
+LOSSES = {
+    "cross_entropy": CrossEntropy(),
+    "mse": MeanSquaredError(),
+    "sse": SumSquaredError(),
+    "softmax_mse": SoftmaxMeanSquaredError(),
+}
+LOSS_OF_OUTPUT = {"softmax": LOSSES["cross_entropy"], "normalised": LOSSES["mse"]}  # to measure by, whoever trained it

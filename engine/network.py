@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,8 +28,16 @@ def dense_layers(hidden, activation="relu", initializer="he_normal", classes=CLA
     return tuple(layers)
 
 
+class LayerPlan(NamedTuple):
+    """What a layer makes of one input: the shapes of its output, and of its parameters and statistics by name."""
+
+    output: tuple[int, ...]
+    parameters: dict[str, tuple[int, ...]]
+    statistics: dict[str, tuple[int, ...]]
+
+
 def plan(layers, input_shape):
-    """What each layer makes of one input: a list of (output shape, parameter shapes by name), one for each layer.
+    """The ``LayerPlan`` of each layer of a network for inputs of this shape.
 
     Nothing is allocated, so it can judge an architecture that came from a file. Raises ``InklingError`` where two layers
     do not fit, or where the whole would be larger than ``MAX_PARAMETERS``.
@@ -38,21 +47,28 @@ def plan(layers, input_shape):
     rows, shape, size = [], tuple(input_shape), 0
     for position, layer in enumerate(layers):
         try:
-            shapes, output = layer.parameter_shapes(shape), layer.output_shape(shape)
+            output = layer.output_shape(shape)
         except InklingError as error:
-            before = f"after layer {position}, {layers[position - 1]}" if position else "as the first layer"
-            raise InklingError(f"layer {position + 1} does not fit {before}: {error}") from None
-        size += sum(map(prod, shapes.values()))
+            before = f"layer {position}, {layers[position - 1]}, gives" if position else "the input has"
+            raise InklingError(f"layer {position + 1}, {layer}, {error}, but {before} the shape {shape}") from None
+        rows.append(LayerPlan(output, layer.parameter_shapes(shape), layer.statistic_shapes(shape)))
+        size += sum(map(prod, rows[-1].parameters.values()))
         if size > MAX_PARAMETERS:
             raise InklingError(f"a network must have at most {MAX_PARAMETERS:,} parameters, got {size:,} or more")
-        rows.append((output, shapes))
         shape = output
     return rows
 
 
-def parameter_count(layers, input_shape=FLAT_IMAGE):
+def image_shape(layers):
+    """The shape in which these layers take a 28 x 28 image: one channel of rows, or one row of pixels."""
+    axes = next((layer.axes for layer in layers if layer.axes), 1)
+    return (1, *IMAGE_SHAPE) if axes == 3 else FLAT_IMAGE
+
+
+def parameter_count(layers, input_shape=None):
     """The number of parameters that a network of these layers has."""
-    return sum(prod(shape) for _, shapes in plan(layers, input_shape) for shape in shapes.values())
+    rows = plan(layers, input_shape or image_shape(layers))
+    return sum(prod(shape) for row in rows for shape in row.parameters.values())
 
 
 def as_pixels(images):
@@ -65,48 +81,65 @@ def as_pixels(images):
 class Network:
     """Layers over one flat vector.
 
-    ``parameters`` holds every weight, then every bias, as one contiguous vector whose views the layers work on, so that
-    ``parameters[:decayed]`` is what weight decay applies to. ``gradients`` is laid out the same. Without ``rng`` the
-    parameters are zero, to be filled by whoever loads or copies.
+    ``values`` is all that a network knows, one contiguous vector whose views the layers work on. It begins with the
+    ``parameters``: those that weight decay applies to (``parameters[:decayed]``), then the others that train
+    (``parameters[:trained]``), then those of frozen layers. Behind them come the statistics that layers gather.
+    ``gradients`` is laid out as ``parameters``. Without ``rng`` all is zero, to be filled by whoever loads or copies.
 
     ``output`` names how raw outputs read as probabilities (``losses.OUTPUTS``). ``info`` is what a checkpoint says of
     the network: its training configuration, metrics and data.
     """
 
-    def __init__(self, layers, input_shape=FLAT_IMAGE, *, output="softmax", rng=None, dtype=np.float32, info=None):
-        rows = plan(layers, input_shape)
+    def __init__(self, layers, input_shape=None, *, output="softmax", rng=None, dtype=np.float32, info=None):
+        self.input_shape = tuple(input_shape or image_shape(layers))
+        rows = plan(layers, self.input_shape)
         self.layers = [replace(layer) for layer in layers]
-        self.input_shape, self.output_shape = tuple(input_shape), rows[-1][0]
+        self.output_shape = rows[-1].output
         self.output = check_choice("output", output, OUTPUTS)
         self.info = info or {}
-        self._bind([shapes for _, shapes in rows], dtype)
+        self._bind(rows, dtype)
         if rng is not None:
             for layer in self.layers:
                 layer.initialize(rng)
 
-    def _bind(self, shapes_by_layer, dtype):
-        """Give each layer its views into the flat vectors, the parameters that are decayed first."""
-        entries = [
-            (layer, name, shape)
-            for layer, shapes in zip(self.layers, shapes_by_layer, strict=True)
-            for name, shape in shapes.items()
-        ]
-        entries.sort(key=lambda entry: entry[1] not in entry[0].decayed)  # stable: layer order within each part
-        size = sum(prod(shape) for _, _, shape in entries)
-        self.parameters, self.gradients = np.zeros(size, dtype), np.zeros(size, dtype)
-        self.decayed = sum(prod(shape) for layer, name, shape in entries if name in layer.decayed)
+    def _bind(self, rows, dtype):
+        """Lay out the flat vectors, and give each layer its views into them."""
+        parts = {"decayed": [], "trained": [], "frozen": [], "statistics": []}
+        for layer, row in zip(self.layers, rows, strict=True):
+            for name, shape in row.parameters.items():
+                part = "frozen" if layer.frozen else "decayed" if name in layer.decayed else "trained"
+                parts[part].append((layer, name, shape))
+            parts["statistics"] += [(layer, name, shape) for name, shape in row.statistics.items()]
+        decayed, others, frozen, statistics = (sum(prod(entry[2]) for entry in part) for part in parts.values())
+        self.decayed, self.trained = decayed, decayed + others
+        self.values = np.zeros(self.trained + frozen + statistics, dtype)
+        self.parameters = self.values[: self.trained + frozen]
+        self.gradients = np.zeros_like(self.parameters)
+        learns = [bool(row.parameters) and not layer.frozen for layer, row in zip(self.layers, rows, strict=True)]
+        self._first_to_learn = learns.index(True) if True in learns else len(learns)
         start = 0
-        for layer, name, shape in entries:
-            part = slice(start, start + prod(shape))
-            setattr(layer, name, self.parameters[part].reshape(shape))
-            setattr(layer, "d" + name, self.gradients[part].reshape(shape))
-            start = part.stop
+        for layer, name, shape in (entry for part in parts.values() for entry in part):
+            place = slice(start, start + prod(shape))
+            setattr(layer, name, self.values[place].reshape(shape))
+            if start < self.parameters.size:
+                setattr(layer, "d" + name, self.gradients[place].reshape(shape))
+            start = place.stop
 
     def copy(self):
-        """A network of its own with the same parameters."""
-        twin = Network(self.layers, self.input_shape, output=self.output, dtype=self.parameters.dtype, info=dict(self.info))
-        twin.parameters[:] = self.parameters
+        """A network of its own with the same values."""
+        twin = Network(self.layers, self.input_shape, output=self.output, dtype=self.values.dtype, info=dict(self.info))
+        twin.values[:] = self.values
         return twin
+
+    def __getstate__(self):
+        """What a pickle or a deep copy takes along: the values once, not also each layer's views of them."""
+        layers = [replace(layer) for layer in self.layers]
+        return {"layers": layers, "input_shape": self.input_shape, "output": self.output, "info": self.info}, self.values
+
+    def __setstate__(self, state):
+        described, values = state
+        self.__init__(**described, dtype=values.dtype)
+        self.values[:] = values
 
     def as_input(self, images):
         """Images (N, ...) of a data set as inputs (N, *input_shape)."""
@@ -119,19 +152,23 @@ class Network:
         return x
 
     def backward(self, dy, input_gradient=False):
-        """Fill ``gradients`` from dL/d(outputs); return dL/dx if asked for, which the first layer else spares itself."""
-        for position in reversed(range(len(self.layers))):
-            dy = self.layers[position].backward(dy, input_gradient or position > 0)
+        """Fill ``gradients`` from dL/d(outputs); return dL/dx if asked for: else it stops at the first layer that learns."""
+        first = 0 if input_gradient else self._first_to_learn
+        for position in reversed(range(first, len(self.layers))):
+            dy = self.layers[position].backward(dy, input_gradient or position > first)
         return dy
+
+    def probabilities(self, inputs):
+        """Probabilities (N, K) float32 for inputs (N, *input_shape) that need no check; bytes count as pixels."""
+        found = np.empty((len(inputs), *self.output_shape), np.float32)
+        for start in range(0, len(inputs), PREDICTION_BATCH):
+            batch = self.as_input(inputs[start : start + PREDICTION_BATCH]).astype(self.values.dtype, copy=False)
+            found[start : start + len(batch)] = OUTPUTS[self.output](self.forward(batch))
+        return found
 
     def predict_proba(self, images):
         """Probabilities (N, K) float32 for images (N, 28, 28) or (N, 784): uint8, or floats in [0, 1]."""
-        images = self._checked(images)
-        probabilities = np.empty((len(images), *self.output_shape), np.float32)
-        for start in range(0, len(images), PREDICTION_BATCH):
-            batch = as_pixels(images[start : start + PREDICTION_BATCH]).astype(self.parameters.dtype, copy=False)
-            probabilities[start : start + len(batch)] = OUTPUTS[self.output](self.forward(batch))
-        return probabilities
+        return self.probabilities(self._checked(images))
 
     def predict(self, images):
         """The likeliest class of each image, (N,) int."""

@@ -12,9 +12,11 @@ from PIL import Image, ImageOps
 from engine.checks import InklingError
 
 SIDE, BOX, CENTRE = 28, 20, 14  # pixels; MNIST's centres of mass lie at index 14.0 in both axes
-FAINTEST = 0.08  # of the whole range: less contrast than this is paper, not ink
+FAINTEST = 20  # of 255: less contrast than this is paper, not ink
 NOISE = 0.15  # of the darkest ink: what is fainter belongs to the background
-LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
+FRAME = 0.15  # of all pixels: a border colour that covers less is a frame around the paper
+SAME = 40  # of 255: colours no further apart than this are one
+LARGEST = 1024  # pixels a side: more tells nothing of a digit, and costs time and memory
 
 
 class BlankDrawing(InklingError):
@@ -45,16 +47,21 @@ def read_image(path):
 
 def find_ink(drawing):
     """How much ink is on each pixel, (H, W) float32 in [0, 1], whatever the polarity."""
-    grey = _grey(_pixels(drawing))
-    paper = np.partition(grey, grey.size // 2, axis=None)[grey.size // 2]  # ink is the smaller part: the median is paper
-    lighter, darker = np.maximum(grey - paper, 0), np.maximum(paper - grey, 0)
-    ink = lighter if lighter.sum() > darker.sum() else darker
-    strongest = ink.max()
+    pixels = _pixels(drawing)
+    grey = _ink_of_alpha(pixels)
+    transparent = grey is not None
+    grey = grey if transparent else _grey(pixels)
+    histogram = np.array(Image.fromarray(grey).histogram())
+    paper = grey.min() if transparent else _paper(grey, histogram)
+    contrast = np.arange(256) - int(paper)
+    lighter, darker = np.maximum(contrast, 0), np.maximum(-contrast, 0)
+    ink = lighter if histogram @ lighter > histogram @ darker else darker  # of each grey level
+    strongest = ink[histogram > 0].max()
     if strongest < FAINTEST:
         raise BlankDrawing("a drawing must have ink on it, and this one is blank: draw a digit")
-    ink /= strongest
+    ink = (ink / strongest).astype(np.float32)
     ink[ink < NOISE] = 0
-    return ink
+    return ink.take(grey)
 
 
 def crop(ink):
@@ -86,34 +93,61 @@ def centre(small):
 
 
 def _pixels(drawing):
-    """The drawing as a uint8 array of 2 axes, or of 3 with 3 or 4 channels."""
+    """The drawing as a uint8 array of 2 axes, or of 3 with 3 or 4 channels, its longer side at most ``LARGEST``."""
     if isinstance(drawing, Image.Image):
-        if drawing.mode in ("1", "L", "RGB", "RGBA"):
-            drawing = np.asarray(drawing.convert("L") if drawing.mode == "1" else drawing)
-        elif drawing.mode[0] in "IF":  # 16 and 32 bits: Pillow's own conversion would clip them
-            values = np.asarray(drawing, np.float64)
-            low, span = values.min(), np.ptp(values)
-            drawing = ((values - low) * (255 / span if span else 0)).astype(np.uint8)
-        else:
-            drawing = np.asarray(drawing.convert("RGBA"))
+        drawing = _pixels_of_image(drawing)
     try:
         drawing = np.asarray(drawing)
     except ValueError:
-        raise InklingError("a drawing must be one array or a PIL image, got rows of different lengths") from None
+        raise InklingError("a drawing must be one array, got rows of different lengths") from None
     shape_fits = drawing.ndim == 2 or (drawing.ndim == 3 and drawing.shape[2] in (3, 4))
     if not shape_fits or drawing.dtype != np.uint8 or not drawing.size:
         raise InklingError(
             f"a drawing must be (H, W, 4), (H, W, 3) or (H, W) uint8 or a PIL image, got {drawing.shape} {drawing.dtype}"
         )
-    return drawing
+    factor = -(-max(drawing.shape[:2]) // LARGEST)
+    return np.asarray(Image.fromarray(drawing).reduce(factor)) if factor > 1 else drawing
+
+
+def _pixels_of_image(image):
+    """The bytes of a PIL image of any mode."""
+    try:
+        if image.mode == "1" or image.mode in ("L", "RGB", "RGBA"):
+            return np.asarray(image.convert("L") if image.mode == "1" else image)
+        if image.mode[0] not in "IF":
+            return np.asarray(image.convert("RGBA"))
+        values = np.asarray(image, np.float64)  # 16 and 32 bits: Pillow's own conversion would clip them
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise InklingError(f"a drawing must be an image that Pillow reads, and {error}") from None
+    if not np.isfinite(values).all():
+        raise InklingError("a drawing must have finite numbers as pixels, got NaN or infinite ones")
+    low, span = values.min(), np.ptp(values)
+    return ((values - low) * (255 / span if span else 0)).astype(np.uint8)
+
+
+def _ink_of_alpha(pixels):
+    """The opacity (H, W), where a drawing is ink of one colour on transparent paper; None for any other."""
+    if pixels.ndim == 2 or pixels.shape[2] == 3 or pixels[..., 3].min() == 255:
+        return None
+    inked = pixels[pixels[..., 3] > 127][:, :3]
+    return pixels[..., 3] if len(inked) and np.ptp(inked, axis=0).max() <= SAME else None
 
 
 def _grey(pixels):
-    """Brightness (H, W) float32 in [0, 1]; transparency shows whichever of black and white sets the ink off more."""
+    """Brightness (H, W) uint8 (ITU-R BT.601); transparency shows whichever of black and white sets the ink off more."""
     if pixels.ndim == 2:
-        return pixels * np.float32(1 / 255)
-    grey = pixels[..., :3] @ (LUMINANCE / 255)
+        return pixels
+    grey = np.asarray(Image.fromarray(pixels).convert("L"))
     if pixels.shape[2] == 3 or pixels[..., 3].min() == 255:
         return grey
-    alpha = pixels[..., 3] * np.float32(1 / 255)
-    return max((grey * alpha, grey * alpha + (1 - alpha)), key=np.std)
+    alpha = pixels[..., 3] / 255
+    return max((grey * alpha, grey * alpha + (255 - pixels[..., 3])), key=np.std).astype(np.uint8)
+
+
+def _paper(grey, histogram):
+    """The brightness of the paper: the median, ink being the smaller part of most drawings. The border knows better where
+    much is painted over, unless it is only a frame."""
+    middle = np.searchsorted(np.cumsum(histogram), grey.size // 2, side="right")
+    border = int(np.median(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])))
+    alike = histogram[max(0, border - FAINTEST) : border + FAINTEST].sum()
+    return border if abs(border - middle) > FAINTEST and alike > FRAME * grey.size else middle

@@ -6,13 +6,22 @@
 Not asking for the next event is a pause; leaving the loop is a stop.
 """
 
+from dataclasses import replace
 from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
 
+from engine.checks import InklingError, check_integer, check_number
+from engine.curves import Curve
 from engine.losses import LOSSES
 from engine.metrics import evaluate
+from engine.schedules import SCHEDULES
+
+STREAMS = ("split", "weights", "order", "noise", "augmentation")  # new ones go last: the others then draw as before
+PART = 4_096  # images that go through the network at once
+COUNTERS = ("epoch", "step", "position", "samples", "loss_sum", "correct", "training_seconds", "seconds")
+CHANGEABLE = {"learning_rate", "momentum", "weight_decay", "batch_size"}
 
 
 class StepEnd(NamedTuple):
@@ -42,7 +51,8 @@ class EpochEnd(NamedTuple):
 
 
 class Diverged(NamedTuple):
-    """The loss is no longer a finite number; the network is again as it was when it last was one. Training is over."""
+    """The loss is no longer a finite number; the network is again as it was for the last batch whose loss was one, itself
+    finite in every weight. Training is over."""
 
     epoch: int
     step: int
@@ -63,134 +73,257 @@ class Finished(NamedTuple):
 
 def streams(seed):
     """Independent random generators of one seed by use, so that what one draws does not move the others."""
-    return dict(zip(("split", "weights", "order"), np.random.default_rng(seed).spawn(3), strict=True))
+    return dict(zip(STREAMS, np.random.default_rng(seed).spawn(len(STREAMS)), strict=True))
 
 
 class Trainer:
     """Trains ``network`` in place on ``train_set``, as ``config`` says.
 
-    It is its own iterator: all its state is in its attributes, so it can be left and taken up again at any event.
-    ``validation_set`` may be None. ``history`` has the ``EpochEnd`` events so far.
+    It is its own iterator: all its state is in its attributes, so it can be left and taken up again at any event, and
+    ``checkpoint`` can write it down whole. ``validation_set`` may be None. ``history`` has the ``EpochEnd`` events so far,
+    ``curve`` what each step measured, thinned, and ``changes`` what was changed on the way: (step, {name: value}).
     """
 
     def __init__(self, network, optimizer, train_set, validation_set, config):
         self.network, self.optimizer, self.config = network, optimizer, config
         self.train_set, self.validation_set = train_set, validation_set
-        self.loss = LOSSES[config.loss]
-        self.batch_size = min(config.batch_size or len(train_set), len(train_set))
-        self.epoch, self.step, self.history = 1, 0, []
+        self.loss, self.schedule = LOSSES[config.loss], SCHEDULES[config.schedule]
+        self.rngs = streams(config.seed)
+        self.epoch, self.step, self.history, self.changes = 1, 0, [], []
+        self.curve = Curve(("step", "epoch", "loss", "accuracy"))
         self.training_seconds = self.seconds = 0.0  # of the steps alone; of all the trainer's work
-        self._rng = streams(config.seed)["order"]
-        self._samples = 0
-        self._over = False
-        self._best = None  # (validation loss, epoch, parameters), kept only for early stopping
-        self._last_finite = network.parameters.copy()
-        optimizer.start(network.parameters)
+        self.samples = 0
+        self.over = False
+        self.best = None  # (validation loss, epoch) and its values, kept only for early stopping
+        self.best_values = None
+        self.average = network.copy() if config.averaging is not None else None
+        self._last_finite = network.values.copy()
+        optimizer.start(network.parameters[: network.trained])
+        for layer in network.layers:
+            layer.rng = self.rngs["noise"]
         self._begin_epoch()
 
     @classmethod
     def from_config(cls, config, train_set):
         """A trainer with a new network, on the first ``config.images`` of ``train_set`` less the validation split."""
         rngs = streams(config.seed)
-        if len(train_set) > config.images:
-            train_set = train_set.subset(slice(config.images))
-        size = config.held_back(len(train_set))
-        train_set, validation_set = train_set.split(size, rngs["split"]) if size else (train_set, None)
-        return cls(config.network(rngs["weights"]), config.make_optimizer(), train_set, validation_set, config)
+        train_set, validation_set = config.split(train_set, rngs["split"])
+        network = config.network(rngs["weights"])
+        if train_set.labels.max() >= network.output_shape[0]:
+            raise InklingError(
+                f"labels must be below {network.output_shape[0]}, one for each output, got {train_set.labels.max()}"
+            )
+        network.info |= {"config": config.to_json(), "data": train_set.fingerprint()}
+        return cls(network, config.make_optimizer(), train_set, validation_set, config)
+
+    @property
+    def batch_size(self):
+        return min(self.config.batch_size or len(self.train_set), len(self.train_set))
+
+    @property
+    def result(self):
+        """The network to use: the one that trains, or the average of its weights where one is kept."""
+        return self.average or self.network
 
     @property
     def samples_per_second(self):
         """Images through forward, backward and update per second of it, since the start."""
-        return self._samples / self.training_seconds if self.training_seconds else 0.0
+        return self.samples / self.training_seconds if self.training_seconds else 0.0
 
     @property
-    def steps_per_epoch(self):
-        return -(-len(self.train_set) // self.batch_size)
+    def progress(self):
+        """The part of the training that is done, in [0, 1], if it goes through all its epochs."""
+        return (self.epoch - 1 + self.position / len(self.train_set)) / self.config.epochs
+
+    @property
+    def learning_rate(self):
+        """The rate of the next step: the one that is set, times what the schedule makes of it now."""
+        return self.config.learning_rate * self.schedule(self.progress * self.config.epochs, self.config.epochs)
+
+    def change(self, **values):
+        """Change ``learning_rate``, ``momentum``, ``weight_decay`` or ``batch_size`` from the next step on."""
+        if not values.keys() <= CHANGEABLE:
+            raise InklingError(f"only {', '.join(sorted(CHANGEABLE))} can be changed in a training, got {', '.join(values)}")
+        self.config = replace(self.config, **values)
+        if "momentum" in values and hasattr(self.optimizer, "momentum"):
+            self.optimizer.momentum = self.config.momentum
+        self.changes.append((self.step, {name: getattr(self.config, name) for name in values}))
+
+    def state(self):
+        """All that a trainer of the same config and data lacks to go on from here: JSON values, and arrays by name."""
+        counts, curve = self.curve.state()
+        values = {name: getattr(self, name) for name in COUNTERS}
+        values |= {
+            "history": self.history,
+            "changes": self.changes,
+            "over": self.over,
+            "best": self.best,
+            "curve": counts,
+            "optimizer_steps": self.optimizer.steps,
+            "rngs": {name: rng.bit_generator.state for name, rng in self.rngs.items()},
+        }
+        arrays = {"values": self.network.values, "last_finite": self._last_finite, "curve": curve}
+        arrays |= {"order": self.order.astype(np.uint32), "average": self.average and self.average.values}
+        arrays |= {"best_values": self.best_values} | {f"optimizer.{name}": v for name, v in self.optimizer.state.items()}
+        return values, {name: array for name, array in arrays.items() if array is not None}
+
+    def restore(self, values, arrays):
+        """Go on from what ``state`` wrote down; raises where it does not fit this trainer."""
+        size = len(self.train_set)
+        if arrays["order"].shape != (size,) or not np.array_equal(np.sort(arrays["order"]), np.arange(size)):
+            raise InklingError(f"order must be a permutation of the {size:,} training images")
+        check_integer("position", values["position"], 0, size)
+        begun = check_integer("epoch", values["epoch"], 1, self.config.epochs)
+        check_integer("epochs in the history", len(values["history"]), begun - 1, begun)
+        into = {"values": self.network.values, "last_finite": self._last_finite}
+        into |= {f"optimizer.{name}": vector for name, vector in self.optimizer.state.items()}
+        if self.average:
+            into["average"] = self.average.values
+        for name, vector in into.items():
+            if arrays[name].shape != vector.shape or not np.isfinite(arrays[name]).all():
+                raise InklingError(f"{name} must be {vector.size:,} finite numbers, got the shape {arrays[name].shape}")
+            vector[:] = arrays[name]
+        for name in COUNTERS:
+            check_number(name, values[name], 0, 1e18)
+            setattr(self, name, values[name])
+        self.over = values["over"] is True
+        if values["best"] is not None:
+            loss, epoch = values["best"]
+            self.best = check_number("best loss", loss, 0, 1e30), check_integer("best epoch", epoch, 1, begun)
+        self.best_values = arrays.get("best_values")
+        self.history = [EpochEnd(*row) for row in values["history"]]
+        self.changes = [(step, dict(change)) for step, change in values["changes"]]
+        self.order = arrays["order"].astype(np.int64)
+        self.curve.restore(values["curve"], arrays["curve"])
+        self.optimizer.steps = check_integer("optimizer_steps", values["optimizer_steps"], 0, 2**53)
+        for name, rng in self.rngs.items():
+            rng.bit_generator.state = values["rngs"][name]
 
     def __iter__(self):
         return self
 
     def __next__(self):
-        if self._over:
+        if self.over:
             raise StopIteration
         started = perf_counter()
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # a divergence is told as an event
-            if self._position < len(self.train_set):
+            if self.position < len(self.train_set):
                 return self._take_step(started)
             if len(self.history) < self.epoch:
                 return self._end_epoch(started)
             return self._go_on_or_finish()
 
     def _begin_epoch(self):
-        self._order = self._rng.permutation(len(self.train_set))
-        self._position = 0
-        self._loss_sum = self._correct = 0.0
+        size = len(self.train_set)
+        self.order = self.rngs["order"].permutation(size) if self.config.shuffle else np.arange(size)
+        self.position = 0
+        self.loss_sum, self.correct = 0.0, 0
 
     def _take_step(self, started):
-        network, optimizer, config = self.network, self.optimizer, self.config
-        images, labels = self.train_set.take(self._order[self._position : self._position + self.batch_size])
-        outputs = network.forward(network.as_input(images), training=True)
-        loss, gradient = self.loss(outputs, labels)
+        network, config = self.network, self.config
+        images, labels = self.train_set.take(self.order[self.position : self.position + self.batch_size])
+        if config.augmentation:
+            images = config.augmentation(images, self.rngs["augmentation"])
+        loss, correct = self._find_gradient(images, labels)
         if not np.isfinite(loss):
             return self._diverge(loss, started)
-        np.copyto(self._last_finite, network.parameters)
-        network.backward(gradient)
+        np.copyto(self._last_finite, network.values)
+        self._move()
 
-        parameters, gradients, rate = network.parameters, network.gradients, config.learning_rate
-        if config.weight_decay:
-            weights = slice(network.decayed)
-            if optimizer.decoupled_decay:
-                parameters[weights] *= 1 - rate * config.weight_decay
-            else:
-                gradients[weights] += config.weight_decay * parameters[weights]
-        optimizer.step(parameters, gradients, rate)
-
-        correct = int(np.count_nonzero(outputs.argmax(axis=1) == labels))
         self.step += 1
-        self._position += len(labels)
-        self._samples += len(labels)
-        self._loss_sum += loss * len(labels)
-        self._correct += correct
+        self.position += len(labels)
+        self.samples += len(labels)
+        self.loss_sum += loss * len(labels)
+        self.correct += correct
+        self.curve.append(self.step, self.progress * config.epochs, loss, correct / len(labels))
         taken = perf_counter() - started
         self.training_seconds += taken
         self.seconds += taken
         return StepEnd(self.epoch, self.step, loss, correct / len(labels), self.samples_per_second, self.seconds)
 
+    def _find_gradient(self, images, labels):
+        """Forward and backward; returns the mean loss and how many were right.
+
+        A very large batch goes through in parts whose gradients are added, so that its memory stays bounded.
+        """
+        network, smoothing = self.network, self.config.label_smoothing
+        loss_sum, correct, total = 0.0, 0, None
+        for start in range(0, len(labels), PART):
+            part = labels[start : start + PART]
+            outputs = network.forward(network.as_input(images[start : start + PART]), training=True)
+            loss, gradient = self.loss(outputs, part, smoothing)
+            if len(part) < len(labels):
+                gradient *= len(part) / len(labels)
+            loss_sum += loss * len(part)
+            correct += int(np.count_nonzero(outputs.argmax(axis=1) == part))
+            if not np.isfinite(loss):
+                break
+            network.backward(gradient)
+            if len(part) < len(labels):
+                total = network.gradients.copy() if total is None else np.add(total, network.gradients, out=total)
+        if total is not None:
+            np.copyto(network.gradients, total)
+        return loss_sum / len(labels), correct
+
+    def _move(self):
+        """One step of the optimizer along the gradient, with all that regularises it."""
+        network, optimizer, config = self.network, self.optimizer, self.config
+        parameters, gradients = network.parameters[: network.trained], network.gradients[: network.trained]
+        weights, rate = slice(network.decayed), self.learning_rate
+        if config.weight_decay and not optimizer.decoupled_decay:
+            gradients[weights] += config.weight_decay * parameters[weights]
+        if config.l1:
+            gradients[weights] += config.l1 * np.sign(parameters[weights])
+        if config.clip_norm is not None:
+            norm = np.sqrt(gradients @ gradients)
+            if norm > config.clip_norm:
+                gradients *= config.clip_norm / norm
+        if config.weight_decay and optimizer.decoupled_decay:
+            parameters[weights] *= 1 - rate * config.weight_decay
+        optimizer.step(parameters, gradients, rate)
+        if self.average:
+            average = self.average.values
+            keep = min(config.averaging, (1 + self.step) / (10 + self.step))  # short at first: the start is soon forgotten
+            average += (1 - keep) * (network.values - average)
+
     def _end_epoch(self, started):
-        validation = self.validation_set and evaluate(self.network, self.validation_set, self.loss)
-        if not np.isfinite(self.network.parameters).all() or (validation and not np.isfinite(validation.loss)):
+        validation = self.validation_set and evaluate(self.result, self.validation_set, self.loss)
+        if not np.isfinite(self.network.values).all() or (validation and not np.isfinite(validation.loss)):
             return self._diverge(validation.loss if validation else np.nan, started)
         self.seconds += perf_counter() - started
         size = len(self.train_set)
         event = EpochEnd(
             self.epoch,
             self.step,
-            self._loss_sum / size,
-            self._correct / size,
+            self.loss_sum / size,
+            self.correct / size,
             validation and validation.loss,
             validation and validation.accuracy,
             self.samples_per_second,
             self.seconds,
         )
         self.history.append(event)
-        if validation and self.config.patience and (self._best is None or validation.loss < self._best[0]):
-            self._best = validation.loss, self.epoch, self.network.parameters.copy()
+        if validation and self.config.patience and (self.best is None or validation.loss < self.best[0]):
+            self.best, self.best_values = (validation.loss, self.epoch), self.result.values.copy()
         return event
 
     def _go_on_or_finish(self):
-        _, best_epoch, best_parameters = self._best or (None, None, None)
+        _, best_epoch = self.best or (None, None)
         stale = best_epoch is not None and self.epoch - best_epoch >= self.config.patience
         if self.epoch < self.config.epochs and not stale:
             self.epoch += 1
             self._begin_epoch()
             return next(self)
-        self._over = True
-        if best_parameters is not None:
-            self.network.parameters[:] = best_parameters
+        self.over = True
+        if self.best_values is not None:
+            self.result.values[:] = self.best_values
         return Finished(self.epoch, self.step, stale, best_epoch, self.samples_per_second, self.seconds)
 
     def _diverge(self, loss, started):
-        self._over = True
-        np.copyto(self.network.parameters, self._last_finite)
+        self.over = True
+        np.nan_to_num(self._last_finite, copy=False)  # an infinite weight can hide where a ReLU gives 0
+        np.copyto(self.network.values, self._last_finite)
+        if self.average:  # it has followed further than that
+            np.copyto(self.average.values, self._last_finite)
         self.seconds += perf_counter() - started
         return Diverged(self.epoch, self.step, float(loss), self.seconds)

@@ -13,17 +13,17 @@ LEGEND = (
 )
 
 
-def rows(snapshot, steps_per_epoch, quantity):
+def rows(snapshot, quantity):
     """What one chart shows, as columns: ``epoch`` (a fraction while it runs), ``value`` and ``series``.
 
     ``quantity`` is "loss" or "accuracy".
     """
     curve = snapshot.curve
-    training = curve[:, {"loss": 1, "accuracy": 2}[quantity]]
+    training = curve[:, {"loss": 2, "accuracy": 3}[quantity]]
     ends = [(end.epoch, getattr(end, f"validation_{quantity}")) for end in snapshot.history]
     ends = [(epoch, value) for epoch, value in ends if value is not None]
     return {
-        "epoch": [*(curve[:, 0] / steps_per_epoch), *(epoch for epoch, _ in ends)],
+        "epoch": [*curve[:, 1], *(epoch for epoch, _ in ends)],
         "value": [*training, *(value for _, value in ends)],
         "series": [TRAINING] * len(training) + [VALIDATION] * len(ends),
     }
@@ -65,12 +65,12 @@ def spec(quantity, epochs):
     }
 
 
-def picture(snapshot, steps_per_epoch, title):
+def picture(snapshot, title):
     """Both charts as a PNG's bytes, fit to print."""
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     figure.suptitle(title)
     for axes, quantity in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
-        columns = rows(snapshot, steps_per_epoch, quantity)
+        columns = rows(snapshot, quantity)
         series = np.array(columns["series"])
         for name, style in (
             (TRAINING, {"lw": 1}),

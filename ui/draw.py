@@ -1,5 +1,7 @@
 """The Draw page: a canvas, and what a network makes of it after each stroke."""
 
+from pathlib import Path
+
 import streamlit as st
 
 import engine
@@ -7,20 +9,19 @@ from engine.pen import PEN
 from ui import canvas, session
 from ui.answer import answer
 
+TRAIN = Path(__file__).with_name("train.py")
+
 
 def page():
     st.title("Draw a digit", anchor=False)
-    networks = session.networks()
     for problem in session.shipped_networks()[1]:
         st.warning(problem)
-    if not networks:
-        st.info("There is no network to read a drawing yet: train one on the Train page.")
-    drawing_and_answer(networks)
-    st.page_link("ui/train.py", label="Train a network of your own", icon=":material/arrow_forward:")
+    drawing_and_answer()
+    st.page_link(TRAIN, label="Train a network of your own", icon=":material/arrow_forward:")
 
 
 @st.fragment
-def drawing_and_answer(networks):
+def drawing_and_answer():
     """Only this part runs again after a stroke."""
     with st.container(horizontal=True, gap="large"):
         with st.container(width=280):
@@ -30,7 +31,7 @@ def drawing_and_answer(networks):
         st.slider(
             "Pen width", 8, 32, key=session.kept("pen width", PEN), width=280, help="In pixels of the 280 x 280 canvas."
         )
-        network = choose(networks)
+        network = choose()
     with panel:
         st.html(reading(network, drawing.image()))
 
@@ -53,16 +54,20 @@ def clear(drawing):
     drawing.show([])
 
 
-def choose(networks):
-    """The network to read with; the last choice is kept across pages, a new one is made by the Train page's button."""
-    labels = list(networks)
-    if not labels:
+def choose():
+    """The network to read with; the choice is kept while the page is away, and the Train page can make it."""
+    networks = session.networks()
+    if not networks:
+        st.info("There is no network to read a drawing yet: train one on the Train page.")
         return None
-    chosen = st.session_state.get("chosen_network")
-    index = labels.index(chosen) if chosen in labels else 0
-    picked = st.selectbox("Network", labels, index, help="The shipped one, or one that you trained in this session.")
-    st.session_state["chosen_network"] = picked
-    return networks[picked]
+    names = list(networks)
+    key = session.kept("network", names[0])
+    if st.session_state[key] not in names:
+        st.session_state[key] = names[0]
+    name = st.selectbox(
+        "Network", names, format_func=lambda name: networks[name][1], key=key, help="Shipped, or trained in this session."
+    )
+    return networks[name][0]
 
 
 def reading(network, image):

@@ -77,32 +77,33 @@ def _watcher():
 
 @st.cache_resource(show_spinner=False)
 def shipped_networks():
-    """The networks in ``pretrained/`` by label; a broken file is left out and named in the second value."""
+    """The networks in ``pretrained/`` by name; a broken file is left out and named in the second value."""
     networks, problems = {}, []
     for path in sorted(PRETRAINED.glob("*.npz")):
         try:
-            network = engine.load(path)
+            networks[path.stem] = engine.load(path)
         except engine.InklingError as error:
             problems.append(str(error))
-            continue
-        accuracy = network.info.get("metrics", {}).get("test_accuracy")
-        networks[f"Shipped: {path.stem}" + (f" ({accuracy:.1%} on MNIST)" if accuracy else "")] = network
     return networks, problems
 
 
 def networks():
-    """Every network that can be drawn with, by label: the shipped ones, then this session's, newest last."""
-    found = dict(shipped_networks()[0])
+    """Every network that can be drawn with, by name, with what to call it: the shipped ones, then this session's."""
+    found = {}
+    for name, network in shipped_networks()[0].items():
+        metrics = network.info.get("metrics")
+        found[name] = network, _label(f"Shipped: {name}", metrics and metrics.get("test_accuracy"))
     for run in runs():
         snapshot = run.job.snapshot()
-        if snapshot.state in ("finished", "stopped"):
-            found[label(run, snapshot)] = snapshot.network
+        if snapshot.state in ("running", "paused"):
+            found[run.name] = snapshot.network, f"{run.name} (as it is now, in epoch {snapshot.epoch})"
+        elif snapshot.state in ("finished", "stopped"):
+            found[run.name] = snapshot.network, _label(run.name, snapshot.test and snapshot.test.accuracy)
     return found
 
 
-def label(run, snapshot):
-    """What a trained network is called in the list."""
-    return f"{run.name}" + (f" ({snapshot.test.accuracy:.1%} on MNIST)" if snapshot.test else "")
+def _label(name, accuracy):
+    return f"{name} ({accuracy:.1%} on MNIST)" if accuracy else name
 
 
 @st.cache_resource(show_spinner=False)

@@ -1,15 +1,22 @@
 """The hyperparameters on the Train page: each a widget with a sensible default and a word on what it does."""
 
+from dataclasses import replace
+from math import prod
+
 import streamlit as st
 
 from engine.activations import ACTIVATIONS
 from engine.config import Config
+from engine.data.augmentation import AUGMENTATIONS
 from engine.initializers import INITIALIZERS
 from engine.losses import LOSSES
-from engine.network import dense_layers, parameter_count
+from engine.network import dense_layers, image_shape, parameter_count, plan
 from engine.optimizers import OPTIMIZERS
+from engine.recipes import RECIPES
+from engine.schedules import SCHEDULES
 from ui.session import KEPT, kept
 
+OWN = "Your own settings"
 DEFAULT = Config()
 LEARNING_RATES = [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0]
 USUAL_RATE = {"sgd": 0.2, "momentum": 0.05, "nesterov": 0.05, "rmsprop": 0.001, "adam": 0.002, "adamw": 0.002}
@@ -19,12 +26,59 @@ IMAGES = [1_000, 2_000, 5_000, 10_000, 20_000, 30_000, 60_000]
 LOSS_NAMES = {
     "cross_entropy": "cross-entropy",
     "mse": "mean squared error",
+    "sse": "sum of squared errors",
     "softmax_mse": "mean squared error, after softmax",
 }
 
 
 def settings():
     """Show the widgets and return the ``Config`` they stand for."""
+    name = st.selectbox(
+        "Start from",
+        [OWN, *RECIPES],
+        format_func=lambda name: name if name == OWN else f"Recipe: {name}",
+        key=kept("start", OWN),
+        help="Choose every setting yourself, or take one of Inkling's own recipes or of five published networks.",
+    )
+    return own_settings() if name == OWN else recipe_settings(RECIPES[name])
+
+
+def recipe_settings(recipe):
+    """Tell what the recipe is; how long it goes on is all that is left to choose."""
+    config = recipe.config
+    st.markdown(f"**{recipe.title}**")
+    epochs = st.number_input(
+        "Epochs",
+        1,
+        2_020,
+        key=kept(f"epochs of {recipe.name}", config.epochs),
+        help="As its author had it; fewer give a first impression.",
+    )
+    rows = plan(config.layers, image_shape(config.layers))
+    st.table(
+        {
+            "layer": [
+                type(layer).__name__ + (f" ({layer.function})" if layer.kind == "activation" else "")
+                for layer in config.layers
+            ],
+            "output": [" x ".join(map(str, row.output)) for row in rows],
+            "parameters": [f"{sum(map(prod, row.parameters.values())):,}" for row in rows],
+        }
+    )
+    batch = "all images at once" if config.batch_size is None else f"batches of {config.batch_size}"
+    st.caption(
+        f"{LOSS_NAMES[config.loss].capitalize()}; {config.optimizer} at rate {config.learning_rate:g}, {batch}; "
+        f"{config.images:,} images; {parameter_count(config.layers):,} parameters."
+    )
+    if recipe.claimed is not None:
+        st.caption(f"Its author reports {recipe.claimed:.1%}, resting on {recipe.basis}.")
+    if recipe.choices:
+        st.caption(f"Settled here: {recipe.choices}.")
+    return replace(config, epochs=epochs)
+
+
+def own_settings():
+    """All that can be chosen for a network of dense layers."""
     hidden = _hidden_layers()
     activation = st.selectbox(
         "Activation",
@@ -124,6 +178,18 @@ def _more_settings(optimizer):
         key=kept("weight_decay", DEFAULT.weight_decay),
         help="Pulls the weights towards zero (L2), against learning by heart.",
     )
+    schedule = st.selectbox(
+        "Schedule",
+        SCHEDULES,
+        key=kept("schedule", DEFAULT.schedule),
+        help="How the learning rate changes through the training: large steps first, small ones at the end.",
+    )
+    augmentation = st.selectbox(
+        "Augmentation",
+        AUGMENTATIONS,
+        key=kept("augmentation", "none"),
+        help="Shift, turn and bend each image anew whenever it is shown, so that none can be learned by heart.",
+    )
     images = st.select_slider(
         "Training images",
         IMAGES,
@@ -144,6 +210,8 @@ def _more_settings(optimizer):
         "initializer": initializer,
         "momentum": momentum,
         "weight_decay": weight_decay,
+        "schedule": schedule,
+        "augmentation": AUGMENTATIONS[augmentation],
         "images": images,
         "patience": 5 if early else None,
         "seed": seed,

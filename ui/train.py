@@ -1,5 +1,7 @@
 """The Train page: hyperparameters, run control, and the curves of a network that learns."""
 
+from pathlib import Path
+
 import streamlit as st
 
 from engine.data import DataError
@@ -7,6 +9,7 @@ from engine.data.mnist import local_folder
 from ui import charts, session
 from ui.settings import settings
 
+DRAW = Path(__file__).with_name("draw.py")
 REFRESH = 0.6  # seconds between two looks at a running training
 GUESSING = 0.2  # test accuracy under which nothing worth drawing with has been learned
 
@@ -71,17 +74,16 @@ def progress(run):
     st.progress(snapshot.progress, text=f"**{run.name}** · {words(snapshot, run.config)}")
     st.html(figures(snapshot) + charts.LEGEND)
     columns = st.columns(2)
-    steps_per_epoch = run.job.trainer.steps_per_epoch
     for column, quantity in zip(columns, ("loss", "accuracy"), strict=True):
         column.markdown(f"**{quantity.capitalize()}**")
         column.vega_lite_chart(
-            charts.rows(snapshot, steps_per_epoch, quantity),
+            charts.rows(snapshot, quantity),
             charts.spec(quantity, run.config.epochs),
             key=f"{quantity} of {run.name}",
             width="stretch",
         )
     if snapshot.over:
-        outcome(run, snapshot, steps_per_epoch)
+        outcome(run, snapshot)
 
 
 def words(snapshot, config):
@@ -107,7 +109,7 @@ def figures(snapshot):
     """The latest figures as HTML; dots stand where there is none yet, so that nothing moves when it comes."""
     last = snapshot.history[-1] if snapshot.history else None
     shown = {
-        "Training loss": f"{snapshot.curve[-1, 1]:.4f}" if len(snapshot.curve) else None,
+        "Training loss": f"{snapshot.curve[-1, 2]:.4f}" if len(snapshot.curve) else None,
         "Validation accuracy": f"{last.validation_accuracy:.2%}" if last and last.validation_accuracy is not None else None,
         "Test accuracy": f"{snapshot.test.accuracy:.2%}" if snapshot.test else None,
     }
@@ -115,7 +117,7 @@ def figures(snapshot):
     return f'<dl class="inkling-figures">{cells}</dl>'
 
 
-def outcome(run, snapshot, steps_per_epoch):
+def outcome(run, snapshot):
     """What came of a run, in words, and what to do with it."""
     if snapshot.state == "diverged":
         st.error(
@@ -141,11 +143,11 @@ def outcome(run, snapshot, steps_per_epoch):
     st.success(f"It reads **{test.accuracy:.2%}** of {test.images:,} test images right, which it has never seen.{early}")
     with st.container(horizontal=True):
         if st.button("Draw with this network", icon=":material/draw:", type="primary"):
-            st.session_state["chosen_network"] = session.label(run, snapshot)
-            st.switch_page("ui/draw.py")
+            st.session_state[session.KEPT + "network"] = run.name
+            st.switch_page(DRAW)
         st.download_button(
             "Curves as a picture",
-            lambda: charts.picture(snapshot, steps_per_epoch, f"{run.name}: test accuracy {test.accuracy:.2%}"),
+            lambda: charts.picture(snapshot, f"{run.name}: test accuracy {test.accuracy:.2%}"),
             f"{run.name.lower().replace(' ', '-')}.png",
             "image/png",
             icon=":material/download:",

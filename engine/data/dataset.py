@@ -30,14 +30,16 @@ class Dataset:
                 f"{self.name or 'a data set'} must have as many labels as images, "
                 f"got {len(self.images):,} images and {len(self.labels):,} labels"
             )
-        for array in (self.images, self.labels):
+        for name in ("images", "labels"):
+            array = getattr(self, name).view()  # the caller's own array stays as it was
             array.setflags(write=False)
+            object.__setattr__(self, name, array)
 
     def __len__(self):
         return len(self.labels if self.rows is None else self.rows)
 
     def take(self, positions):
-        """The images and labels at these positions of this set (an index array or a slice), copied."""
+        """The images and labels at these positions of this set (an index array, or a slice), read-only or copied."""
         rows = positions if self.rows is None else self.rows[positions]
         return self.images[rows], self.labels[rows]
 
@@ -53,7 +55,8 @@ class Dataset:
 
     def fingerprint(self):
         """What identifies these images and labels, for a checkpoint's header."""
-        images, labels = self.take(slice(None))
-        digest = hashlib.sha256(np.ascontiguousarray(images))
-        digest.update(np.ascontiguousarray(labels))
+        digest = hashlib.sha256()
+        for start in range(0, len(self), 4096):  # in parts: a copy of everything would double the memory
+            for array in self.take(slice(start, start + 4096)):
+                digest.update(np.ascontiguousarray(array))
         return {"name": self.name, "images": len(self), "sha256": digest.hexdigest()}

@@ -62,6 +62,10 @@ def load_mnist(progressbar=False):
     return _read(cache)
 
 
+def _first_lacking(folder):
+    return next((name for name in SHA256 if not find(folder, name)), "nothing")
+
+
 def _read(folder):
     sets = read_folder(folder, "mnist")
     arrays = [array for part in sets for array in (part.images, part.labels)]
@@ -102,8 +106,10 @@ def _download(cache, progressbar):
             except (OSError, ValueError) as error:  # no connection, a refusal, a full disk; a broken or wrong file
                 failures.append(f"{urlsplit(mirror).hostname} {_reason(error)}")
         else:
+            named = os.environ.get(FOLDER_VARIABLE)
+            lacking = f"; {FOLDER_VARIABLE} names {named}, which lacks {_first_lacking(named)}" if named else ""
             raise DataNotFound(
-                f"MNIST is not on this machine and could not be downloaded ({'; '.join(failures)}): connect to the "
+                f"MNIST is not on this machine and could not be downloaded ({'; '.join(failures)}{lacking}): connect to the "
                 f"internet, or put its four files in {cache} or in a folder that {FOLDER_VARIABLE} names"
             )
 

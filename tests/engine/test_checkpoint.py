@@ -6,12 +6,12 @@ import zipfile
 
 import numpy as np
 import pytest
+from examples import LAYER_EXAMPLES, READER
 from helpers import outcome
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.checkpoint import CheckpointError, load, save
-from engine.layers import LAYERS, Activation, Dense
 from engine.network import Network, dense_layers
 
 LAYERS_JSON = [{"layer": "dense", "units": 4}, {"layer": "activation", "function": "relu"}, {"layer": "dense", "units": 10}]
@@ -46,11 +46,11 @@ def refused(path, *parts):
 
 
 def test_round_trip_keeps_every_bit_and_what_was_said_of_it(network, path):
-    network.parameters[:3] = [1e-45, -0.0, 3e38]
+    network.values[:3] = [1e-45, -0.0, 3e38]
     save(path, network, metrics={"test_accuracy": 0.98}, note="grüße")
     got = load(path)
-    assert got.parameters.tobytes() == network.parameters.tobytes()
-    assert got.parameters.dtype == np.float32
+    assert got.values.tobytes() == network.values.tobytes()
+    assert got.values.dtype == np.float32
     assert got.layers == network.layers
     assert (got.input_shape, got.output_shape, got.output) == ((784,), (10,), "normalised")
     assert got.info == {"metrics": {"test_accuracy": 0.98}, "note": "grüße"}
@@ -62,12 +62,35 @@ def test_saving_what_was_loaded_keeps_its_info_and_takes_more(network, path):
     assert load(path).info == {"a": 1, "b": 3}
 
 
-@pytest.mark.parametrize("kind", LAYERS)
-def test_every_kind_of_layer_comes_back(kind, path):
-    example = {"dense": Dense(7, "lecun_normal"), "activation": Activation("gelu")}[kind]
-    network = Network((example, Dense(10)), rng=np.random.default_rng(1))
+@pytest.mark.parametrize(("layer", "input_shape"), [row for rows in LAYER_EXAMPLES.values() for row in rows], ids=str)
+def test_every_layer_comes_back_with_all_that_it_knows(layer, input_shape, path):
+    rng = np.random.default_rng(1)
+    network = Network((layer,), input_shape, rng=rng)
+    network.values[:] = rng.uniform(0.5, 2, network.values.size)  # parameters, and statistics where there are some
+    x = rng.random((5, *input_shape), np.float32)
     save(path, network)
-    assert load(path).layers[0] == example
+    got = load(path)
+    assert got.layers == [layer]
+    assert got.input_shape == input_shape
+    np.testing.assert_array_equal(got.values, network.values)
+    np.testing.assert_array_equal(got.forward(x), network.forward(x))
+
+
+def test_what_batch_norm_gathered_is_saved_too(path):
+    network = Network(READER, rng=np.random.default_rng(0))
+    for layer in network.layers:
+        layer.rng = np.random.default_rng(1)
+    images = np.random.default_rng(2).integers(0, 256, (20, 28, 28), dtype=np.uint8)
+    fresh = network.predict_proba(images)
+    network.forward(network.as_input(images), training=True)
+    save(path, network)
+    got = load(path)
+    assert got.layers == network.layers
+    assert got.input_shape == (1, 28, 28)
+    assert (got.layers[1].mean != 0).all()
+    assert (got.layers[1].variance != 1).all()
+    np.testing.assert_array_equal(got.predict_proba(images), network.predict_proba(images))
+    assert np.abs(got.predict_proba(images) - fresh).max() > 1e-3
 
 
 def test_a_loaded_network_learns_on(network, path):
@@ -81,7 +104,7 @@ def test_a_loaded_network_learns_on(network, path):
 def test_an_open_file_and_a_string_load_too(network, path):
     save(str(path), network)
     for source in (str(path), io.BytesIO(path.read_bytes()), open(path, "rb")):  # noqa: SIM115
-        assert load(source).parameters.tobytes() == network.parameters.tobytes()
+        assert load(source).values.tobytes() == network.values.tobytes()
 
 
 # --- plain files of W1, b1, W2, b2 ---
@@ -110,7 +133,7 @@ def test_plain_files_compute_what_they_say(path, dtype, bias_shape, transposed, 
     stored = {name: array.reshape(bias_shape) if name[0] == "b" else array for name, array in stored.items()}
     np.savez(path, **{name: np.array(array, order="F" if fortran else "C") for name, array in stored.items()})
     got = load(path)
-    assert got.parameters.dtype == np.float32
+    assert got.values.dtype == np.float32
     np.testing.assert_allclose(got.forward(x.astype(np.float32)), logits, rtol=1e-3, atol=1e-2)
 
 
@@ -184,7 +207,7 @@ def test_a_wrong_byte_anywhere_is_refused_or_harmless(network, path):
         if message:
             assert "\n" not in message
         else:  # a date or an attribute of the archive: zip's checksums cover the content
-            assert got.parameters.tobytes() == network.parameters.tobytes()
+            assert got.values.tobytes() == network.values.tobytes()
 
 
 @settings(deadline=None, max_examples=100)
@@ -195,7 +218,7 @@ def test_random_bytes_are_refused(content):
 
 
 @settings(deadline=None, max_examples=100)
-@given(st.sampled_from(["header.npy", "parameters.npy", "W1.npy", "b1"]), st.binary(max_size=120), st.booleans())
+@given(st.sampled_from(["header.npy", "values.npy", "W1.npy", "b1"]), st.binary(max_size=120), st.booleans())
 def test_random_members_are_refused(name, content, as_array):
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
@@ -216,7 +239,7 @@ json_values = st.recursive(
 @given(st.dictionaries(st.sampled_from(list(HEADER)), json_values, min_size=1))
 def test_random_headers_are_refused_or_sound(changes):
     file = io.BytesIO()
-    np.savez(file, header=header_array(**changes), parameters=np.zeros(SIZE, np.float32))
+    np.savez(file, header=header_array(**changes), values=np.zeros(SIZE, np.float32))
     got, message = outcome(CheckpointError, load, file)
     if message:
         assert "\n" not in message
@@ -232,7 +255,7 @@ class Trap:
 
 
 def test_pickles_are_never_opened(path):
-    np.savez(path, header=header_array(), parameters=np.array([Trap()], object))
+    np.savez(path, header=header_array(), values=np.array([Trap()], object))
     refused(path)
     np.savez(path, header=np.array([Trap()], object))
     refused(path)
@@ -241,7 +264,7 @@ def test_pickles_are_never_opened(path):
 
 
 @pytest.mark.parametrize(
-    ("parameters", "parts"),
+    ("values", "parts"),
     [
         (np.zeros(SIZE - 1, np.float32), [f"{SIZE:,}", f"{SIZE - 1}"]),
         (np.zeros(SIZE + 1, np.float32), [f"{SIZE:,}", f"{SIZE + 1}"]),
@@ -255,14 +278,14 @@ def test_pickles_are_never_opened(path):
     ],
     ids=str,
 )
-def test_wrong_parameters(path, parameters, parts):
-    np.savez(path, header=header_array(), parameters=parameters)
-    refused(path, "parameters", *parts)
+def test_wrong_values(path, values, parts):
+    np.savez(path, header=header_array(), values=values)
+    refused(path, "values", *parts)
 
 
-def test_no_parameters(path):
+def test_no_values(path):
     np.savez(path, header=header_array())
-    refused(path, "parameters")
+    refused(path, "values")
 
 
 @pytest.mark.parametrize(
@@ -293,7 +316,7 @@ def test_no_parameters(path):
     ids=str,
 )
 def test_wrong_headers(path, changes):
-    np.savez(path, header=header_array(**changes), parameters=np.zeros(SIZE, np.float32))
+    np.savez(path, header=header_array(**changes), values=np.zeros(SIZE, np.float32))
     tracemalloc.start()
     refused(path)
     peak = tracemalloc.get_traced_memory()[1]
@@ -305,7 +328,7 @@ def test_wrong_headers(path, changes):
     "text", [b"", b"{", b"\xff\xfe", b"[1]", b"1", b"null", b"[" * 200_000, b'{"a":' * 100_000, b"9" * 5000]
 )
 def test_headers_that_are_no_json_object(path, text):
-    np.savez(path, header=np.frombuffer(text, np.uint8), parameters=np.zeros(SIZE, np.float32))
+    np.savez(path, header=np.frombuffer(text, np.uint8), values=np.zeros(SIZE, np.float32))
     refused(path)
 
 
@@ -343,7 +366,7 @@ def test_array_headers_that_lie(path, member):
     np.save(header, header_array())
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("header.npy", header.getvalue())
-        archive.writestr("parameters.npy", member)
+        archive.writestr("values.npy", member)
     tracemalloc.start()
     refused(path)
     peak = tracemalloc.get_traced_memory()[1]
@@ -362,7 +385,7 @@ def test_array_headers_that_lie(path, member):
     ids=["data", "negative shape", "header 2.0", "header 3.0"],
 )
 def test_zip_bombs_are_not_unpacked(path, start):
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("parameters.npy", "w") as member:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("values.npy", "w") as member:
         member.write(start)
         for _ in range(100):
             member.write(bytes(1 << 20))
@@ -389,7 +412,7 @@ def test_too_many_arrays(path):
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-@pytest.mark.parametrize("names", [("parameters.npy", "parameters.npy"), ("parameters.npy", "parameters")])
+@pytest.mark.parametrize("names", [("values.npy", "values.npy"), ("values.npy", "values")])
 def test_an_array_that_comes_twice_is_refused(path, network, names):
     save(path, network)
     with zipfile.ZipFile(path) as archive:
@@ -397,8 +420,8 @@ def test_an_array_that_comes_twice_is_refused(path, network, names):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("header.npy", members["header.npy"])
         for name in names:
-            archive.writestr(name, members["parameters.npy"])
-    refused(path, "parameters")
+            archive.writestr(name, members["values.npy"])
+    refused(path, "values")
 
 
 # --- writing ---

@@ -83,7 +83,7 @@ def test_train_json_has_its_shape_and_says_the_truth(run, idx_folder, tmp_path):
     config = Config.from_json(network.info["config"])
     assert (config.epochs, config.images, config.validation_size, config.layers) == (2, 600, 100, dense_layers((16,)))
     assert network.info["metrics"]["test_accuracy"] == report["test_accuracy"]
-    assert network.info["data"]["images"] == 1200
+    assert network.info["data"]["images"] == 500  # what it was trained on
 
 
 def test_train_learns_and_tells_each_epoch(run, idx_folder):

@@ -4,6 +4,7 @@ from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
+from examples import READER
 from helpers import outcome
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,11 +12,13 @@ from hypothesis import strategies as st
 from engine.activations import ACTIVATIONS
 from engine.checks import InklingError
 from engine.config import Config
+from engine.data.augmentation import Augmentation
 from engine.initializers import INITIALIZERS
-from engine.layers import Activation, Dense
+from engine.layers import Activation, Conv2D, Dense, Flatten, MaxPool2D
 from engine.losses import LOSSES
 from engine.network import dense_layers
 from engine.optimizers import OPTIMIZERS
+from engine.schedules import SCHEDULES
 
 layers = st.builds(
     dense_layers,
@@ -25,7 +28,14 @@ layers = st.builds(
 )
 configs = st.builds(
     Config,
-    layers=layers,
+    layers=layers | st.just(READER),
+    label_smoothing=st.floats(0, 0.9),
+    schedule=st.sampled_from(sorted(SCHEDULES)),
+    l1=st.floats(0, 1),
+    clip_norm=st.none() | st.floats(1e-6, 1e6),
+    averaging=st.none() | st.floats(0, 0.99999),
+    augmentation=st.none() | st.builds(Augmentation, shift=st.floats(0, 9), elastic=st.floats(0, 9), noise=st.floats(0, 1)),
+    shuffle=st.booleans(),
     loss=st.sampled_from(sorted(LOSSES)),
     optimizer=st.sampled_from(sorted(OPTIMIZERS)),
     learning_rate=st.floats(1e-12, 10),
@@ -49,6 +59,8 @@ anything = st.recursive(
     max_leaves=6,
 )
 FIELDS = list(Config().to_json())
+MAY_BE_NONE = {"input_shape", "clip_norm", "averaging", "augmentation", "batch_size", "validation_size", "patience"}
+FINE = [("input_shape", [5]), ("augmentation", {}), ("shuffle", True)]  # of the values that are wrong everywhere else
 
 
 @settings(deadline=None)
@@ -86,8 +98,9 @@ HOSTILE = [None, "", "5", [], [5], {}, True, math.nan, math.inf, -math.inf, 10**
 @pytest.mark.parametrize("field", FIELDS)
 @pytest.mark.parametrize("value", HOSTILE, ids=lambda value: f"{type(value).__name__}")
 def test_wrong_values_of_every_field_are_refused_by_name(field, value):
-    if value is None and field in ("batch_size", "validation_size", "patience"):
-        return  # None says something there
+    if (value is None and field in MAY_BE_NONE) or (field, value) in FINE:
+        Config.from_json({field: value})
+        return
     with pytest.raises(InklingError) as caught:
         Config.from_json({field: value})
     assert "\n" not in str(caught.value)
@@ -111,6 +124,15 @@ def test_wrong_values_of_every_field_are_refused_by_name(field, value):
         ("validation_size", -1, ["validation_size", "-1"]),
         ("patience", 0, ["patience", "from 1", "got 0"]),
         ("seed", -1, ["seed", "from 0", "-1"]),
+        ("label_smoothing", 0.95, ["label_smoothing", "[0, 0.9]", "0.95"]),
+        ("l1", -1, ["l1", "[0, 1]", "-1"]),
+        ("clip_norm", 0, ["clip_norm", "1e-06", "got 0"]),
+        ("averaging", 1, ["averaging", "0.99999", "got 1"]),
+        ("input_shape", (28, 28), ["input_shape", "1 or 3", "(28, 28)"]),
+        ("input_shape", (1, 0, 5), ["input_shape", "from 1", "got 0"]),
+        ("augmentation", "strong", ["augmentation", "Augmentation", "strong"]),
+        ("shuffle", 1, ["shuffle", "got 1"]),
+        ("schedule", "zigzag", ["schedule", "cosine", "zigzag"]),
         ("loss", "hinge", ["loss", "cross_entropy", "hinge"]),
         ("optimizer", "lbfgs", ["optimizer", "adam", "lbfgs"]),
     ],
@@ -123,6 +145,8 @@ def test_messages_say_name_range_and_what_came(field, value, parts):
 
 
 def test_limits_themselves_are_allowed():
+    Config(label_smoothing=0.9, l1=1, clip_norm=1e-6, averaging=0)
+    Config(label_smoothing=0, l1=0, clip_norm=1e6, averaging=0.99999)
     Config(learning_rate=10, momentum=0, weight_decay=1, batch_size=1, epochs=1, images=1, seed=0)
     Config(momentum=0.9999, weight_decay=0, images=10, validation_size=9, seed=2**63 - 1)
 
@@ -144,12 +168,39 @@ def test_unknown_keys_are_named():
 
 @pytest.mark.parametrize(
     "layers",
-    [(), (Dense(3),), (Activation("relu"),), (Dense(65_536), Dense(65_536), Dense(10))],
-    ids=["none", "three classes", "784 classes", "too large"],
+    [
+        (),
+        (Dense(3),),
+        (Activation("relu"),),
+        (Dense(65_536), Dense(65_536), Dense(10)),
+        (Conv2D(10),),
+        (Conv2D(8, 5), Dense(10)),
+        (Conv2D(8, 5), MaxPool2D(25), Flatten(), Dense(10)),
+    ],
+    ids=["none", "three classes", "784 classes", "too large", "images", "images into dense", "pool too large"],
 )
 def test_layers_that_cannot_read_digits_are_refused(layers):
     with pytest.raises(InklingError):
         Config(layers=layers)
+
+
+@pytest.mark.parametrize(
+    ("layers", "input_shape", "expected"),
+    [
+        (dense_layers((5,)), None, (784,)),
+        (READER, None, (1, 28, 28)),
+        ((Flatten(), Dense(10)), None, (784,)),
+        ((Activation("relu"), Conv2D(2), Flatten(), Dense(10)), None, (1, 28, 28)),
+        ((Dense(3),), [4], (4,)),
+        (READER, [3, 20, 24], (3, 20, 24)),
+    ],
+)
+def test_the_input_has_the_shape_that_is_given_or_that_the_layers_take(layers, input_shape, expected):
+    config = Config(layers=layers, input_shape=input_shape)
+    network = config.network(np.random.default_rng(0))
+    assert network.input_shape == expected
+    assert config.input_shape == (None if input_shape is None else expected)
+    assert Config.from_json(json.loads(json.dumps(config.to_json()))) == config
 
 
 def test_a_config_is_frozen():

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from engine.initializers import INITIALIZERS
+from engine.layers import Conv2D
 from engine.network import Network, dense_layers
 
 FAN_IN, FAN_OUT = 400, 600
@@ -13,6 +14,7 @@ THEORY = {
     "glorot_uniform": (2 / (FAN_IN + FAN_OUT), (6 / (FAN_IN + FAN_OUT)) ** 0.5),
     "lecun_normal": (1 / FAN_IN, None),
     "small_normal": (1e-4, None),
+    "small_uniform": (1 / (3 * 784), 1 / 28),
     "uniform": (1 / (3 * FAN_IN), FAN_IN**-0.5),
     "zeros": (0, 0),
 }
@@ -67,3 +69,11 @@ def test_he_keeps_the_signals_size_through_twenty_relu_layers():
     for _ in range(20):
         signal = np.maximum(signal @ INITIALIZERS["he_normal"](rng, (FAN_IN, FAN_IN), FAN_IN, FAN_IN), 0)
     assert 0.4 < (signal**2).mean() < 2.5
+
+
+@pytest.mark.parametrize(("name", "variance"), [("he_normal", 2 / (20 * 25)), ("glorot_uniform", 2 / (20 * 25 + 60 * 25))])
+def test_a_convolutions_fans_count_channels_times_the_kernels_area(name, variance):
+    network = Network((Conv2D(60, 5, initializer=name),), (20, 8, 8), rng=np.random.default_rng(4))
+    assert network.layers[0].W.shape == (60, 20, 5, 5)
+    assert network.layers[0].W.var() == pytest.approx(variance, rel=0.03)
+    assert not network.layers[0].b.any()

@@ -6,6 +6,7 @@ import pytest
 from helpers import make_digits
 
 from engine import jobs
+from engine.checks import InklingError
 from engine.config import Config
 from engine.jobs import Job
 from engine.layers import Dense
@@ -42,6 +43,7 @@ def until(condition, seconds=5):
 
 def test_a_job_is_ready_runs_and_finishes_with_its_test_result(make):
     job = make(TEST, epochs=2)
+    trainer = job.trainer
     assert job.snapshot().state == "ready"
     assert (job.snapshot().step, job.snapshot().seconds_left) == (0, None)
     job.start()
@@ -50,13 +52,15 @@ def test_a_job_is_ready_runs_and_finishes_with_its_test_result(make):
     assert end.state == "finished"
     assert end.over
     assert isinstance(end.end, Finished)
-    assert (end.epoch, end.step, end.total_steps, end.progress) == (2, 100, 100, 1)
+    assert (end.epoch, end.step, end.progress) == (2, 100, 1)
     assert [event.epoch for event in end.history] == [1, 2]
     assert end.error is None
     assert end.samples_per_second > 0
-    expected = evaluate(end.network, TEST, job.trainer.loss)
+    expected = evaluate(end.network, TEST, trainer.loss)
     assert (end.test.accuracy, end.test.errors, end.test.images) == (expected.accuracy, expected.errors, 200)
-    np.testing.assert_array_equal(end.network.parameters, job.trainer.network.parameters)
+    np.testing.assert_array_equal(end.network.values, trainer.network.values)
+    assert job.trainer is None  # its arrays are many times the network
+    assert job.snapshot() is end
 
 
 def test_a_thread_makes_the_same_network_as_a_loop(make, tiny):
@@ -88,9 +92,42 @@ def test_pause_stands_still_and_resume_goes_on(make):
     until(lambda: job.snapshot().step > held.step)
 
 
+def test_a_job_starts_once(make):
+    job = make()
+    job.start()
+    for _ in range(2):
+        with pytest.raises(InklingError, match="once"):
+            job.start()
+        job.stop()
+        job.wait(5)
+
+
+def test_a_pause_before_the_start_is_kept(make):
+    job = make()
+    job.pause()
+    job.start()
+    assert job.snapshot().state == "paused"
+    sleep(0.1)
+    assert job.snapshot().step <= 1
+    job.resume()
+    until(lambda: job.snapshot().step > 5)
+
+
+def test_a_viewer_sees_the_average_where_one_is_kept(make):
+    job = make(TEST, epochs=1, averaging=0.9)
+    trainer = job.trainer
+    job.start()
+    assert job.wait(10)
+    end = job.snapshot()
+    np.testing.assert_array_equal(end.network.values, trainer.average.values)
+    assert (trainer.average.values != trainer.network.values).any()
+    assert end.test.accuracy == evaluate(trainer.average, TEST, trainer.loss).accuracy
+
+
 @pytest.mark.parametrize("paused", [False, True])
 def test_stop_ends_it_and_keeps_the_network(make, paused):
     job = make(TEST)
+    trainer = job.trainer
     job.start()
     until(lambda: job.snapshot().step > 20)
     if paused:
@@ -101,7 +138,7 @@ def test_stop_ends_it_and_keeps_the_network(make, paused):
     assert (end.state, end.over, end.end) == ("stopped", True, None)
     assert 0 < end.progress < 1
     assert end.test.images == 200
-    np.testing.assert_array_equal(end.network.parameters, job.trainer.network.parameters)
+    np.testing.assert_array_equal(end.network.values, trainer.network.values)
 
 
 def test_what_is_over_stays_over(make):
@@ -149,7 +186,7 @@ def test_a_viewers_network_is_none_that_is_being_trained(make):
         first = network.predict_proba(TEST.images[:20])
         sleep(0.005)
         np.testing.assert_array_equal(network.predict_proba(TEST.images[:20]), first)
-    assert (job.snapshot().network.parameters != network.parameters).any() or job.snapshot().step > 0
+    until(lambda: (job.snapshot().network.parameters != network.parameters).any())
 
 
 def test_the_curve_and_the_time_left_move(make):
@@ -157,10 +194,13 @@ def test_the_curve_and_the_time_left_move(make):
     job.start()
     until(lambda: job.snapshot().step > 30)
     now = job.snapshot()
-    assert now.curve.shape[1] == len(Job.COLUMNS) == 3
+    steps, epochs, _, accuracies = now.curve.T
     assert len(now.curve) > 1
-    assert now.curve[0, 0] >= 1
-    assert now.curve[-1, 0] <= now.step + 1
+    assert steps[0] >= 1
+    assert steps[-1] <= now.step + 1
+    np.testing.assert_allclose(epochs, steps / 50)  # 500 images in batches of 10
+    assert accuracies.min() >= 0
+    assert accuracies.max() <= 1
     assert np.isfinite(now.curve).all()
     assert now.seconds_left > 0
 
@@ -197,7 +237,7 @@ def test_a_watcher_who_returns_in_time_finds_it_running(make, monkeypatch):
 
 def test_a_fault_inside_becomes_the_state_failed(make, monkeypatch):
     job = make(TEST)
-    monkeypatch.setattr(job.trainer, "loss", lambda outputs, labels: 1 / 0)
+    monkeypatch.setattr(job.trainer, "loss", lambda *_: 1 / 0)
     job.start()
     assert job.wait(5)
     end = job.snapshot()

@@ -1,4 +1,5 @@
 import math
+from itertools import product
 
 import numpy as np
 import pytest
@@ -15,32 +16,54 @@ def softmax(row):
     return [part / sum(parts) for part in parts]
 
 
-def squares(row, label):
-    return sum((y - (k == label)) ** 2 for k, y in enumerate(row)) / len(row)
+def crossed(row, target):
+    return -sum(t * math.log(p) for t, p in zip(target, softmax(row), strict=True))
+
+
+def squares(row, target):
+    return sum((y - t) ** 2 for y, t in zip(row, target, strict=True))
 
 
 BY_HAND = {  # the loss of one row
-    "cross_entropy": lambda row, label: -math.log(softmax(row)[label]),
-    "mse": squares,
-    "softmax_mse": lambda row, label: squares(softmax(row), label),
+    "cross_entropy": crossed,
+    "mse": lambda row, target: squares(row, target) / len(row),
+    "sse": squares,
+    "softmax_mse": lambda row, target: squares(softmax(row), target) / len(row),
 }
+smoothings = pytest.mark.parametrize("smoothing", [0, 0.1, 0.9])
 
 
 @each
-def test_gradient_agrees_with_finite_differences(name):
+@smoothings
+def test_gradient_agrees_with_finite_differences(name, smoothing):
     rng = np.random.default_rng(5)
     outputs, labels = rng.normal(size=(7, 10)), rng.integers(0, 10, 7)
-    _, gradient = LOSSES[name](outputs, labels)
-    assert slope_error(lambda y: LOSSES[name](y, labels)[0], gradient, outputs, rng) <= 1e-6
+    _, gradient = LOSSES[name](outputs, labels, smoothing)
+    assert slope_error(lambda y: LOSSES[name](y, labels, smoothing)[0], gradient, outputs, rng) <= 1e-6
 
 
 @each
-def test_value_is_the_mean_of_the_rows_formula(name):
+@smoothings
+def test_value_is_the_mean_of_the_rows_formula_against_the_smoothed_target(name, smoothing):
     assert name in BY_HAND, f"add {name}'s formula to BY_HAND"
     rng = np.random.default_rng(6)
     outputs, labels = rng.normal(0, 3, (5, 4)), rng.integers(0, 4, 5)
-    expected = np.mean([BY_HAND[name](row, label) for row, label in zip(outputs.tolist(), labels.tolist(), strict=True)])
-    assert LOSSES[name](outputs, labels)[0] == pytest.approx(expected, rel=1e-12)
+    rows = []
+    for row, label in zip(outputs.tolist(), labels.tolist(), strict=True):
+        target = [smoothing / 4 + (1 - smoothing) * (k == label) for k in range(4)]
+        rows.append(BY_HAND[name](row, target))
+    assert LOSSES[name](outputs, labels, smoothing)[0] == pytest.approx(np.mean(rows), rel=1e-12)
+
+
+def test_smoothing_makes_the_target_certainty_the_best_and_more_of_it_worse():
+    """Smoothed by 0.1 over 10 classes, the loss is least where the label has a probability of 0.91."""
+    label = np.array([0])
+    losses = {}
+    for certainty in (0.8, 0.9, 0.91, 0.92, 0.999):
+        logits = np.log(np.array([[certainty, *[(1 - certainty) / 9] * 9]]))
+        losses[certainty], gradient = LOSSES["cross_entropy"](logits, label, 0.1)
+        assert np.abs(gradient).max() == pytest.approx(abs(certainty - 0.91), abs=1e-12)
+    assert min(losses, key=losses.get) == 0.91
 
 
 @each
@@ -48,8 +71,8 @@ def test_value_is_the_mean_of_the_rows_formula(name):
 def test_stable_for_logits_of_1000(name, dtype):
     outputs = np.array([[1000, -1000, 0], [-1000, 1000, 1000], [1000, 1000, 1000]], dtype)
     with np.errstate(over="raise", invalid="raise", divide="raise"):
-        for label in range(3):
-            loss, gradient = LOSSES[name](outputs, np.full(3, label))
+        for label, smoothing in product(range(3), (0, 0.1)):
+            loss, gradient = LOSSES[name](outputs, np.full(3, label), smoothing)
             assert math.isfinite(loss)
             assert np.isfinite(gradient).all()
             assert gradient.dtype == dtype

@@ -1,11 +1,58 @@
+import importlib
 import math
 
 import numpy as np
 import pytest
+from helpers import make_digits, need, outcome
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 
+from engine.checks import InklingError
 from engine.losses import LOSSES
-from engine.metrics import confusion_matrix, evaluate
+from engine.metrics import (
+    class_scores,
+    classification_report,
+    confusion_matrix,
+    evaluate,
+    expected_calibration_error,
+    mistakes,
+    reliability,
+    top_k_accuracy,
+)
 from engine.network import Network, dense_layers
+
+
+@pytest.fixture(scope="module")
+def sklearn():
+    try:
+        return importlib.import_module("sklearn.metrics"), importlib.import_module("sklearn.calibration")
+    except ModuleNotFoundError:
+        need("peers", "scikit-learn is not installed")
+
+
+def make_answers(seed, count=400, classes=6):
+    """Labels and probabilities that often agree; the last class is never a label, the last but one never read."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, classes - 1, count)
+    logits = rng.normal(0, 1.5, (count, classes))
+    logits[np.arange(count), labels] += 1.5
+    logits[:, -2] = -9
+    weights = np.exp(logits)
+    return labels, weights / weights.sum(axis=1, keepdims=True)
+
+
+@st.composite
+def answers(draw):
+    """Any labels, and probabilities with many ties and exact zeros and ones among them."""
+    count, classes = draw(st.integers(1, 12)), draw(st.integers(1, 5))
+    labels = draw(arrays.arrays(np.uint8, count, elements=st.integers(0, classes - 1)))
+    weights = draw(arrays.arrays(float, (count, classes), elements=st.integers(0, 4))) + np.eye(count, classes) * 1e-300
+    weights[weights.sum(axis=1) == 0] = 1
+    return labels, weights / weights.sum(axis=1, keepdims=True)
+
+
+every_seed = pytest.mark.parametrize("seed", range(3))
 
 
 def test_confusion_counts_label_by_reading():
@@ -35,3 +82,213 @@ def test_evaluation_is_the_mean_over_every_image_once(tiny, monkeypatch, batch):
     assert result.loss == pytest.approx(np.mean(losses), rel=1e-5)
     np.testing.assert_array_equal(result.confusion.sum(axis=1), np.bincount(labels, minlength=10))
     assert np.trace(result.confusion) == right
+
+
+def test_scores_of_a_class_by_hand():
+    # class 0: 3 of 4 found, 1 false alarm; class 1: never read; class 2: no image, read once; class 3: neither
+    scores = class_scores(np.array([[3, 0, 1, 0], [1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]))
+    np.testing.assert_allclose(scores.precision, [3 / 4, 0, 0, 0])
+    np.testing.assert_allclose(scores.recall, [3 / 4, 0, 0, 0])
+    np.testing.assert_allclose(scores.f1, [3 / 4, 0, 0, 0])
+    np.testing.assert_array_equal(scores.support, [4, 1, 0, 0])
+
+
+def test_f1_is_the_harmonic_mean():
+    scores = class_scores(np.array([[2, 6], [0, 1]]))
+    assert (scores.precision[0], scores.recall[0]) == (1, 1 / 4)
+    assert scores.f1[0] == pytest.approx(2 / (1 / 1 + 1 / (1 / 4)))
+
+
+def test_top_k_by_hand():
+    probabilities = np.array([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2], [0.5, 0.3, 0.2], [0.1, 0.8, 0.1]])
+    np.testing.assert_allclose(top_k_accuracy([0, 1, 2, 2], probabilities), [1 / 4, 2 / 4, 4 / 4])
+
+
+def test_of_equal_probabilities_the_first_class_is_read():
+    probabilities = np.array([[0.4, 0.4, 0.2]])
+    assert top_k_accuracy([0], probabilities)[0] == 1
+    assert top_k_accuracy([1], probabilities).tolist() == [0, 1, 1]
+    assert [mistake.reading for mistake in mistakes([1], probabilities)] == [0]
+
+
+def test_reliability_by_hand():
+    confidence = np.array([0.55, 0.75, 0.5, 0.9, 0.95, 1.0])
+    probabilities = np.stack([confidence, 1 - confidence], axis=1)
+    labels = np.array([0, 1, 0, 0, 0, 1])  # the reading is 0 throughout
+    got = reliability(labels, probabilities, bins=4)
+    np.testing.assert_array_equal(got.count, [0, 1, 2, 3])  # 0.5 still belongs to (0.25, 0.5], 0.75 to (0.5, 0.75]
+    np.testing.assert_allclose(got.confidence, [0, 0.5, 0.65, 0.95])
+    np.testing.assert_allclose(got.accuracy, [0, 1, 1 / 2, 2 / 3])
+    expected = 1 / 6 * (1 - 0.5) + 2 / 6 * (0.65 - 1 / 2) + 3 / 6 * (0.95 - 2 / 3)
+    assert expected_calibration_error(labels, probabilities, bins=4) == pytest.approx(expected)
+
+
+def test_there_are_fifteen_bins_of_the_same_width():
+    confidence = (np.arange(15) + 0.5) / 15
+    rest = np.tile((1 - confidence[:, None]) / 30, 30)
+    got = reliability(np.zeros(15, int), np.column_stack([confidence, rest]))
+    np.testing.assert_array_equal(got.count, np.ones(15))
+    np.testing.assert_allclose(got.confidence, confidence)
+
+
+def test_a_network_that_knows_how_sure_to_be_is_calibrated_and_one_that_boasts_is_not():
+    rng = np.random.default_rng(0)
+    confidence = rng.uniform(0.5, 1, 200_000)
+    probabilities = np.stack([confidence, 1 - confidence], axis=1)
+    labels = (rng.random(len(confidence)) > confidence).astype(int)
+    assert expected_calibration_error(labels, probabilities) < 0.01
+    assert expected_calibration_error(labels, np.tile([1.0, 0.0], (len(labels), 1))) == pytest.approx(0.25, abs=0.01)
+
+
+def test_mistakes_are_ordered_from_the_surest():
+    probabilities = np.array([[0.1, 0.9, 0], [0.7, 0.3, 0], [0.6, 0.2, 0.2], [0, 1, 0], [0.7, 0, 0.3]], np.float32)
+    got = mistakes(np.array([1, 1, 2, 2, 2], np.uint8), probabilities)
+    assert [(each.position, each.label, each.reading) for each in got] == [(3, 2, 1), (1, 1, 0), (4, 2, 0), (2, 2, 0)]
+    for each in got:
+        np.testing.assert_array_equal(each.probabilities, probabilities[each.position])
+
+
+def test_mistakes_of_the_same_confidence_keep_the_order_of_the_set():
+    got = mistakes(np.ones(500, int), np.tile(np.float32([[0.7, 0.3], [0.6, 0.4]]), (250, 1)))
+    assert [each.position for each in got] == [*range(0, 500, 2), *range(1, 500, 2)]
+
+
+@given(answers())
+def test_every_metric_agrees_with_every_other(answer):
+    labels, probabilities = answer
+    readings, count, classes = probabilities.argmax(axis=1), *probabilities.shape
+    confusion = confusion_matrix(labels, readings, classes)
+    right = np.trace(confusion)
+    assert confusion.sum() == count
+
+    scores, top_k, wrong = class_scores(confusion), top_k_accuracy(labels, probabilities), mistakes(labels, probabilities)
+    assert scores.recall @ scores.support == pytest.approx(right)
+    assert scores.precision @ confusion.sum(axis=0) == pytest.approx(right)
+    for score in (scores.precision, scores.recall, scores.f1):
+        assert ((score >= 0) & (score <= 1)).all()
+    assert (scores.f1 <= np.maximum(scores.precision, scores.recall) + 1e-12).all()
+
+    assert top_k[0] == right / count
+    assert top_k[-1] == 1
+    assert (np.diff(top_k) >= 0).all()
+    assert len(wrong) == count - right
+    assert all(each.reading != each.label == labels[each.position] for each in wrong)
+    sureness = [each.probabilities[each.reading] for each in wrong]
+    assert sureness == sorted(sureness, reverse=True)
+
+
+@given(answers(), st.integers(1, 20))
+def test_bins_keep_every_image_and_their_error_is_bounded(answer, bins):
+    labels, probabilities = answer
+    got = reliability(labels, probabilities, bins)
+    assert got.count.sum() == len(labels)
+    assert got.count @ got.accuracy == pytest.approx((probabilities.argmax(axis=1) == labels).sum())
+    assert got.count @ got.confidence == pytest.approx(probabilities.max(axis=1).sum())
+    edges = np.arange(bins + 1) / bins
+    filled = got.count > 0
+    assert (got.confidence[filled] > edges[:-1][filled] - 1e-9).all()
+    assert (got.confidence[filled] < edges[1:][filled] + 1e-9).all()
+    error = expected_calibration_error(labels, probabilities, bins)
+    whole = expected_calibration_error(labels, probabilities, 1)  # one bin lets errors of both signs cancel out
+    assert whole - 1e-9 <= error <= 1
+
+
+@given(answers(), st.randoms(use_true_random=False))
+def test_the_order_of_the_images_does_not_matter(answer, random):
+    labels, probabilities = answer
+    order = np.array(random.sample(range(len(labels)), len(labels)))
+    there = [top_k_accuracy(labels, probabilities), *reliability(labels, probabilities)]
+    back = [top_k_accuracy(labels[order], probabilities[order]), *reliability(labels[order], probabilities[order])]
+    for one, other in zip(there, back, strict=True):
+        np.testing.assert_allclose(one, other)
+    before = sorted(each.position for each in mistakes(labels, probabilities))
+    assert before == sorted(int(order[each.position]) for each in mistakes(labels[order], probabilities[order]))
+
+
+@every_seed
+def test_scores_are_scikit_learns(sklearn, seed):
+    metrics, _ = sklearn
+    labels, probabilities = make_answers(seed)
+    readings = probabilities.argmax(axis=1)
+    confusion = confusion_matrix(labels, readings, 6)
+    np.testing.assert_array_equal(confusion, metrics.confusion_matrix(labels, readings, labels=range(6)))
+    expected = metrics.precision_recall_fscore_support(labels, readings, labels=range(6), zero_division=0)
+    for ours, theirs in zip(class_scores(confusion), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs)
+    assert not confusion[-1].any()
+    assert not confusion[:, -2].any()
+
+
+@every_seed
+def test_top_k_is_scikit_learns(sklearn, seed):
+    metrics, _ = sklearn
+    labels, probabilities = make_answers(seed)
+    expected = [metrics.top_k_accuracy_score(labels, probabilities, k=k, labels=range(6)) for k in range(1, 6)]
+    np.testing.assert_allclose(top_k_accuracy(labels, probabilities), [*expected, 1])
+
+
+@every_seed
+def test_reliability_bins_are_scikit_learns(sklearn, seed):
+    _, calibration = sklearn
+    labels, probabilities = make_answers(seed)
+    right, confidence = probabilities.argmax(axis=1) == labels, probabilities.max(axis=1)
+    true, sure = calibration.calibration_curve(right, confidence, n_bins=15)
+    got = reliability(labels, probabilities)
+    np.testing.assert_allclose(got.accuracy[got.count > 0], true)
+    np.testing.assert_allclose(got.confidence[got.count > 0], sure)
+
+
+@pytest.mark.parametrize("batch", [37, 1024])
+def test_the_report_has_it_all_of_the_same_readings(tiny, monkeypatch, batch):
+    monkeypatch.setattr("engine.metrics.EVALUATION_BATCH", batch)
+    network = Network(dense_layers((12,)), rng=np.random.default_rng(5))
+    part = tiny.subset(slice(100, 350))
+    images, labels = part.take(slice(None))
+    probabilities = network.predict_proba(images)
+    report, evaluation = classification_report(network, part), evaluate(network, part, LOSSES["cross_entropy"])
+
+    assert (report.images, report.accuracy) == (250, evaluation.accuracy)
+    np.testing.assert_array_equal(report.confusion, evaluation.confusion)
+    np.testing.assert_array_equal(report.per_class, class_scores(evaluation.confusion))
+    np.testing.assert_allclose(report.top_k, top_k_accuracy(labels, probabilities))
+    np.testing.assert_allclose(report.reliability, reliability(labels, probabilities), atol=1e-6)
+    assert report.calibration_error == pytest.approx(expected_calibration_error(labels, probabilities), abs=1e-6)
+    assert len(report.mistakes) == evaluation.errors > 0
+    for each in report.mistakes:
+        (image,), (label,) = part.take(slice(each.position, each.position + 1))
+        assert each.label == label
+        assert each.reading == network.predict(image[None])[0] == each.probabilities.argmax()
+
+
+def test_a_perfect_network_makes_no_mistakes():
+    labels = np.arange(4)
+    assert mistakes(labels, np.eye(4)) == []
+    assert expected_calibration_error(labels, np.eye(4)) == 0
+
+
+every_metric = pytest.mark.parametrize("metric", [top_k_accuracy, reliability, expected_calibration_error, mistakes])
+
+
+@every_metric
+@pytest.mark.parametrize(
+    ("labels", "probabilities", "message"),
+    [
+        ([0, 1], np.ones((3, 2)), "labels must be (N,) and probabilities (N, K), got (2,) and (3, 2)"),
+        ([[0]], np.ones((1, 2)), "labels must be (N,) and probabilities (N, K), got (1, 1) and (1, 2)"),
+        ([0, 1], np.ones(2), "labels must be (N,) and probabilities (N, K), got (2,) and (2,)"),
+        ([], np.ones((0, 2)), "labels must be (N,) and probabilities (N, K), got (0,) and (0, 2)"),
+        ([0, 2], np.ones((2, 2)), "labels must be whole numbers from 0 to 1, got 0 to 2 (int64)"),
+        ([0, -1], np.ones((2, 2)), "labels must be whole numbers from 0 to 1, got -1 to 0 (int64)"),
+        ([0, 0.5], np.ones((2, 2)), "labels must be whole numbers from 0 to 1, got 0.0 to 0.5 (float64)"),
+    ],
+)
+def test_what_does_not_fit_is_told(metric, labels, probabilities, message):
+    assert outcome(InklingError, metric, labels, probabilities) == (None, message)
+
+
+def test_a_report_needs_images_and_known_labels():
+    network = Network(dense_layers((), classes=3), (784,), rng=np.random.default_rng(0))
+    nothing, digits = make_digits(10).subset(slice(0)), make_digits(10)
+    assert outcome(InklingError, classification_report, network, nothing)[1] == "a report needs at least one image, got none"
+    error = outcome(InklingError, classification_report, network, digits)[1]
+    assert error == "labels must be whole numbers from 0 to 2, got 0 to 9 (uint8)"

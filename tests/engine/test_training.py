@@ -1,10 +1,16 @@
+from dataclasses import replace
+from itertools import islice
+
 import numpy as np
 import pytest
+from examples import READER
 from helpers import make_digits, make_noise
 
+from engine.checks import InklingError
 from engine.config import Config
 from engine.data import Dataset
-from engine.layers import Activation, Dense
+from engine.data.augmentation import Augmentation
+from engine.layers import Activation, BatchNorm, Conv2D, Dense, Dropout, Flatten
 from engine.losses import LOSSES
 from engine.metrics import evaluate
 from engine.network import Network, dense_layers
@@ -83,12 +89,22 @@ def test_every_loss_learns_what_it_has_not_seen(loss, tiny):
     assert evaluate(trainer.network, make_digits(200, 77), trainer.loss).accuracy > 0.9
 
 
-def test_same_seed_same_bits(tiny):
-    first, _ = trained(tiny, seed=5)
-    second, _ = trained(tiny, seed=5)
-    assert first.network.parameters.tobytes() == second.network.parameters.tobytes()
-    other, _ = trained(tiny, seed=6)
-    assert first.network.parameters.tobytes() != other.network.parameters.tobytes()
+NOISY = {"layers": READER, "augmentation": Augmentation(shift=1, elastic=0.5, noise=0.05), "averaging": 0.9}
+
+
+@pytest.mark.parametrize("changes", [{}, NOISY], ids=["plain", "noisy"])
+def test_same_seed_same_bits(tiny, changes):
+    first, _ = trained(tiny, seed=5, **changes)
+    second, _ = trained(tiny, seed=5, **changes)
+    assert first.network.values.tobytes() == second.network.values.tobytes()
+    assert first.result.values.tobytes() == second.result.values.tobytes()
+    other, _ = trained(tiny, seed=6, **changes)
+    assert first.network.values.tobytes() != other.network.values.tobytes()
+
+
+def test_a_convolutional_network_learns_what_it_has_not_seen(tiny):
+    trainer, _ = trained(tiny, layers=READER, epochs=12, learning_rate=0.005)
+    assert evaluate(trainer.network, make_digits(200, 77), trainer.loss).accuracy > 0.9
 
 
 def test_what_one_random_stream_draws_does_not_move_the_others(tiny, monkeypatch):
@@ -108,13 +124,15 @@ def test_what_one_random_stream_draws_does_not_move_the_others(tiny, monkeypatch
     np.testing.assert_array_equal(run(validation_size=50)[1], weights)
     np.testing.assert_array_equal(run(validation_size=0)[1], weights)
     np.testing.assert_array_equal(run(batch_size=100)[2], order)
+    drops = Dense(16), Dropout(0.5), Activation("relu"), Dense(10)
+    np.testing.assert_array_equal(run(layers=drops)[1], run(layers=drops, augmentation=Augmentation(shift=2))[1])
+    np.testing.assert_array_equal(run(layers=drops, augmentation=Augmentation(shift=2))[2], order)
 
 
 @pytest.mark.parametrize(("batch_size", "sizes"), [(1, [1] * 50), (20, [20, 20, 10]), (50, [50]), (None, [50]), (999, [50])])
 def test_each_epoch_takes_every_image_once_in_batches_of_the_size_asked(batch_size, sizes, monkeypatch):
     config = Config(**(SMALL | {"batch_size": batch_size, "validation_size": 0, "epochs": 3}))
     trainer = Trainer.from_config(config, make_digits(50))
-    assert trainer.steps_per_epoch == len(sizes)
     taken = batches_of(trainer, monkeypatch)
     list(trainer)
     assert [len(batch) for batch in taken] == sizes * 3
@@ -213,9 +231,10 @@ def test_a_set_smaller_than_its_validation_split_keeps_something_to_learn():
     assert isinstance(list(trainer)[-1], Finished)
 
 
-def test_a_single_image_is_learned_even_when_patience_was_asked():
-    trainer = Trainer.from_config(Config(patience=1, epochs=2), make_digits(1))
-    assert isinstance(list(trainer)[-1], Finished)
+def test_a_single_image_is_learned_but_leaves_nothing_for_patience_to_watch():
+    assert isinstance(list(Trainer.from_config(Config(epochs=2), make_digits(1)))[-1], Finished)
+    with pytest.raises(InklingError, match="patience"):
+        Trainer.from_config(Config(patience=1, epochs=2), make_digits(1))
 
 
 def test_leaving_the_loop_and_coming_back_changes_nothing(tiny):
@@ -295,3 +314,342 @@ def test_training_leaves_the_data_alone(tiny):
     before = tiny.images.tobytes(), tiny.labels.tobytes()
     trained(tiny)
     assert (tiny.images.tobytes(), tiny.labels.tobytes()) == before
+
+
+def test_without_shuffling_the_images_come_as_they_stand(monkeypatch):
+    config = Config(**(SMALL | {"shuffle": False, "validation_size": 0, "batch_size": 20}))
+    trainer = Trainer.from_config(config, make_digits(50))
+    taken = batches_of(trainer, monkeypatch)
+    list(trainer)
+    np.testing.assert_array_equal(np.concatenate(taken), [*range(50), *range(50)])
+
+
+def test_labels_that_have_no_output_are_refused(tiny):
+    with pytest.raises(InklingError, match="labels must be below 10"):
+        Trainer.from_config(Config(**SMALL), Dataset(tiny.images, tiny.labels + np.uint8(1)))
+
+
+def test_a_very_large_batch_goes_through_in_parts_with_the_same_result(tiny, monkeypatch):
+    def run(part):
+        monkeypatch.setattr("engine.training.PART", part)
+        changes = {"optimizer": "momentum", "learning_rate": 0.1, "clip_norm": 0.5, "label_smoothing": 0.1}
+        return trained(tiny, batch_size=None, epochs=2, **changes)
+
+    (whole, _), (parts, _) = run(10_000), run(64)
+    np.testing.assert_allclose(parts.network.values, whole.network.values, atol=1e-5)
+    for expected, got in zip(whole.history, parts.history, strict=True):
+        assert got[:-2] == pytest.approx(expected[:-2], rel=1e-4)
+
+
+# --- what joins the gradient, and what follows the step ---
+
+
+def ready(dataset, **changes):
+    """A trainer by plain gradient descent, no weight or bias of which is at zero."""
+    plain = {"layers": dense_layers((8,), "tanh"), "optimizer": "sgd", "learning_rate": 0.1, "batch_size": 60, "epochs": 2}
+    trainer = Trainer.from_config(Config(**(plain | {"validation_size": 0} | changes)), dataset)
+    parameters = trainer.network.parameters
+    parameters += np.random.default_rng(40).normal(0, 0.1, parameters.size).astype(np.float32)
+    return trainer
+
+
+def next_gradient(trainer):
+    """The loss's gradient for the batch that comes next, in float64."""
+    network = trainer.network
+    twin = Network(network.layers, network.input_shape, dtype=np.float64)
+    twin.values[:] = network.values
+    images, labels = trainer.train_set.take(trainer.order[trainer.position : trainer.position + trainer.batch_size])
+    outputs = twin.forward(images.reshape(-1, *network.input_shape) / 255.0, training=True)
+    _, gradient = trainer.loss(outputs, labels, trainer.config.label_smoothing)
+    twin.backward(gradient)
+    return twin.gradients
+
+
+def one_step(trainer):
+    """How far the next step moves each parameter."""
+    before = trainer.network.parameters.astype(np.float64)
+    assert isinstance(next(trainer), StepEnd)
+    return trainer.network.parameters - before
+
+
+def test_a_gradient_longer_than_the_limit_is_followed_at_that_length_and_a_shorter_one_as_it_is(tiny):
+    length = np.linalg.norm(next_gradient(ready(tiny)))
+    for limit, expected in ((length / 7, length / 7), (length * 0.999, length * 0.999), (length * 1.001, length)):
+        trainer = ready(tiny, clip_norm=float(limit))
+        gradient, moved = next_gradient(trainer), one_step(trainer)
+        assert np.linalg.norm(moved / 0.1) == pytest.approx(expected, rel=1e-4)
+        np.testing.assert_allclose(moved / -0.1, gradient * expected / length, atol=2e-6)
+
+
+def test_a_frozen_layers_gradient_does_not_count_in_the_length(tiny):
+    layers = Dense(8, frozen=True), Activation("tanh"), Dense(10)
+    trainer = ready(tiny, layers=layers, clip_norm=1e-3)
+    assert np.linalg.norm(one_step(trainer)) == pytest.approx(1e-4, rel=1e-3)
+
+
+def test_l1_pulls_weights_to_zero_by_the_same_amount_and_spares_biases(tiny):
+    trainer, plain = ready(tiny, l1=0.02), ready(tiny)
+    signs = np.sign(trainer.network.parameters)
+    signs[trainer.network.decayed :] = 0
+    np.testing.assert_allclose(one_step(trainer), one_step(plain) - 0.1 * 0.02 * signs, atol=1e-6)
+
+
+def test_l1_makes_sparse_weights(tiny):
+    small = {}
+    for l1 in (0, 0.003):
+        trainer, _ = trained(tiny, l1=l1, epochs=30, learning_rate=0.005)
+        weights = trainer.network.parameters[: trainer.network.decayed]
+        small[l1] = np.mean(np.abs(weights) < 0.005)
+    assert small[0.003] > 5 * small[0] > 0
+
+
+def test_weight_decay_spares_what_batch_norm_learns(tiny):
+    layers = Dense(8), BatchNorm(), Activation("relu"), Dense(10)
+    plain, decayed = (ready(tiny, layers=layers, weight_decay=decay) for decay in (0, 0.5))
+    weights = plain.network.parameters.astype(np.float64)
+    weights[plain.network.decayed :] = 0
+    np.testing.assert_allclose(one_step(decayed), one_step(plain) - 0.1 * 0.5 * weights, atol=1e-6)
+
+
+def test_smoothed_labels_are_trained_towards_and_validation_is_measured_without(tiny):
+    trainer = ready(tiny, label_smoothing=0.3, validation_size=100, epochs=1)
+    plain = ready(tiny, validation_size=100, epochs=1)
+    gradient = next_gradient(trainer)
+    assert np.abs(gradient - next_gradient(plain)).max() > 1e-3
+    np.testing.assert_allclose(one_step(trainer), -0.1 * gradient, atol=1e-6)
+    *_, end, _ = trainer
+    after = evaluate(trainer.network, trainer.validation_set, LOSSES["cross_entropy"])
+    assert end.validation_loss == after.loss
+
+
+# --- averaging ---
+
+
+@pytest.mark.parametrize("layers", [dense_layers((8,)), READER], ids=["dense", "with statistics"])
+@pytest.mark.parametrize("decay", [0, 0.5, 0.97])
+def test_the_average_is_the_slow_one(layers, decay, tiny):
+    trainer = Trainer.from_config(Config(**(SMALL | {"layers": layers, "averaging": decay, "images": 400})), tiny)
+    slow = trainer.network.values.astype(np.float64)
+    steps = 0
+    for event in trainer:
+        if isinstance(event, StepEnd):
+            keep = min(decay, (1 + steps) / (10 + steps))  # the ramp of tf.train.ExponentialMovingAverage
+            slow = np.array([keep * a + (1 - keep) * v for a, v in zip(slow, trainer.network.values.tolist(), strict=True)])
+            steps += 1
+            assert trainer.result is trainer.average
+    assert steps == 20
+    np.testing.assert_allclose(trainer.average.values, slow, rtol=1e-4, atol=1e-6)
+    if decay == 0.97:
+        assert np.abs(trainer.average.values - trainer.network.values).max() > 1e-3
+
+
+def test_averaging_leaves_the_training_itself_alone_and_is_what_validation_measures(tiny):
+    plain, _ = trained(tiny)
+    averaged, _ = trained(tiny, averaging=0.9)
+    np.testing.assert_array_equal(averaged.network.values, plain.network.values)
+    measured = evaluate(averaged.average, averaged.validation_set, averaged.loss)
+    assert averaged.history[-1].validation_loss == measured.loss
+    assert plain.result is plain.network
+
+
+def test_early_stopping_puts_the_best_average_back():
+    changes = {"patience": 3, "epochs": 200, "learning_rate": 0.003, "validation_size": 100, "averaging": 0.9}
+    trainer = Trainer.from_config(Config(**(SMALL | changes)), make_noise(300))
+    at_epoch = {}
+    for event in trainer:
+        if isinstance(event, EpochEnd):
+            at_epoch[event.epoch] = trainer.average.values.copy()
+    assert event.stopped_early
+    np.testing.assert_array_equal(trainer.result.values, at_epoch[event.best_epoch])
+
+
+@pytest.mark.parametrize("decay", [0.1, 0.99])
+@pytest.mark.parametrize(("loss", "rate"), [("mse", 10), ("cross_entropy", 10), ("sse", 1)])
+def test_after_a_divergence_the_average_still_reads_images(loss, rate, decay, tiny):
+    layers = dense_layers((16, 16, 16, 16, 16), "identity")
+    changes = {"layers": layers, "loss": loss, "optimizer": "sgd", "learning_rate": rate, "averaging": decay, "epochs": 30}
+    trainer, events = trained(tiny, **changes)
+    assert isinstance(events[-1], Diverged)
+    assert np.isfinite(trainer.result.values).all()
+    assert np.isfinite(trainer.result.predict_proba(tiny.images)).all()
+    assert np.isfinite(trainer.network.predict_proba(tiny.images)).all()
+
+
+# --- frozen layers ---
+
+FROZEN = (
+    *(Conv2D(4, 5, stride=3, frozen=True), BatchNorm(frozen=True), Activation("relu"), Conv2D(6, 3), BatchNorm()),
+    *(Activation("relu"), Flatten(), Dense(12, frozen=True), Activation("tanh"), Dense(10)),
+)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_frozen_layers_keep_their_bits_and_the_others_move(optimizer, tiny):
+    changes = {"weight_decay": 0.1, "l1": 0.01, "clip_norm": 1.0, "averaging": 0.9, "schedule": "one_cycle"}
+    trainer = Trainer.from_config(Config(**(SMALL | changes | {"layers": FROZEN, "optimizer": optimizer})), tiny)
+    layers = trainer.network.layers
+    rng = np.random.default_rng(50)
+    for name in ("gamma", "beta", "mean", "variance"):
+        getattr(layers[1], name)[:] = rng.uniform(0.5, 1.5, 4)
+    trainer.average.values[:] = trainer.network.values
+    before = [{k: v.copy() for k, v in vars(layer).items() if k in ARRAYS} for layer in layers]
+    list(trainer)
+    for layer, averaged, held in zip(layers, trainer.average.layers, before, strict=True):
+        for name, array in held.items():
+            if layer.frozen:
+                assert getattr(layer, name).tobytes() == array.tobytes()
+                np.testing.assert_allclose(getattr(averaged, name), array, rtol=1e-6)
+            else:
+                assert (getattr(layer, name) != array).mean() > 0.9
+    assert sum(map(len, before)) == 2 + 4 + 2 + 4 + 2 + 2
+
+
+ARRAYS = {"W", "b", "gamma", "beta", "mean", "variance"}
+
+
+def test_what_stands_before_a_frozen_layer_learns_as_if_it_were_not(tiny):
+    def moved(frozen):
+        layers = Dense(8), Activation("tanh"), Dense(6, frozen=frozen), BatchNorm(), Activation("tanh"), Dense(10)
+        trainer = Trainer.from_config(Config(**(SMALL | {"layers": layers, "optimizer": "sgd", "learning_rate": 0.5})), tiny)
+        next(trainer)
+        return [(layer.W.copy(), layer.b.copy()) for layer in trainer.network.layers if isinstance(layer, Dense)]
+
+    thawed, frozen = moved(False), moved(True)
+    for position in (0, 2):
+        for a, b in zip(thawed[position], frozen[position], strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-7)
+    assert np.abs(thawed[1][0] - frozen[1][0]).max() > 1e-4
+
+
+def test_a_network_that_is_frozen_whole_stays_as_it_is(tiny):
+    layers = Dense(8, frozen=True), Activation("relu"), Dense(10, frozen=True)
+    trainer = Trainer.from_config(Config(**(SMALL | {"layers": layers, "clip_norm": 1.0, "weight_decay": 0.1})), tiny)
+    before = trainer.network.values.tobytes()
+    assert isinstance(list(trainer)[-1], Finished)
+    assert trainer.network.values.tobytes() == before
+
+
+# --- changing a running training ---
+
+
+def test_a_new_learning_rate_moves_the_next_step_by_as_much_more(tiny):
+    plain, changed = ready(tiny), ready(tiny)
+    for trainer in (plain, changed):
+        list(islice(trainer, 3))
+    changed.change(learning_rate=0.4)
+    np.testing.assert_array_equal(changed.network.values, plain.network.values)  # not before the step
+    np.testing.assert_allclose(one_step(changed), 4 * one_step(plain), atol=1e-6)
+    assert changed.learning_rate == 0.4
+
+
+def test_the_schedule_goes_on_from_where_it_is_under_a_new_rate(tiny):
+    trainer = ready(tiny, schedule="cosine")
+    list(islice(trainer, 10))
+    before = trainer.learning_rate
+    trainer.change(learning_rate=0.3)
+    assert before < 0.1
+    assert trainer.learning_rate == pytest.approx(3 * before)
+
+
+@pytest.mark.parametrize("optimizer", ["momentum", "nesterov"])
+def test_a_new_momentum_reaches_the_optimizer_and_keeps_its_velocity(optimizer, tiny):
+    trainer = ready(tiny, optimizer=optimizer, momentum=0.9)
+    list(islice(trainer, 4))
+    velocity = trainer.optimizer.state["velocity"].astype(np.float64)
+    trainer.change(momentum=0.5)
+    gradient = next_gradient(trainer)
+    after = 0.5 * velocity - 0.1 * gradient
+    expected = after if optimizer == "momentum" else 0.5 * after - 0.1 * gradient
+    np.testing.assert_allclose(one_step(trainer), expected, atol=1e-6)
+    assert np.abs(velocity).max() > 1e-3
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_a_new_weight_decay_shrinks_the_weights_from_the_next_step(optimizer, tiny):
+    plain, changed = ready(tiny, optimizer=optimizer), ready(tiny, optimizer=optimizer)
+    for trainer in (plain, changed):
+        list(islice(trainer, 3))
+    changed.change(weight_decay=0.5)
+    weights = changed.network.parameters.astype(np.float64)
+    weights[changed.network.decayed :] = 0
+    np.testing.assert_allclose(one_step(changed), one_step(plain) - 0.1 * 0.5 * weights, atol=1e-6)
+
+
+def test_a_new_batch_size_in_the_middle_of_an_epoch_still_takes_each_image_once(monkeypatch):
+    config = Config(**(SMALL | {"validation_size": 0, "batch_size": 20, "epochs": 3}))
+    trainer = Trainer.from_config(config, make_digits(100))
+    taken = batches_of(trainer, monkeypatch)
+    list(islice(trainer, 2))
+    trainer.change(batch_size=25)
+    list(islice(trainer, 2))
+    trainer.change(batch_size=7)
+    progress = [trainer.progress for event in trainer if isinstance(event, StepEnd)]
+    assert [len(batch) for batch in taken] == [20, 20, 25, 25, 7, 3, *([7] * 14 + [2]) * 2]
+    for order in np.split(np.concatenate(taken), 3):
+        np.testing.assert_array_equal(np.sort(order), np.arange(100))
+    assert progress == sorted(progress)
+    assert progress[-1] == 1
+    assert [(event.epoch, event.step) for event in trainer.history] == [(1, 6), (2, 21), (3, 36)]
+
+
+def test_the_full_batch_can_be_asked_for_on_the_way(monkeypatch):
+    trainer = Trainer.from_config(Config(**(SMALL | {"validation_size": 0, "batch_size": 10})), make_digits(50))
+    taken = batches_of(trainer, monkeypatch)
+    next(trainer)
+    trainer.change(batch_size=None)
+    list(trainer)
+    assert [len(batch) for batch in taken] == [10, 40, 50]
+
+
+def test_changes_are_recorded_as_plain_numbers_with_the_step_they_followed(tiny):
+    trainer = ready(tiny)
+    assert trainer.changes == []
+    list(islice(trainer, 2))
+    trainer.change(learning_rate=np.float32(0.25), batch_size=np.int64(30))
+    next(trainer)
+    trainer.change(momentum=0.5)
+    assert trainer.changes == [(2, {"learning_rate": 0.25, "batch_size": 30}), (3, {"momentum": 0.5})]
+    assert [type(value) for value in trainer.changes[0][1].values()] == [float, int]
+    assert (trainer.config.learning_rate, trainer.config.batch_size, trainer.config.momentum) == (0.25, 30, 0.5)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"epochs": 5},
+        {"seed": 1},
+        {"layers": dense_layers((4,))},
+        {"optimizer": "sgd"},
+        {"no_such": 1},
+        {"learning_rate": 0.1, "epochs": 5},
+        {"learning_rate": 0},
+        {"learning_rate": "fast"},
+        {"learning_rate": float("nan")},
+        {"learning_rate": None},
+        {"momentum": 1},
+        {"weight_decay": -1},
+        {"batch_size": 0},
+        {"batch_size": 2.5},
+        {"learning_rate": 0.2, "batch_size": -1},
+    ],
+    ids=str,
+)
+def test_other_changes_are_refused_in_one_line_and_change_nothing(values, tiny):
+    trainer, plain = ready(tiny, optimizer="momentum"), ready(tiny, optimizer="momentum")
+    for training in (trainer, plain):
+        next(training)
+    with pytest.raises(InklingError) as caught:
+        trainer.change(**values)
+    assert "\n" not in str(caught.value)
+    assert list(values)[-1] in str(caught.value)
+    assert trainer.config == plain.config
+    assert trainer.changes == []
+    np.testing.assert_array_equal(one_step(trainer), one_step(plain))
+
+
+def test_the_config_given_to_a_trainer_is_not_changed_with_it(tiny):
+    config = Config(**SMALL)
+    trainer = Trainer.from_config(config, tiny)
+    trainer.change(learning_rate=0.5)
+    assert config == Config(**SMALL)
+    assert trainer.config == replace(config, learning_rate=0.5)

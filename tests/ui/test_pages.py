@@ -10,7 +10,10 @@ from helpers import make_digits
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from engine import Config, dense_layers
 from engine.data import mnist as mnist_module
+from engine.data.augmentation import AUGMENTATIONS
+from engine.recipes import RECIPES
 from ui import session
 from ui.canvas import KEY
 
@@ -131,7 +134,7 @@ def test_a_network_is_trained_and_then_drawn_with():
     assert snapshot.state == "finished"
     assert len(snapshot.history) == 20
     button(app, "Draw with this network").click().run()
-    assert widget(app.selectbox, "Network").value == session.label(app.session_state["runs"][0], snapshot)
+    assert widget(app.selectbox, "Network").value == "Run 1"
 
 
 @pytest.mark.usefixtures("tiny_mnist")
@@ -205,3 +208,76 @@ def test_a_broken_shipped_network_is_named_and_the_page_still_opens(monkeypatch,
         assert "Train page" in app.info[0].value
     finally:
         session.shipped_networks.clear()
+
+
+@pytest.mark.usefixtures("tiny_mnist")
+def test_every_setting_reaches_the_training():
+    app = open_app("ui/train.py")
+    for label, value in {
+        "Activation": "tanh",
+        "Optimizer": "nesterov",
+        "Batch size": 32,
+        "Loss": "softmax_mse",
+        "Initialiser": "glorot_normal",
+        "Schedule": "cosine",
+        "Augmentation": "light",
+    }.items():
+        widget(app.selectbox, label).select(value).run()
+    for label, value in {"Learning rate": 0.05, "Weight decay": 0.001, "Training images": 5_000}.items():
+        widget(app.select_slider, label).set_value(value).run()
+    widget(app.slider, "Hidden layers").set_value(2).run()
+    widget(app.slider, "Momentum").set_value(0.5).run()
+    for label, value in {"Units in layer 1": 20, "Units in layer 2": 30, "Epochs": 1, "Seed": 7}.items():
+        widget(app.number_input, label).set_value(value).run()
+    widget(app.toggle, "Stop early").set_value(True).run()
+    button(app, "Start").click().run()
+    assert app.session_state["runs"][-1].config == Config(
+        layers=dense_layers((20, 30), "tanh", "glorot_normal"),
+        optimizer="nesterov",
+        batch_size=32,
+        loss="softmax_mse",
+        schedule="cosine",
+        augmentation=AUGMENTATIONS["light"],
+        learning_rate=0.05,
+        weight_decay=0.001,
+        momentum=0.5,
+        images=5_000,
+        epochs=1,
+        seed=7,
+        patience=5,
+    )
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_can_be_chosen_and_says_what_it_is(name):
+    app = open_app("ui/train.py")
+    widget(app.selectbox, "Start from").select(name).run()
+    assert not app.exception
+    assert any(RECIPES[name].title in markdown.value for markdown in app.markdown)
+    assert widget(app.number_input, "Epochs").value == RECIPES[name].config.epochs
+
+
+@pytest.mark.usefixtures("tiny_mnist")
+def test_a_convolutional_recipe_trains_from_the_page():
+    app = open_app("ui/train.py")
+    widget(app.selectbox, "Start from").select("cnn").run()
+    widget(app.number_input, "Epochs").set_value(1).run()
+    button(app, "Start").click().run()
+    app = run_to_end(app)
+    assert not app.exception
+    assert app.session_state["runs"][-1].job.snapshot().state == "finished"
+
+
+@pytest.mark.usefixtures("tiny_mnist")
+def test_a_network_that_still_trains_can_be_drawn_with_and_one_that_ends_meanwhile_appears():
+    app = open_app("ui/train.py")
+    widget(app.number_input, "Epochs").set_value(2_000).run()
+    button(app, "Start").click().run()
+    app.switch_page("ui/draw.py").run()
+    choice = widget(app.selectbox, "Network")
+    assert any("as it is now" in option for option in choice.options)
+    job = app.session_state["runs"][-1].job
+    job.stop()
+    assert job.wait(10)
+    draw(app, SEVEN)
+    assert any(option.startswith("Run 1 (") and "now" not in option for option in widget(app.selectbox, "Network").options)

@@ -1,0 +1,67 @@
+"""``Layer``: what every layer is, whatever it computes."""
+
+from dataclasses import asdict, dataclass, field
+from typing import ClassVar
+
+import numpy as np
+
+MAX_UNITS = 65_536
+
+
+@dataclass
+class Layer:
+    """A dataclass of what describes the layer, so that it compares, prints and goes to JSON by its fields.
+
+    ``Network`` works on copies that it has bound to their place in its flat vectors: a bound layer has each parameter ``P``
+    as an array, its gradient as ``dP``, and each of its statistics as an array. A layer without parameters need only say how
+    it goes forward and back. A ``frozen`` layer keeps its parameters while the others train.
+    """
+
+    kind: ClassVar[str]  # its name in ``LAYERS`` and in JSON
+    axes: ClassVar[int | None] = None  # of one input: 1 for rows of numbers, 3 for images, None for either
+    decayed: ClassVar[tuple[str, ...]] = ()  # the parameters that weight decay applies to
+
+    frozen: bool = field(default=False, kw_only=True)
+
+    def output_shape(self, input_shape):
+        """The shape of one output; raises ``InklingError("takes ...")`` for an input that does not fit."""
+        return input_shape
+
+    def parameter_shapes(self, input_shape):
+        """The shape of each parameter by name."""
+        return {}
+
+    def statistic_shapes(self, input_shape):
+        """The shape of each array by name that the layer gathers in training but that has no gradient."""
+        return {}
+
+    def initialize(self, rng):
+        """Fill the bound parameters and statistics with what they are before training."""
+
+    def forward(self, x, training=False):
+        """The outputs for a batch of inputs; remembers what ``backward`` needs only when ``training``."""
+        raise NotImplementedError
+
+    def backward(self, dy, input_gradient=True):
+        """Fill the parameters' gradients from dL/dy; return dL/dx, or None where ``input_gradient`` is not wanted."""
+        raise NotImplementedError
+
+    def scratch(self, name, shape, dtype):
+        """An array to overwrite, zero at first and the same one at every step: spares each step its allocations."""
+        arrays = self.__dict__.setdefault("_scratch", {})
+        array = arrays.get(name)
+        if array is None or array.shape != shape or array.dtype != dtype:
+            array = arrays[name] = np.zeros(shape, dtype)
+        return array
+
+    def scratch_like(self, name, other):
+        """The same, in the shape and the memory layout of ``other``."""
+        arrays = self.__dict__.setdefault("_scratch", {})
+        array = arrays.get(name)
+        if array is None or array.shape != other.shape or array.strides != other.strides or array.dtype != other.dtype:
+            array = arrays[name] = np.empty_like(other)
+        return array
+
+    def to_json(self):
+        """The layer as a dict of its kind and fields, which ``layer_from_json`` reads."""
+        return {"layer": self.kind, **asdict(self)}

@@ -1,0 +1,186 @@
+"""A training that was saved, loaded in another process and continued gives the same bits as one that never stopped."""
+
+import subprocess
+import sys
+from itertools import islice
+
+import numpy as np
+import pytest
+from helpers import ROOT, make_digits
+
+from engine import CheckpointError, Config, EpochEnd, Trainer, dense_layers
+from engine.checkpoint import load, load_training, save_training
+from engine.data.augmentation import AUGMENTATIONS
+from engine.layers import Activation, BatchNorm, Conv2D, Dense, Dropout, Flatten, MaxPool2D
+
+CONVOLUTIONAL = (
+    Conv2D(4, 5, stride=2),
+    BatchNorm(),
+    Activation("relu"),
+    MaxPool2D(),
+    Flatten(),
+    Dropout(0.3),
+    Dense(10),
+)
+CONFIGS = {
+    "plain": {"layers": dense_layers((16,)), "optimizer": "sgd", "learning_rate": 0.1},
+    "everything": {
+        "layers": CONVOLUTIONAL,
+        "optimizer": "adamw",
+        "weight_decay": 0.01,
+        "l1": 1e-5,
+        "schedule": "one_cycle",
+        "label_smoothing": 0.1,
+        "clip_norm": 1.0,
+        "averaging": 0.99,
+        "augmentation": list(AUGMENTATIONS.values())[-1],
+        "patience": 5,
+    },
+    "momentum": {"layers": (Flatten(), Dropout(0.2), *dense_layers((16,))), "optimizer": "nesterov", "schedule": "cosine"},
+}
+GO_ON = """
+import sys
+sys.path[:0] = [{root!r}, {tests!r}]
+from helpers import make_digits
+from engine.checkpoint import load_training, save_training
+trainer = load_training({path!r}, make_digits(300))
+for event in trainer:
+    pass
+save_training({path!r}, trainer)
+"""
+
+
+def trainer(name, **changes):
+    return Trainer.from_config(Config(**CONFIGS[name] | {"batch_size": 32, "epochs": 3} | changes), make_digits(300))
+
+
+def timeless(events):
+    return [event[:-2] for event in events]  # less samples per second and seconds
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("pause", [0, 5, 9, 10, 17])  # before the first step, within an epoch, at its end, after it
+def test_a_paused_training_goes_on_bit_for_bit(tmp_path, name, pause):
+    whole = trainer(name)
+    events = list(whole)
+    paused = trainer(name)
+    before = list(islice(paused, pause))
+    save_training(tmp_path / "paused.npz", paused)
+    for _ in paused:  # the one that goes on here must not matter to the file
+        pass
+    resumed = load_training(tmp_path / "paused.npz", make_digits(300))
+    assert timeless(before + list(resumed)) == timeless(events)
+    np.testing.assert_array_equal(resumed.network.values, whole.network.values)
+    np.testing.assert_array_equal(resumed.result.values, whole.result.values)
+    np.testing.assert_array_equal(resumed.curve.points(), whole.curve.points())
+    assert timeless(resumed.history) == timeless(whole.history)
+
+
+def test_in_a_new_process_too(tmp_path):
+    whole = trainer("everything")
+    list(whole)
+    path = tmp_path / "paused.npz"
+    paused = trainer("everything")
+    list(islice(paused, 13))
+    save_training(path, paused)
+    code = GO_ON.format(root=str(ROOT), tests=str(ROOT / "tests"), path=str(path))
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    resumed = load_training(path, make_digits(300))
+    assert resumed.over
+    np.testing.assert_array_equal(resumed.result.values, whole.result.values)
+
+
+def test_changes_on_the_way_are_kept(tmp_path):
+    def changed(training):
+        list(islice(training, 4))
+        training.change(learning_rate=0.003, batch_size=16)
+        return training
+
+    whole = changed(trainer("momentum"))
+    list(whole)
+    paused = changed(trainer("momentum"))
+    list(islice(paused, 3))
+    save_training(tmp_path / "paused.npz", paused)
+    resumed = load_training(tmp_path / "paused.npz", make_digits(300))
+    assert resumed.changes == [(4, {"learning_rate": 0.003, "batch_size": 16})]
+    list(resumed)
+    np.testing.assert_array_equal(resumed.network.values, whole.network.values)
+
+
+def test_a_divergence_right_after_the_pause_leaves_the_same_network(tmp_path):
+    def run():
+        return trainer("plain", learning_rate=10.0, loss="mse", layers=dense_layers((16, 16), "identity"))
+
+    whole = run()
+    events = list(whole)
+    paused = run()
+    list(islice(paused, len(events) - 1))
+    save_training(tmp_path / "paused.npz", paused)
+    resumed = load_training(tmp_path / "paused.npz", make_digits(300))
+    list(resumed)
+    np.testing.assert_array_equal(resumed.network.values, whole.network.values)
+
+
+def test_a_paused_training_is_also_a_network(tmp_path):
+    paused = trainer("everything")
+    next(event for event in paused if isinstance(event, EpochEnd))
+    save_training(tmp_path / "paused.npz", paused)
+    np.testing.assert_array_equal(load(tmp_path / "paused.npz").values, paused.network.values)
+
+
+def test_other_data_and_other_files_are_refused(tmp_path):
+    paused = trainer("plain")
+    save_training(tmp_path / "paused.npz", paused)
+    with pytest.raises(CheckpointError, match="data it began with"):
+        load_training(tmp_path / "paused.npz", make_digits(300, seed=1))
+    (tmp_path / "text.npz").write_text("not an archive")
+    with pytest.raises(CheckpointError, match=r"text\.npz"):
+        load_training(tmp_path / "text.npz", make_digits(300))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("epoch", 0),
+        ("epoch", "1"),
+        ("step", -1),
+        ("position", 1_000_000),
+        ("loss_sum", None),
+        ("best", [1]),
+        ("best", {"a": 1}),
+        ("history", [[1]]),
+        ("history", "x"),
+        ("rngs", {}),
+        ("optimizer_steps", "many"),
+        ("optimizer_steps", -1),
+        ("curve", [0, 0]),
+        ("curve", [1, "x"]),
+        ("changes", [[1]]),
+    ],
+)
+def test_a_hostile_state_is_refused_in_one_line(tmp_path, key, value):
+    import json
+
+    paused = trainer("plain")
+    list(islice(paused, 3))
+    save_training(tmp_path / "paused.npz", paused)
+    arrays = dict(np.load(tmp_path / "paused.npz"))
+    header = json.loads(arrays["header"].tobytes())
+    header["training"]["state"][key] = value
+    arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
+    np.savez(tmp_path / "hostile.npz", **arrays)
+    with pytest.raises(CheckpointError) as error:
+        load_training(tmp_path / "hostile.npz", make_digits(300))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["values", "last_finite", "order", "curve", "optimizer.mean", "average"])
+def test_hostile_arrays_are_refused_in_one_line(tmp_path, name):
+    paused = trainer("everything")
+    save_training(tmp_path / "paused.npz", paused)
+    arrays = dict(np.load(tmp_path / "paused.npz"))
+    for broken in (arrays[name][:-1] if name != "curve" else arrays[name][:, :-1], None):
+        changed = {n: a for n, a in arrays.items() if n != name} | ({} if broken is None else {name: broken})
+        np.savez(tmp_path / "hostile.npz", **changed)
+        with pytest.raises(CheckpointError):
+            load_training(tmp_path / "hostile.npz", make_digits(300))
