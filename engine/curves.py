@@ -1,5 +1,7 @@
 """``Curve``: what a training measured at every step, thinned so that it never outgrows a page."""
 
+from operator import add
+
 import numpy as np
 
 from engine.checks import InklingError, check_integer
@@ -15,15 +17,17 @@ class Curve:
         self.columns, self.limit = columns, limit
         self.steps_per_point = 1
         self._points = []  # the mean of each full run of steps
-        self._sum, self._count = np.zeros(len(columns)), 0  # never changed in place: a viewer may be reading
+        self._rest = (0.0,) * len(columns), 0  # sums and count of a run that is not full; one value, for a viewer's sake
 
     def append(self, *values):
         """Add one step's values, in the order of ``columns``."""
-        self._sum, self._count = self._sum + values, self._count + 1
-        if self._count < self.steps_per_point:
+        sums, count = self._rest
+        sums, count = tuple(map(add, sums, values)), count + 1
+        if count < self.steps_per_point:
+            self._rest = sums, count
             return
-        self._points.append(self._sum / self._count)
-        self._sum, self._count = np.zeros(len(self.columns)), 0
+        self._rest = (0.0,) * len(self.columns), 0
+        self._points.append(np.array(sums) / count)
         if len(self._points) == self.limit:
             pairs = np.array(self._points).reshape(-1, 2, len(self.columns))
             self._points = list(pairs.mean(axis=1))
@@ -31,11 +35,12 @@ class Curve:
 
     def state(self):
         """All of the curve, as JSON values and an array, for ``restore``."""
-        return [self.steps_per_point, self._count], np.array([*self._points, self._sum])
+        sums, count = self._rest
+        return [self.steps_per_point, count], np.array([*self._points, sums])
 
     def restore(self, counts, rows):
         """Become the curve whose ``state`` this was."""
-        self.steps_per_point, self._count = (check_integer("curve", count, 0, 2**53) for count in counts)
+        self.steps_per_point, count = (check_integer("curve", count, 0, 2**53) for count in counts)
         if (
             rows.ndim != 2
             or rows.shape[1] != len(self.columns)
@@ -45,9 +50,10 @@ class Curve:
             raise InklingError(
                 f"curve must have {len(self.columns)} columns and at most {self.limit} rows, got {rows.shape}"
             )
-        self._points, self._sum = list(rows[:-1]), rows[-1]
+        self._points, self._rest = list(rows[:-1]), (tuple(rows[-1].tolist()), count)
 
     def points(self):
         """The points so far, (P, columns); the last one covers the steps that do not fill a point yet."""
-        rest = [self._sum / self._count] if self._count else []
+        sums, count = self._rest
+        rest = [np.array(sums) / count] if count else []
         return np.array(self._points + rest).reshape(-1, len(self.columns))

@@ -10,7 +10,7 @@ from engine.checks import InklingError, check_number
 from engine.config import Config
 from engine.data import Dataset
 from engine.layers import Activation, Dropout
-from engine.network import PREDICTION_BATCH, dense_layers
+from engine.network import dense_layers
 from engine.training import Diverged, Trainer
 
 try:
@@ -93,7 +93,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         # float64, in which a sample's probabilities do not depend on the batch around it and sum to 1 as closely as
         # scikit-learn expects
         X = validate_data(self, X, dtype=np.float64, reset=False)
-        batches = (X[rows] for rows in gen_batches(len(X), PREDICTION_BATCH))
+        batches = (X[rows] for rows in gen_batches(len(X), self.network_.at_once))
         return np.concatenate([Softmax.forward(self.network_.forward(batch)) for batch in batches])
 
     def predict(self, X):

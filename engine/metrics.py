@@ -129,7 +129,7 @@ def evaluate(network, dataset, loss=None):
     classes = network.output_shape[0]
     total, confusion = 0.0, np.zeros((classes, classes), np.int64)
     with np.errstate(all="ignore"):  # a network that diverged may overflow; its loss then says so
-        for images, labels in _batches(dataset):
+        for images, labels in _batches(dataset, network):
             outputs = network.forward(network.as_input(images))
             total += loss(outputs, labels)[0] * len(labels)
             confusion += confusion_matrix(labels, OUTPUTS[network.output](outputs).argmax(axis=1), classes)
@@ -143,7 +143,7 @@ def classification_report(network, dataset):
     A reading is the class with the largest probability, as in ``Network.predict``. Raises ``InklingError`` for a set without
     images, or with labels that the network does not know.
     """
-    found = [(labels, network.probabilities(images)) for images, labels in _batches(dataset)]
+    found = [(labels, network.probabilities(images)) for images, labels in _batches(dataset, network)]
     if not found:
         raise InklingError("a report needs at least one image, got none")
     labels, probabilities = _checked(*map(np.concatenate, zip(*found, strict=True)))
@@ -160,9 +160,10 @@ def classification_report(network, dataset):
     )
 
 
-def _batches(dataset):
-    for start in range(0, len(dataset), EVALUATION_BATCH):
-        yield dataset.take(slice(start, start + EVALUATION_BATCH))
+def _batches(dataset, network):
+    size = min(EVALUATION_BATCH, network.at_once)
+    for start in range(0, len(dataset), size):
+        yield dataset.take(slice(start, start + size))
 
 
 def _ratio(part, whole):

@@ -14,7 +14,7 @@ IMAGE_SHAPE = (28, 28)
 FLAT_IMAGE = (784,)
 CLASSES = 10
 MAX_PARAMETERS = 50_000_000
-PREDICTION_BATCH = 2048  # images at a time: bounds the memory that a prediction takes
+WORKING_NUMBERS = 1 << 26  # in one layer at once: bounds the memory of very large batches, predictions and evaluations
 
 
 def dense_layers(hidden, activation="relu", initializer="he_normal", classes=CLASSES, output_activation="identity"):
@@ -86,8 +86,9 @@ class Network:
     (``parameters[:trained]``), then those of frozen layers. Behind them come the statistics that layers gather.
     ``gradients`` is laid out as ``parameters``. Without ``rng`` all is zero, to be filled by whoever loads or copies.
 
-    ``output`` names how raw outputs read as probabilities (``losses.OUTPUTS``). ``info`` is what a checkpoint says of
-    the network: its training configuration, metrics and data.
+    ``at_once`` is how many inputs may go through together within bounded memory. ``output`` names how raw outputs read as
+    probabilities (``losses.OUTPUTS``). ``info`` is what a checkpoint says of the network: its training configuration,
+    metrics and data.
     """
 
     def __init__(self, layers, input_shape=None, *, output="softmax", rng=None, dtype=np.float32, info=None):
@@ -115,6 +116,9 @@ class Network:
         self.values = np.zeros(self.trained + frozen + statistics, dtype)
         self.parameters = self.values[: self.trained + frozen]
         self.gradients = np.zeros_like(self.parameters)
+        shapes = [self.input_shape] + [row.output for row in rows]
+        largest = max(layer.working_size(shape) for layer, shape in zip(self.layers, shapes, strict=False))
+        self.at_once = min(max(WORKING_NUMBERS // largest, 1), 4096)
         learns = [bool(row.parameters) and not layer.frozen for layer, row in zip(self.layers, rows, strict=True)]
         self._first_to_learn = learns.index(True) if True in learns else len(learns)
         start = 0
@@ -161,8 +165,8 @@ class Network:
     def probabilities(self, inputs):
         """Probabilities (N, K) float32 for inputs (N, *input_shape) that need no check; bytes count as pixels."""
         found = np.empty((len(inputs), *self.output_shape), np.float32)
-        for start in range(0, len(inputs), PREDICTION_BATCH):
-            batch = self.as_input(inputs[start : start + PREDICTION_BATCH]).astype(self.values.dtype, copy=False)
+        for start in range(0, len(inputs), self.at_once):
+            batch = self.as_input(inputs[start : start + self.at_once]).astype(self.values.dtype, copy=False)
             found[start : start + len(batch)] = OUTPUTS[self.output](self.forward(batch))
         return found
 

@@ -16,6 +16,7 @@ FAINTEST = 20  # of 255: less contrast than this is paper, not ink
 NOISE = 0.15  # of the darkest ink: what is fainter belongs to the background
 FRAME = 0.15  # of all pixels: a border colour that covers less is a frame around the paper
 SAME = 40  # of 255: colours no further apart than this are one
+COARSE = 70  # pixels a side that are enough to tell paper from ink
 LARGEST = 1024  # pixels a side: more tells nothing of a digit, and costs time and memory
 
 
@@ -48,18 +49,18 @@ def read_image(path):
 def find_ink(drawing):
     """How much ink is on each pixel, (H, W) float32 in [0, 1], whatever the polarity."""
     pixels = _pixels(drawing)
-    grey = _ink_of_alpha(pixels)
-    transparent = grey is not None
-    grey = grey if transparent else _grey(pixels)
-    histogram = np.array(Image.fromarray(grey).histogram())
-    paper = grey.min() if transparent else _paper(grey, histogram)
-    contrast = np.arange(256) - int(paper)
-    lighter, darker = np.maximum(contrast, 0), np.maximum(-contrast, 0)
-    ink = lighter if histogram @ lighter > histogram @ darker else darker  # of each grey level
-    strongest = ink[histogram > 0].max()
+    alpha = _ink_of_alpha(pixels)
+    grey = _grey(pixels) if alpha is None else alpha
+    coarse = _coarse(grey)
+    paper = int(_paper(coarse) if alpha is None else grey.min())
+    contrast = coarse.astype(np.int32) - paper
+    levels = np.arange(256) - paper
+    if contrast.sum() < 0:  # the ink is darker than the paper
+        levels = -levels
+    strongest = max(levels[grey.min()], levels[grey.max()])
     if strongest < FAINTEST:
         raise BlankDrawing("a drawing must have ink on it, and this one is blank: draw a digit")
-    ink = (ink / strongest).astype(np.float32)
+    ink = (levels / strongest).astype(np.float32)  # of each brightness
     ink[ink < NOISE] = 0
     return ink.take(grey)
 
@@ -144,10 +145,16 @@ def _grey(pixels):
     return max((grey * alpha, grey * alpha + (255 - pixels[..., 3])), key=np.std).astype(np.uint8)
 
 
-def _paper(grey, histogram):
+def _coarse(grey):
+    """The brightness of small squares: as much light and dark as the whole has, on a few thousand pixels."""
+    factor = min(grey.shape) // COARSE
+    return np.asarray(Image.fromarray(grey).reduce(factor)) if factor > 1 else grey
+
+
+def _paper(grey):
     """The brightness of the paper: the median, ink being the smaller part of most drawings. The border knows better where
     much is painted over, unless it is only a frame."""
-    middle = np.searchsorted(np.cumsum(histogram), grey.size // 2, side="right")
-    border = int(np.median(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])))
-    alike = histogram[max(0, border - FAINTEST) : border + FAINTEST].sum()
-    return border if abs(border - middle) > FAINTEST and alike > FRAME * grey.size else middle
+    middle = np.median(grey)
+    border = np.median(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]]))
+    alike = np.mean(np.abs(grey - border) < FAINTEST)
+    return border if abs(border - middle) > FAINTEST and alike > FRAME else middle

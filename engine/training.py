@@ -19,7 +19,6 @@ from engine.metrics import evaluate
 from engine.schedules import SCHEDULES
 
 STREAMS = ("split", "weights", "order", "noise", "augmentation")  # new ones go last: the others then draw as before
-PART = 4_096  # images that go through the network at once
 COUNTERS = ("epoch", "step", "position", "samples", "loss_sum", "correct", "training_seconds", "seconds")
 CHANGEABLE = {"learning_rate", "momentum", "weight_decay", "batch_size"}
 
@@ -248,9 +247,10 @@ class Trainer:
         """
         network, smoothing = self.network, self.config.label_smoothing
         loss_sum, correct, total = 0.0, 0, None
-        for start in range(0, len(labels), PART):
-            part = labels[start : start + PART]
-            outputs = network.forward(network.as_input(images[start : start + PART]), training=True)
+        for start in range(0, len(labels), network.at_once):
+            rows = slice(start, start + network.at_once)
+            part = labels[rows]
+            outputs = network.forward(network.as_input(images[rows]), training=True)
             loss, gradient = self.loss(outputs, part, smoothing)
             if len(part) < len(labels):
                 gradient *= len(part) / len(labels)

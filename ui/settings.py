@@ -55,16 +55,17 @@ def recipe_settings(recipe):
         help="As its author had it; fewer give a first impression.",
     )
     rows = plan(config.layers, image_shape(config.layers))
-    st.table(
-        {
-            "layer": [
-                type(layer).__name__ + (f" ({layer.function})" if layer.kind == "activation" else "")
-                for layer in config.layers
-            ],
-            "output": [" x ".join(map(str, row.output)) for row in rows],
-            "parameters": [f"{sum(map(prod, row.parameters.values())):,}" for row in rows],
-        }
-    )
+    with st.expander("Its layers"):
+        st.table(
+            {
+                "layer": [
+                    type(layer).__name__ + (f" ({layer.function})" if layer.kind == "activation" else "")
+                    for layer in config.layers
+                ],
+                "output": [" x ".join(map(str, row.output)) for row in rows],
+                "parameters": [f"{sum(map(prod, row.parameters.values())):,}" for row in rows],
+            }
+        )
     batch = "all images at once" if config.batch_size is None else f"batches of {config.batch_size}"
     st.caption(
         f"{LOSS_NAMES[config.loss].capitalize()}; {config.optimizer} at rate {config.learning_rate:g}, {batch}; "

@@ -1,6 +1,7 @@
 """``Layer``: what every layer is, whatever it computes."""
 
 from dataclasses import asdict, dataclass, field
+from math import prod
 from typing import ClassVar
 
 import numpy as np
@@ -30,6 +31,10 @@ class Layer:
     def parameter_shapes(self, input_shape):
         """The shape of each parameter by name."""
         return {}
+
+    def working_size(self, input_shape):
+        """How many numbers one input takes on its way through: what bounds how many can go at once."""
+        return prod(input_shape) + prod(self.output_shape(input_shape))
 
     def statistic_shapes(self, input_shape):
         """The shape of each array by name that the layer gathers in training but that has no gradient."""

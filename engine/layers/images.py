@@ -72,6 +72,10 @@ class Conv2D(Layer):
     def parameter_shapes(self, input_shape):
         return {"W": (self.filters, input_shape[0], self.kernel, self.kernel), "b": (self.filters,)}
 
+    def working_size(self, input_shape):
+        _, height, width = self.output_shape(input_shape)
+        return (input_shape[0] * self.kernel**2 + self.filters) * height * width  # its windows, and what it makes of them
+
     def initialize(self, rng):
         area = self.kernel**2
         fan_in, fan_out = self.W.shape[1] * area, self.filters * area

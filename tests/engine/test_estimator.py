@@ -136,7 +136,7 @@ def test_many_samples_are_predicted_in_batches(blobs, monkeypatch):
     X, y = blobs
     model = NetworkClassifier((8,), epochs=3, random_state=0).fit(X, y)
     whole = model.predict_proba(X)
-    monkeypatch.setattr("engine.estimator.PREDICTION_BATCH", 7)
+    monkeypatch.setattr(model.network_, "at_once", 7)
     np.testing.assert_allclose(model.predict_proba(X), whole, rtol=1e-12)
 
 

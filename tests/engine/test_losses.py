@@ -94,6 +94,17 @@ def test_loss_leaves_the_outputs_as_they_were(name):
 
 
 @each
+@pytest.mark.parametrize("smoothing", [0, 0.1])
+def test_outputs_may_lie_in_memory_as_they_like(name, smoothing):
+    outputs, labels = np.random.default_rng(9).normal(size=(6, 10)), np.array([0, 9, 4, 4, 1, 7], np.uint8)
+    expected, gradient = LOSSES[name](outputs, labels, smoothing)
+    for other in (np.asfortranarray(outputs), np.repeat(outputs, 2, axis=1)[:, ::2], outputs[::-1].copy()[::-1]):
+        loss, dy = LOSSES[name](other, labels, smoothing)
+        assert loss == pytest.approx(expected, rel=1e-12)
+        np.testing.assert_allclose(dy, gradient, rtol=1e-12)
+
+
+@each
 def test_loss_names_a_reading_of_the_outputs(name):
     assert LOSSES[name].output in OUTPUTS
 

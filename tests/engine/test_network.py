@@ -132,8 +132,11 @@ def test_the_plan_is_what_is_made(name):
             assert getattr(layer, array).shape == shape
 
 
-def test_copy_is_a_network_of_its_own(network, images):
+@pytest.mark.parametrize("kind", KINDS)
+def test_copy_is_a_network_of_its_own(kind, images):
+    network = gathered(KINDS[kind])
     twin = network.copy()
+    np.testing.assert_array_equal(twin.values, network.values)
     expected = network.predict_proba(images)
     network.values += 1
     np.testing.assert_array_equal(twin.predict_proba(images), expected)

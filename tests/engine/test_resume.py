@@ -174,7 +174,7 @@ def test_a_hostile_state_is_refused_in_one_line(tmp_path, key, value):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("name", ["values", "last_finite", "order", "curve", "optimizer.mean", "average"])
+@pytest.mark.parametrize("name", ["values", "last_finite", "order", "curve", "optimizer.sum", "average"])
 def test_hostile_arrays_are_refused_in_one_line(tmp_path, name):
     paused = trainer("everything")
     save_training(tmp_path / "paused.npz", paused)
