@@ -53,7 +53,7 @@ def save_training(path, trainer):
     """
     values, arrays = trainer.state()
     training = {"config": trainer.config.to_json(), "data": trainer.train_set.fingerprint(), "state": values}
-    _write(path, _architecture(trainer.network) | {"info": {}, "training": training}, arrays)
+    _write(path, _architecture(trainer.network) | {"info": trainer.network.info, "training": training}, arrays)
 
 
 def load_training(path, train_set):

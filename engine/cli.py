@@ -3,8 +3,10 @@
 import argparse
 import json
 import os
+import signal
 import sys
 import warnings
+from contextlib import contextmanager
 from dataclasses import replace
 from math import prod
 from pathlib import Path
@@ -174,26 +176,43 @@ def _load_data(source):
     return load_mnist(progressbar=True) if source == "mnist" else read_folder(source)
 
 
-def _config(options):
-    """The recipe's configuration, or the default one, with what the command line says in its place."""
-    base = RECIPES[options.recipe].config if options.recipe else Config()
+def _changes(options):
+    """What the command line says of the fields of ``Config``."""
     changes = {field: getattr(options, field) for field, _, _ in TRAINING_FLAGS.values() if hasattr(options, field)}
     if "augmentation" in changes:
         changes["augmentation"] = AUGMENTATIONS[changes["augmentation"]]
     if (options.hidden, options.activation, options.initializer) != (None, None, None):
         hidden = (128,) if options.hidden is None else options.hidden
         changes["layers"] = dense_layers(hidden, options.activation or "relu", options.initializer or "he_normal")
-    return replace(base, **changes)
+    return changes
+
+
+def _trainer(options, train_set):
+    """The training to run: a paused one, a recipe or the default, with what the command line says in its place."""
+    changes = _changes(options)
+    if options.recipe and "layers" in changes:
+        raise InklingError(f"--hidden, --activation and --initializer would replace the layers of --recipe {options.recipe}")
+    if not options.resume:
+        return Trainer.from_config(
+            replace(RECIPES[options.recipe].config if options.recipe else Config(), **changes), train_set
+        )
+    if options.recipe:
+        raise InklingError("--resume goes on with the training in the file, got --recipe beside it")
+    trainer = load_training(options.resume, train_set)
+    if changes:
+        trainer.change(**changes)
+    return trainer
 
 
 def train(options):
-    config = _config(options)
     for path in filter(None, (options.out, options.pause_to)):
         if path.is_dir() or not path.resolve().parent.is_dir():
             raise InklingError(f"--out and --pause-to must be a file in a folder that exists, got {path}")
     train_set, test_set = _load_data(options.data)
-    trainer = load_training(options.resume, train_set) if options.resume else Trainer.from_config(config, train_set)
-    _show(trainer, quiet=options.json, pause_to=options.pause_to)
+    trainer = _trainer(options, train_set)
+    end = _show(trainer, quiet=options.json, pause_to=options.pause_to)
+    if isinstance(end, Diverged):
+        raise InklingError(f"training diverged at step {end.step:,}: the loss is {end.loss}; try a smaller --learning-rate")
     report = _report(trainer, test_set)
     if options.out:
         save(options.out, trainer.result, config=trainer.config.to_json(), metrics=report)
@@ -240,7 +259,9 @@ def recipes(options):
     rows = []
     for recipe in [RECIPES[name] for name in options.names or RECIPES]:
         trainer = Trainer.from_config(recipe.config, train_set)
-        _show(trainer, quiet=True)
+        if isinstance(_show(trainer, quiet=True), Diverged):
+            print(f"inkling: {recipe.name} diverged at step {trainer.step:,}", file=sys.stderr)
+            continue
         report = _report(trainer, test_set)
         first = evaluate(trainer.result, test_set.subset(slice(1_000)), trainer.loss).accuracy
         rows.append({"recipe": recipe.name, "claimed": recipe.claimed, "first_1000_accuracy": first} | report)
@@ -257,27 +278,38 @@ def export(options):
     print(f"wrote {options.out}")
 
 
+@contextmanager
+def _interruptions():
+    """A list that Ctrl-C puts something in, instead of breaking into the middle of a step."""
+    pressed = []
+
+    def press(*_):
+        if pressed:  # a second time: at once, whatever is lost
+            raise KeyboardInterrupt
+        pressed.append(True)
+
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _show(trainer, quiet, pause_to=None):
-    """Run ``trainer`` to its end behind a progress bar, with a line for each epoch unless ``quiet``."""
-    total = len(trainer.train_set) * trainer.config.epochs
-    with tqdm(total=total, initial=trainer.samples, unit=" images", unit_scale=True, disable=None, mininterval=0.2) as bar:
-        try:
-            for event in trainer:
-                if isinstance(event, StepEnd):
-                    bar.update(trainer.samples - bar.n)
-                elif isinstance(event, EpochEnd):
-                    if not quiet:
-                        bar.write(_line(event))
-                    if pause_to:
-                        save_training(pause_to, trainer)
-                elif isinstance(event, Diverged):
-                    raise InklingError(
-                        f"training diverged at step {event.step:,}: the loss is {event.loss}; try a smaller --learning-rate"
-                    )
-        except KeyboardInterrupt:
-            if pause_to:
+    """Run ``trainer`` to its end behind a progress bar, with a line an epoch unless ``quiet``; return the last event."""
+    total, event = len(trainer.train_set) * trainer.config.epochs, None
+    progress = tqdm(total=total, initial=trainer.samples, unit=" images", unit_scale=True, disable=None, mininterval=0.2)
+    with _interruptions() as pressed, progress as bar:
+        for event in trainer:
+            if isinstance(event, StepEnd):
+                bar.update(trainer.samples - bar.n)
+            elif isinstance(event, EpochEnd) and not quiet:
+                bar.write(_line(event))
+            if pause_to and (pressed or isinstance(event, EpochEnd)):
                 save_training(pause_to, trainer)
-            raise
+            if pressed:
+                raise KeyboardInterrupt
+    return event
 
 
 def _line(event):

@@ -21,10 +21,10 @@ class Config:
     ``batch_size`` None is the full batch; 1 is per-sample training. ``images`` is how many of the training images take
     part, from the first; ``shuffle`` draws their order anew in each epoch. Of these, ``validation_size`` (None: 5,000, or
     a tenth where that is fewer) are held back by the seed. ``l1`` and ``weight_decay`` (L2) apply to weights, not biases.
-    ``clip_norm`` is the longest gradient that is followed as it is. ``averaging`` is the decay of an exponential moving
-    average of all weights, which then is the result (Polyak & Juditsky, 1992). ``patience`` is the number of epochs that
-    the validation loss may fail to improve before training stops early. Every field is checked; a value that cannot work
-    raises ``InklingError``.
+    ``clip_norm`` is the longest gradient of the loss that is followed as it is. ``averaging`` is the decay of an
+    exponential moving average of all weights, which then is the result (Polyak & Juditsky, 1992). ``patience`` is the
+    number of epochs that the validation loss may fail to improve before training stops early. Every field is checked; a
+    value that cannot work raises ``InklingError``.
     """
 
     layers: tuple[Layer, ...] = dense_layers((128,))
@@ -89,6 +89,8 @@ class Config:
 
     def split(self, train_set, rng):
         """The part of ``train_set`` to train on and the part held back by ``rng`` for validation, or None for that."""
+        if not len(train_set):
+            raise InklingError("a training set must have at least one image, got none")
         if len(train_set) > self.images:
             train_set = train_set.subset(slice(self.images))
         size = self.held_back(len(train_set))

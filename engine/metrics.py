@@ -125,6 +125,8 @@ def mistakes(labels, probabilities):
 
 def evaluate(network, dataset, loss=None):
     """Measure ``network`` on all of ``dataset`` by ``loss``, one of ``losses.LOSSES``; None is what suits its output."""
+    if not len(dataset):
+        raise InklingError("a data set to measure on must have at least one image, got none")
     loss = loss or LOSS_OF_OUTPUT[network.output]
     classes = network.output_shape[0]
     total, confusion = 0.0, np.zeros((classes, classes), np.int64)

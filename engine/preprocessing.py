@@ -41,7 +41,7 @@ def read_image(path):
             return ImageOps.exif_transpose(image)
     except FileNotFoundError:
         raise InklingError(f"{path} must be an image file, and does not exist") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Exception as error:  # a hostile file can make Pillow's many readers raise nearly anything
         reason = "is not one, or is broken" if isinstance(error, Image.UnidentifiedImageError) else f"failed: {error}"
         raise InklingError(f"{Path(path)} must be an image file that Pillow reads, and {reason}") from None
 

@@ -108,10 +108,9 @@ class Trainer:
         rngs = streams(config.seed)
         train_set, validation_set = config.split(train_set, rngs["split"])
         network = config.network(rngs["weights"])
-        if train_set.labels.max() >= network.output_shape[0]:
-            raise InklingError(
-                f"labels must be below {network.output_shape[0]}, one for each output, got {train_set.labels.max()}"
-            )
+        largest = train_set.labels[slice(None) if train_set.rows is None else train_set.rows].max()
+        if largest >= network.output_shape[0]:
+            raise InklingError(f"labels must be below {network.output_shape[0]}, one for each output, got {largest}")
         network.info |= {"config": config.to_json(), "data": train_set.fingerprint()}
         return cls(network, config.make_optimizer(), train_set, validation_set, config)
 
@@ -147,6 +146,8 @@ class Trainer:
         if "momentum" in values and hasattr(self.optimizer, "momentum"):
             self.optimizer.momentum = self.config.momentum
         self.changes.append((self.step, {name: getattr(self.config, name) for name in values}))
+        for network in filter(None, (self.network, self.average)):
+            network.info |= {"config": self.config.to_json()}
 
     def state(self):
         """All that a trainer of the same config and data lacks to go on from here: JSON values, and arrays by name."""
@@ -174,22 +175,28 @@ class Trainer:
         check_integer("position", values["position"], 0, size)
         begun = check_integer("epoch", values["epoch"], 1, self.config.epochs)
         check_integer("epochs in the history", len(values["history"]), begun - 1, begun)
-        into = {"values": self.network.values, "last_finite": self._last_finite}
+        self.best_values = None
+        if values["best"] is not None:
+            loss, epoch = values["best"]
+            self.best = check_number("best loss", loss, 0, 1e30), check_integer("best epoch", epoch, 1, begun)
+            self.best_values = np.empty_like(self.network.values)
+        into = {"values": self.network.values, "last_finite": self._last_finite, "best_values": self.best_values}
         into |= {f"optimizer.{name}": vector for name, vector in self.optimizer.state.items()}
-        if self.average:
-            into["average"] = self.average.values
+        into["average"] = self.average and self.average.values
         for name, vector in into.items():
-            if arrays[name].shape != vector.shape or not np.isfinite(arrays[name]).all():
-                raise InklingError(f"{name} must be {vector.size:,} finite numbers, got the shape {arrays[name].shape}")
+            if vector is None:
+                continue
+            if name not in arrays or arrays[name].shape != vector.shape:
+                raise InklingError(
+                    f"{name} must be {vector.size:,} numbers, got {arrays[name].shape if name in arrays else 'none'}"
+                )
+            if not np.isfinite(arrays[name]).all():
+                raise InklingError(f"{name} must be finite numbers, got NaN or infinite ones")
             vector[:] = arrays[name]
         for name in COUNTERS:
             check_number(name, values[name], 0, 1e18)
             setattr(self, name, values[name])
         self.over = values["over"] is True
-        if values["best"] is not None:
-            loss, epoch = values["best"]
-            self.best = check_number("best loss", loss, 0, 1e30), check_integer("best epoch", epoch, 1, begun)
-        self.best_values = arrays.get("best_values")
         self.history = [EpochEnd(*row) for row in values["history"]]
         self.changes = [(step, dict(change)) for step, change in values["changes"]]
         self.order = arrays["order"].astype(np.int64)
@@ -243,41 +250,42 @@ class Trainer:
     def _find_gradient(self, images, labels):
         """Forward and backward; returns the mean loss and how many were right.
 
-        A very large batch goes through in parts whose gradients are added, so that its memory stays bounded.
+        A batch of more than ``network.at_once`` goes through in equal parts whose gradients are added: its memory stays
+        bounded, and the result is the same but for batch normalisation, which looks at each part by itself.
         """
         network, smoothing = self.network, self.config.label_smoothing
         loss_sum, correct, total = 0.0, 0, None
-        for start in range(0, len(labels), network.at_once):
-            rows = slice(start, start + network.at_once)
+        parts = -(-len(labels) // network.at_once)
+        for rows in np.array_split(np.arange(len(labels)), parts) if parts > 1 else [slice(None)]:
             part = labels[rows]
             outputs = network.forward(network.as_input(images[rows]), training=True)
             loss, gradient = self.loss(outputs, part, smoothing)
-            if len(part) < len(labels):
-                gradient *= len(part) / len(labels)
             loss_sum += loss * len(part)
             correct += int(np.count_nonzero(outputs.argmax(axis=1) == part))
             if not np.isfinite(loss):
                 break
+            if parts > 1:
+                gradient *= len(part) / len(labels)
             network.backward(gradient)
-            if len(part) < len(labels):
+            if parts > 1:
                 total = network.gradients.copy() if total is None else np.add(total, network.gradients, out=total)
         if total is not None:
             np.copyto(network.gradients, total)
         return loss_sum / len(labels), correct
 
     def _move(self):
-        """One step of the optimizer along the gradient, with all that regularises it."""
+        """One step of the optimizer along the gradient, clipped first, then with what regularises it."""
         network, optimizer, config = self.network, self.optimizer, self.config
         parameters, gradients = network.parameters[: network.trained], network.gradients[: network.trained]
         weights, rate = slice(network.decayed), self.learning_rate
+        if config.clip_norm is not None:
+            norm = np.linalg.norm(gradients.astype(np.float64))  # in float32 the squares of an explosion overflow
+            if np.isfinite(norm) and norm > config.clip_norm:
+                gradients *= config.clip_norm / norm
         if config.weight_decay and not optimizer.decoupled_decay:
             gradients[weights] += config.weight_decay * parameters[weights]
         if config.l1:
             gradients[weights] += config.l1 * np.sign(parameters[weights])
-        if config.clip_norm is not None:
-            norm = np.sqrt(gradients @ gradients)
-            if norm > config.clip_norm:
-                gradients *= config.clip_norm / norm
         if config.weight_decay and optimizer.decoupled_decay:
             parameters[weights] *= 1 - rate * config.weight_decay
         optimizer.step(parameters, gradients, rate)

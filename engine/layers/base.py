@@ -22,7 +22,7 @@ class Layer:
     axes: ClassVar[int | None] = None  # of one input: 1 for rows of numbers, 3 for images, None for either
     decayed: ClassVar[tuple[str, ...]] = ()  # the parameters that weight decay applies to
 
-    frozen: bool = field(default=False, kw_only=True)
+    frozen: bool = field(default=False, kw_only=True, repr=False)
 
     def output_shape(self, input_shape):
         """The shape of one output; raises ``InklingError("takes ...")`` for an input that does not fit."""
@@ -53,19 +53,17 @@ class Layer:
 
     def scratch(self, name, shape, dtype):
         """An array to overwrite, zero at first and the same one at every step: spares each step its allocations."""
-        arrays = self.__dict__.setdefault("_scratch", {})
-        array = arrays.get(name)
-        if array is None or array.shape != shape or array.dtype != dtype:
-            array = arrays[name] = np.zeros(shape, dtype)
-        return array
+        return self._reused(name, (shape, dtype), lambda: np.zeros(shape, dtype))
 
     def scratch_like(self, name, other):
-        """The same, in the shape and the memory layout of ``other``."""
+        """The same, in the shape and the memory layout of ``other``, and not zero."""
+        return self._reused(name, (other.shape, other.strides, other.dtype), lambda: np.empty_like(other))
+
+    def _reused(self, name, kind, make):
         arrays = self.__dict__.setdefault("_scratch", {})
-        array = arrays.get(name)
-        if array is None or array.shape != other.shape or array.strides != other.strides or array.dtype != other.dtype:
-            array = arrays[name] = np.empty_like(other)
-        return array
+        if name not in arrays or arrays[name][0] != kind:
+            arrays[name] = kind, make()
+        return arrays[name][1]
 
     def to_json(self):
         """The layer as a dict of its kind and fields, which ``layer_from_json`` reads."""

@@ -40,7 +40,7 @@ class Activation(Layer):
 class Dropout(Layer):
     """Zeroes each number with probability ``rate`` in training, and makes up for it by scaling the others (inverted).
 
-    Srivastava et al., 2014. The trainer gives the layer its random generator, ``rng``.
+    Srivastava et al., 2014. A trainer gives the layer a random generator, ``rng``, of its own.
     """
 
     kind = "dropout"
@@ -48,6 +48,9 @@ class Dropout(Layer):
 
     def __post_init__(self):
         self.rate = check_number("rate", self.rate, 0, 0.95)
+
+    def initialize(self, rng):
+        self.rng = rng
 
     def forward(self, x, training=False):
         if not training:

@@ -56,8 +56,9 @@ class BatchNorm(Layer):
         inverse = 1 / np.sqrt(variance + self.epsilon)
         x_hat *= along(inverse)
         self._x_hat, self._scale = x_hat, self.gamma * inverse
-        self.mean += self.momentum * (mean - self.mean)
-        self.variance += self.momentum * (variance * (count / max(count - 1, 1)) - self.variance)  # the unbiased estimate
+        momentum = self.momentum if count > 1 else 0  # one number has no variance to learn from
+        self.mean += momentum * (mean - self.mean)
+        self.variance += momentum * (variance * (count / max(count - 1, 1)) - self.variance)  # the unbiased estimate
         y = np.multiply(x_hat, along(self.gamma), out=squared)
         y += along(self.beta)
         return y

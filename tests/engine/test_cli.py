@@ -318,3 +318,58 @@ def test_as_a_process_of_its_own(idx_folder, tmp_path):
     shutil.copy(out, tmp_path / "copy.npz")
     failed = python("evaluate", tmp_path / "none.npz", "--data", idx_folder)
     assert (failed.returncode, failed.stdout, failed.stderr.count("\n")) == (2, "", 1)
+
+
+INTERRUPTED = """
+import os, signal, sys
+sys.path[:0] = [{root!r}]
+from engine import cli, optimizers
+count, update = 0, optimizers.Adam.update
+def interrupt(self, *arguments):  # Ctrl-C in the middle of a step
+    global count
+    count += 1
+    if count == 40:
+        os.kill(os.getpid(), signal.SIGINT)
+    update(self, *arguments)
+optimizers.Adam.update = interrupt
+sys.exit(cli.main({arguments!r}))
+"""
+
+
+def test_an_interrupted_training_goes_on_bit_for_bit(run, idx_folder, tmp_path):
+    paused, whole, resumed = tmp_path / "paused.npz", tmp_path / "whole.npz", tmp_path / "resumed.npz"
+    settings = [
+        "--data",
+        str(idx_folder),
+        "--images",
+        "600",
+        "--epochs",
+        "5",
+        "--averaging",
+        "0.9",
+        "--augmentation",
+        "light",
+    ]
+    assert run("train", *settings, "--out", whole)[0] == 0
+    code = INTERRUPTED.format(root=str(ROOT), arguments=["train", *settings, "--pause-to", str(paused)])
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stderr.strip().splitlines()[-1]) == (130, "inkling: interrupted")
+    assert run("train", "--data", idx_folder, "--resume", paused, "--out", resumed)[0] == 0
+    np.testing.assert_array_equal(engine.load(resumed).values, engine.load(whole).values)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--recipe", "cnn", "--activation", "tanh"], "--recipe cnn"),
+        (["--resume", "{paused}", "--epochs", "9"], "epochs"),
+        (["--resume", "{paused}", "--recipe", "cnn"], "--recipe"),
+    ],
+)
+def test_what_would_be_ignored_is_refused(run, idx_folder, tmp_path, arguments, named):
+    paused = tmp_path / "paused.npz"
+    assert run("train", "--data", idx_folder, *QUICK, "--pause-to", paused)[0] == 0
+    status, _, err = run("train", "--data", idx_folder, *[a.format(paused=paused) for a in arguments])
+    assert status == 2
+    assert named in err
+    assert len(err.strip().splitlines()) == 1

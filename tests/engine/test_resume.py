@@ -184,3 +184,28 @@ def test_hostile_arrays_are_refused_in_one_line(tmp_path, name):
         np.savez(tmp_path / "hostile.npz", **changed)
         with pytest.raises(CheckpointError):
             load_training(tmp_path / "hostile.npz", make_digits(300))
+
+
+def test_a_restored_best_network_must_be_there_and_sound(tmp_path):
+    paused = trainer("everything")
+    next(event for event in paused if isinstance(event, EpochEnd))
+    save_training(tmp_path / "paused.npz", paused)
+    arrays = dict(np.load(tmp_path / "paused.npz"))
+    best = arrays["best_values"]
+    for broken in (best[:3], np.full_like(best, np.nan), None):
+        changed = {n: a for n, a in arrays.items() if n != "best_values"} | (
+            {} if broken is None else {"best_values": broken}
+        )
+        np.savez(tmp_path / "hostile.npz", **changed)
+        with pytest.raises(CheckpointError, match="best_values"):
+            load_training(tmp_path / "hostile.npz", make_digits(300))
+
+
+def test_a_resumed_training_still_says_what_made_it(tmp_path):
+    paused = trainer("everything")
+    paused.change(learning_rate=0.004)
+    save_training(tmp_path / "paused.npz", paused)
+    resumed = load_training(tmp_path / "paused.npz", make_digits(300))
+    for network in (resumed.network, resumed.result):
+        assert network.info["config"]["learning_rate"] == 0.004
+        assert network.info["data"]["images"] == 270
