@@ -192,14 +192,22 @@ def training_memory():
     return tracemalloc.get_traced_memory()[1] / 1e6
 
 
+ALONE = {"drawing": one_drawing, "memory": training_memory}
+
+
+def _in_a_process_of_its_own(name):
+    """What is measured without the others' threads and memory about."""
+    return float(subprocess.check_output([sys.executable, __file__, "--alone", name], text=True))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path, metavar="FILE")
-    parser.add_argument("--memory-only", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--alone", choices=ALONE, help="measure only this, in this process")
     options = parser.parse_args()
-    if options.memory_only:
-        print(training_memory())
+    if options.alone:
+        print(ALONE[options.alone]())
         return
     threadpool_limits(THREADS)
     torch.set_num_threads(THREADS)
@@ -209,9 +217,8 @@ def main():
     print(", ".join(f"{key} {value}" for key, value in machine.items()))
     print("| work | images/s | PyTorch (aim) | scikit-learn (aim) | bare products (aim) |\n|---|---|---|---|---|")
     rows = compare(train_set, options.rounds)
-    drawing = one_drawing()
+    drawing, memory = (_in_a_process_of_its_own(name) for name in ALONE)
     print(f"one drawing, prepare and predict_proba: {drawing:.2f} ms (aim: at most 1.5)")
-    memory = float(subprocess.check_output([sys.executable, __file__, "--memory-only"], text=True))
     print(f"memory of training above the data: {memory:.0f} MB (aim: at most 60)")
     if options.json:
         report = {"machine": machine, "training": rows, "one_drawing_ms": drawing, "training_memory_mb": memory}
