@@ -49,6 +49,7 @@ def load(path):
 def save_training(path, trainer):
     """Write all of a training to ``path``: continued from there it gives the same bits as one that never stopped.
 
+    That is so wherever matrix products give the same bits: on the same kind of processor, with as many BLAS threads.
     ``path`` may also be a file open for writing bytes.
     """
     values, arrays = trainer.state()

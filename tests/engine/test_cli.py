@@ -336,7 +336,12 @@ sys.exit(cli.main({arguments!r}))
 """
 
 
-def test_an_interrupted_training_goes_on_bit_for_bit(run, idx_folder, tmp_path):
+def test_an_interrupted_training_goes_on_bit_for_bit(idx_folder, tmp_path):
+    """Each in a process of its own, so that all have as many BLAS threads."""
+
+    def python(*arguments):
+        return subprocess.run([sys.executable, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, timeout=60)
+
     paused, whole, resumed = tmp_path / "paused.npz", tmp_path / "whole.npz", tmp_path / "resumed.npz"
     settings = [
         "--data",
@@ -350,11 +355,11 @@ def test_an_interrupted_training_goes_on_bit_for_bit(run, idx_folder, tmp_path):
         "--augmentation",
         "light",
     ]
-    assert run("train", *settings, "--out", whole)[0] == 0
+    assert python("-m", "engine", "train", *settings, "--out", whole).returncode == 0
     code = INTERRUPTED.format(root=str(ROOT), arguments=["train", *settings, "--pause-to", str(paused)])
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    ended = python("-c", code)
     assert (ended.returncode, ended.stderr.strip().splitlines()[-1]) == (130, "inkling: interrupted")
-    assert run("train", "--data", idx_folder, "--resume", paused, "--out", resumed)[0] == 0
+    assert python("-m", "engine", "train", "--data", idx_folder, "--resume", paused, "--out", resumed).returncode == 0
     np.testing.assert_array_equal(engine.load(resumed).values, engine.load(whole).values)
 
 
