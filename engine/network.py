@@ -17,15 +17,12 @@ MAX_PARAMETERS = 50_000_000
 WORKING_NUMBERS = 1 << 26  # in one layer at once: bounds the memory of very large batches, predictions and evaluations
 
 
-def dense_layers(hidden, activation="relu", initializer="he_normal", classes=CLASSES, output_activation="identity"):
+def dense_layers(hidden, activation="relu", initializer="he_normal", classes=CLASSES):
     """The layers of a multi-layer perceptron with the given ``hidden`` units, e.g. ``(128, 64)``."""
     layers = []
     for units in hidden:
         layers += [Dense(units, initializer), Activation(activation)]
-    layers.append(Dense(classes, initializer))
-    if output_activation != "identity":
-        layers.append(Activation(output_activation))
-    return tuple(layers)
+    return (*layers, Dense(classes, initializer))
 
 
 class LayerPlan(NamedTuple):
