@@ -88,7 +88,7 @@ def _architecture(network):
 def _write(path, header, arrays):
     """The archive of a JSON header and arrays, to a path or to a file open for writing bytes."""
     try:
-        text = np.frombuffer(json.dumps(header, allow_nan=True).encode(), np.uint8)
+        text = np.frombuffer(json.dumps(header).encode(), np.uint8)
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"what is kept with a network must be JSON values: {error}") from None
     if hasattr(path, "write"):

@@ -119,8 +119,9 @@ def _parser():
     sub.add_argument("--hidden", type=_units, metavar="128,64", help="units of each hidden layer (default: 128)")
     sub.add_argument("--activation", choices=ACTIVATIONS, help="of the hidden layers (default: relu)")
     sub.add_argument("--initializer", choices=INITIALIZERS, help="of the weights (default: he_normal)")
+    defaults = Config()
     for flag, (field, help, settings) in TRAINING_FLAGS.items():
-        default = getattr(Config(), field)
+        default = getattr(defaults, field)
         told = (
             f"{help} (default: {default:g})"
             if isinstance(default, int | float)

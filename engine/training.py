@@ -175,7 +175,6 @@ class Trainer:
         check_integer("position", values["position"], 0, size)
         begun = check_integer("epoch", values["epoch"], 1, self.config.epochs)
         check_integer("epochs in the history", len(values["history"]), begun - 1, begun)
-        self.best_values = None
         if values["best"] is not None:
             loss, epoch = values["best"]
             self.best = check_number("best loss", loss, 0, 1e30), check_integer("best epoch", epoch, 1, begun)

@@ -64,7 +64,6 @@ def drawing_canvas(stroke_width):
 
     drawing = current()
     if session.page_switched():
-        st.session_state["page_switched"] = False  # once: later runs of the fragment are on the same page
         drawing.show(drawing.objects)
     result = st_canvas(
         stroke_width=stroke_width,

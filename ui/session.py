@@ -46,8 +46,8 @@ def kept(name, default):
 
 
 def page_switched():
-    """Whether this run is the first one on its page."""
-    return st.session_state["page_switched"]
+    """Whether this run is the first one on its page; says so once, since later runs of a fragment are on the same page."""
+    return st.session_state.pop("page_switched", False)
 
 
 def runs():
@@ -92,7 +92,8 @@ def networks():
     found = {}
     for name, network in shipped_networks()[0].items():
         metrics = network.info.get("metrics")
-        found[name] = network, _label(f"Shipped: {name}", metrics and metrics.get("test_accuracy"))
+        accuracy = metrics.get("test_accuracy") if isinstance(metrics, dict) else None
+        found[name] = network, _label(f"Shipped: {name}", accuracy)
     for run in runs():
         snapshot = run.job.snapshot()
         if snapshot.state in ("running", "paused"):

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -55,8 +56,12 @@ class Dataset:
 
     def fingerprint(self):
         """What identifies these images and labels, for a checkpoint's header."""
+        return {"name": self.name, "images": len(self), "sha256": self._sha256}
+
+    @cached_property
+    def _sha256(self):
         digest = hashlib.sha256()
         for start in range(0, len(self), 4096):  # in parts: a copy of everything would double the memory
             for array in self.take(slice(start, start + 4096)):
                 digest.update(np.ascontiguousarray(array))
-        return {"name": self.name, "images": len(self), "sha256": digest.hexdigest()}
+        return digest.hexdigest()

@@ -45,6 +45,14 @@ def refused(path, *parts):
         assert part in message, message
 
 
+def refused_in_little_memory(path):
+    tracemalloc.start()
+    refused(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20e6
+
+
 def test_round_trip_keeps_every_bit_and_what_was_said_of_it(network, path):
     network.values[:3] = [1e-45, -0.0, 3e38]
     save(path, network, metrics={"test_accuracy": 0.98}, note="grüße")
@@ -317,11 +325,7 @@ def test_no_values(path):
 )
 def test_wrong_headers(path, changes):
     np.savez(path, header=header_array(**changes), values=np.zeros(SIZE, np.float32))
-    tracemalloc.start()
-    refused(path)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 20e6
+    refused_in_little_memory(path)
 
 
 @pytest.mark.parametrize(
@@ -367,11 +371,7 @@ def test_array_headers_that_lie(path, member):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("header.npy", header.getvalue())
         archive.writestr("values.npy", member)
-    tracemalloc.start()
-    refused(path)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 20e6
+    refused_in_little_memory(path)
 
 
 @pytest.mark.parametrize(
@@ -389,11 +389,7 @@ def test_zip_bombs_are_not_unpacked(path, start):
         member.write(start)
         for _ in range(100):
             member.write(bytes(1 << 20))
-    tracemalloc.start()
-    refused(path)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 20e6
+    refused_in_little_memory(path)
 
 
 def test_many_arrays_together_may_not_be_larger_than_one_network(path, monkeypatch):
