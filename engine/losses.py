@@ -2,7 +2,8 @@
 
 A loss is called as ``loss(outputs, labels, smoothing=0)`` with outputs (N, K) and integer labels (N,), and returns the mean
 loss over the batch and its gradient (N, K). ``smoothing`` takes that part of each target's 1 and shares it out over all K
-classes (Szegedy et al., 2016).
+classes (Szegedy et al., 2016). A label of K or more is none of the classes: all of its target is shared out, so that the
+network learns to be unsure of such an image (outlier exposure; Hendrycks, Mazeika & Dietterich, 2019).
 """
 
 import numpy as np
@@ -22,9 +23,11 @@ OUTPUTS = {"softmax": Softmax.forward, "normalised": normalised}
 
 
 def targets(labels, classes, dtype, smoothing=0.0):
-    """Labels (N,) as rows of zeros with a single one, (N, classes), smoothed."""
+    """Labels (N,) as rows of zeros with a single one, (N, classes), smoothed; even where a label is none of the classes."""
+    known = labels < classes
     rows = np.full((len(labels), classes), smoothing / classes, dtype)
-    rows[np.arange(len(labels)), labels] += 1 - smoothing
+    rows[np.flatnonzero(known), labels[known]] += 1 - smoothing
+    rows[~known] = 1 / classes
     return rows
 
 
@@ -35,16 +38,18 @@ class CrossEntropy:
 
     def __call__(self, logits, labels, smoothing=0.0):
         N, K = logits.shape
-        places = np.arange(0, N * K, K) + labels  # of each label in the flattened logits
         shifted = logits - logits.max(axis=1, keepdims=True)
         gradient = np.exp(shifted, order="C")  # so that ravel is a view, also of logits that lie otherwise
         total = gradient.sum(axis=1, keepdims=True)
-        expected = shifted.take(places).sum()  # of the shifted logits, under the targets
         gradient *= 1 / (N * total)
-        gradient.ravel()[places] -= (1 - smoothing) / N
-        if smoothing:
-            expected += smoothing * (shifted.sum() / K - expected)
-            gradient -= smoothing / (N * K)
+        if smoothing or labels.max() >= K:
+            target = targets(labels, K, logits.dtype, smoothing)
+            expected = (target * shifted).sum()  # of the shifted logits, under the targets
+            gradient -= target / N
+        else:  # the same, faster
+            places = np.arange(0, N * K, K) + labels  # of each label in the flattened logits
+            expected = shifted.take(places).sum()
+            gradient.ravel()[places] -= 1 / N
         return float(np.log(total).sum() - expected) / N, gradient
 
 

@@ -87,7 +87,7 @@ def centre(small):
     corner = []
     for axis, length in enumerate(small.shape):
         middle = (small.sum(axis=1 - axis) @ np.arange(length)) / mass
-        corner.append(int(np.clip(round(CENTRE - middle), 0, SIDE - length)))
+        corner.append(min(max(round(CENTRE - middle), 0), SIDE - length))
     top, left = corner
     image[top : top + small.shape[0], left : left + small.shape[1]] = small
     return image
@@ -154,7 +154,15 @@ def _coarse(grey):
 def _paper(grey):
     """The brightness of the paper: the median, ink being the smaller part of most drawings. The border knows better where
     much is painted over, unless it is only a frame."""
-    middle = np.median(grey)
-    border = np.median(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]]))
-    alike = np.mean(np.abs(grey - border) < FAINTEST)
-    return border if abs(border - middle) > FAINTEST and alike > FRAME else middle
+    middle = _median(grey)
+    border = _median(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]]))
+    if abs(border - middle) <= FAINTEST:
+        return middle
+    alike = np.mean(np.abs(grey.astype(np.int32) - border) < FAINTEST)
+    return border if alike > FRAME else middle
+
+
+def _median(values):
+    """The upper median; NumPy's own takes longer than all the rest of a small drawing."""
+    half = values.size // 2
+    return int(np.partition(values, half, axis=None)[half])

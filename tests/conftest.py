@@ -36,11 +36,17 @@ def strokes():
 
 @pytest.fixture(scope="session")
 def tiny():
-    """A small data set that a small network learns within a second."""
+    """A small data set, which a small network learns by heart within a second."""
     return make_digits(600)
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """Enough digits to learn from what digits look like."""
+    return make_digits(3_000)
 
 
 @pytest.fixture(scope="session")
 def idx_folder(tmp_path_factory):
     """A folder of IDX files, 1,200 training and 300 test images, for ``--data``."""
-    return write_idx_folder(tmp_path_factory.mktemp("idx") / "blots", make_digits(1200, 1), make_digits(300, 2))
+    return write_idx_folder(tmp_path_factory.mktemp("idx") / "drawn", make_digits(1200, 1), make_digits(300, 2))

@@ -1,7 +1,8 @@
-"""The data: what a set of labelled images is, reading it from IDX files, and finding MNIST."""
+"""The data: what a set of labelled images is, reading it from IDX files, finding MNIST, and drawing digits without it."""
 
 from engine.data.dataset import DataError, Dataset
 from engine.data.idx import read_folder
 from engine.data.mnist import load_mnist
+from engine.data.sources import SOURCES, default_source, load_data
 
-__all__ = ["DataError", "Dataset", "load_mnist", "read_folder"]
+__all__ = ["SOURCES", "DataError", "Dataset", "default_source", "load_data", "load_mnist", "read_folder"]

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.data.dataset import DataError, Dataset
+from engine.files import whole_file
 
 IMAGES = "{}-images-idx3-ubyte"
 LABELS = "{}-labels-idx1-ubyte"
@@ -96,3 +97,16 @@ def read_folder(folder, name=None):
                 raise DataError(f"{folder} must hold {file} or {file}.gz, and has neither")
         sets.append(read_pair(*paths, name or Path(folder).name))
     return tuple(sets)
+
+
+def write_folder(folder, train_set, test_set):
+    """Write two sets as the IDX files that ``read_folder`` reads; raises ``DataError`` where they cannot be written."""
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{folder} cannot be made: {error.strerror or error}") from None
+    for part, data in (("train", train_set), ("t10k", test_set)):
+        images, labels = data.take(slice(None))
+        for name, array in ((IMAGES, images), (LABELS, labels)):
+            with whole_file(Path(folder, name.format(part)), DataError) as file:
+                file.write(header(array) + np.ascontiguousarray(array).tobytes())

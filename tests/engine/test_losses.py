@@ -67,6 +67,23 @@ def test_smoothing_makes_the_target_certainty_the_best_and_more_of_it_worse():
 
 
 @each
+@smoothings
+def test_what_is_none_of_the_classes_has_an_even_target(name, smoothing):
+    rng = np.random.default_rng(16)
+    outputs, labels = rng.normal(0, 3, (6, 4)), np.array([2, 4, 0, 4, 4, 3], np.uint8)
+    rows = []
+    for row, label in zip(outputs.tolist(), labels.tolist(), strict=True):
+        shared = 1 if label == 4 else smoothing
+        rows.append(BY_HAND[name](row, [shared / 4 + (1 - shared) * (k == label) for k in range(4)]))
+    loss, gradient = LOSSES[name](outputs, labels, smoothing)
+    assert loss == pytest.approx(np.mean(rows), rel=1e-12)
+    assert slope_error(lambda y: LOSSES[name](y, labels, smoothing)[0], gradient, outputs, rng) <= 1e-6
+    _, single = LOSSES[name](outputs.astype(np.float32), labels, smoothing)
+    assert single.dtype == np.float32
+    np.testing.assert_allclose(single, gradient, atol=1e-6)
+
+
+@each
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_stable_for_logits_of_1000(name, dtype):
     outputs = np.array([[1000, -1000, 0], [-1000, 1000, 1000], [1000, 1000, 1000]], dtype)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from engine.pen import draw_strokes, fit_strokes
+from engine.pen import draw_many, draw_strokes, fit_strokes
 
 rows, columns = np.mgrid[:280, :280] + 0.5  # the pixels' centres
 
@@ -64,3 +64,17 @@ def test_fitting_scales_the_longer_side_and_places_the_box(place):
 
 def test_fitting_a_single_point_is_no_division_by_zero():
     assert np.isfinite(fit_strokes([[(3, 3)]], 0.7)[0]).all()
+
+
+def test_many_drawings_at_once_are_each_as_drawn_alone():
+    """Of any number of strokes and widths, a single dot and sharp corners among them; only the edges' softness differs."""
+    rng = np.random.default_rng(7)
+    drawings = [[rng.uniform(20, 100, (rng.integers(1, 6), 2)) for _ in range(rng.integers(1, 4))] for _ in range(150)]
+    widths = rng.uniform(3, 20, 150)
+    images = draw_many(drawings, widths, 120)
+    assert (images.shape, images.dtype) == ((150, 120, 120), np.uint8)
+    for image, strokes, width in zip(images, drawings, widths, strict=True):
+        alone = draw_strokes(strokes, 120, width)
+        assert np.abs(image / 255 - alone / 255).mean() < 0.02
+        assert (np.abs(image / 255.0 - alone / 255.0) > 0.75).mean() < 0.001
+    assert draw_many([], np.empty(0), 120).shape == (0, 120, 120)

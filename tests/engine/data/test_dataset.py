@@ -48,3 +48,22 @@ def test_fingerprint_tells_contents_and_order_apart(tiny):
     assert same["images"] == 600
     others = [tiny.subset(slice(1, None)), tiny.subset(np.arange(600)[::-1]), make_digits(600, 9)]
     assert len({part.fingerprint()["sha256"] for part in [tiny, *others]}) == 4
+
+
+def test_what_is_of_each_source(tiny):
+    """Of a shuffled, joined set and of parts of it: every image once, with the source it came from."""
+    order = np.random.default_rng(1).permutation(600)
+    joined = Dataset(tiny.images, tiny.labels, "a+b", order, (("a", 250), ("b", 350)))
+    for part in (joined, joined.subset(slice(100)), *joined.split(80, np.random.default_rng(2))):
+        sources = part.by_source()
+        assert list(sources) == ["a", "b"]
+        for name, rows in (("a", part.rows[part.rows < 250]), ("b", part.rows[part.rows >= 250])):
+            assert sources[name].name == name
+            np.testing.assert_array_equal(sources[name].take(slice(None))[0], tiny.images[rows])
+            np.testing.assert_array_equal(sources[name].own_labels, tiny.labels[rows])
+    assert tiny.by_source() == {tiny.name: tiny}
+
+
+def test_own_labels_are_those_that_take_gives(tiny):
+    for part in (tiny, tiny.subset(np.array([5, 0, 99]))):
+        np.testing.assert_array_equal(part.own_labels, part.take(slice(None))[1])
