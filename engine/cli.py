@@ -1,4 +1,4 @@
-"""The command line: ``python -m engine train | recipes | evaluate | predict | export | samples | data``."""
+"""The command line: ``python -m engine train | recipes | calibrate | evaluate | predict | export | samples | data``."""
 
 import argparse
 import json
@@ -16,11 +16,14 @@ from PIL import Image
 from tqdm import tqdm
 
 from engine.activations import ACTIVATIONS
+from engine.calibration import calibrate, find_threshold, threshold
 from engine.checkpoint import load, load_training, save, save_training
 from engine.checks import InklingError, check_choice, check_integer
 from engine.config import Config
-from engine.data import load_mnist, read_folder
+from engine.data import SOURCES, load_data, load_mnist
 from engine.data.augmentation import AUGMENTATIONS
+from engine.data.dataset import NO_DIGIT
+from engine.data.strokes import held_out
 from engine.initializers import INITIALIZERS
 from engine.losses import LOSSES
 from engine.metrics import evaluate
@@ -30,7 +33,7 @@ from engine.optimizers import OPTIMIZERS
 from engine.preprocessing import prepare, read_image
 from engine.recipes import RECIPES
 from engine.schedules import SCHEDULES
-from engine.training import Diverged, EpochEnd, StepEnd, Trainer
+from engine.training import Diverged, EpochEnd, StepEnd, Trainer, streams
 
 
 def _number(metavar):
@@ -130,14 +133,26 @@ def _parser():
         sub.add_argument(flag, dest=field, default=argparse.SUPPRESS, help=told, **settings)
     sub.add_argument("--resume", type=Path, metavar="FILE", help="go on with a training that --pause-to wrote")
     sub.add_argument("--pause-to", type=Path, metavar="FILE", help="keep the training here after each epoch and on Ctrl-C")
-    sub.add_argument("--out", type=Path, metavar="FILE", help="where to save the network (.npz)")
+    sub.add_argument("--no-test", action="store_true", help="leave the test images alone: measure on the validation images")
+    sub.add_argument("--calibrate", action="store_true", help="make its confidence right, on the validation images")
+    _add_out(sub)
+    _add_data(sub)
+    _add_json(sub)
+
+    sub = command(
+        "calibrate", calibrate_model, "make a network's confidence right, on the validation images of its training"
+    )
+    sub.add_argument("model", metavar="MODEL", help="a network's .npz file, trained on DATA")
+    sub.set_defaults(calibrate=True)
+    _add_out(sub, required=True)
     _add_data(sub)
     _add_json(sub)
 
     sub = command("recipes", recipes, "list the recipes")
     sub.add_argument(
-        "--run", nargs="*", metavar="NAME", dest="names", help="train these, or all, and compare with the claims"
+        "--run", nargs="*", metavar="NAME", dest="names", help="train these, or all that take no hours, and compare"
     )
+    _add_data(sub)
     _add_json(sub)
 
     sub = command("export", export, "write a network as an ONNX model (needs the package onnx)")
@@ -163,18 +178,23 @@ def _parser():
     return parser
 
 
+def _add_out(sub, **settings):
+    sub.add_argument("--out", type=Path, metavar="FILE", help="where to save the network (.npz)", **settings)
+    sub.add_argument("--float16", action="store_true", help="save it with 16 bits a number: half the file")
+
+
 def _add_data(sub):
     sub.add_argument(
-        "--data", default="mnist", metavar="DATA", help="mnist, or a folder of IDX files named as MNIST's (default: mnist)"
+        "--data",
+        default="mnist",
+        metavar="DATA",
+        help=f"{', '.join(SOURCES)}, scribbles, a folder of IDX files named as MNIST's, or a file of pen strokes; "
+        "several can be joined by + (default: mnist)",
     )
 
 
 def _add_json(sub):
     sub.add_argument("--json", action="store_true", help="print one JSON value on stdout")
-
-
-def _load_data(source):
-    return load_mnist(progressbar=True) if source == "mnist" else read_folder(source)
 
 
 def _changes(options):
@@ -206,34 +226,92 @@ def _trainer(options, train_set):
 
 
 def train(options):
-    for path in filter(None, (options.out, options.pause_to)):
-        if path.is_dir() or not path.resolve().parent.is_dir():
-            raise InklingError(f"--out and --pause-to must be a file in a folder that exists, got {path}")
-    train_set, test_set = _load_data(options.data)
+    for name, path in (("--out", options.out), ("--pause-to", options.pause_to)):
+        _check_place(name, path)
+    train_set, test_set = load_data(options.data, progressbar=True)
     trainer = _trainer(options, train_set)
+    if trainer.validation_set is None and (options.calibrate or options.no_test):
+        raise InklingError("--calibrate and --no-test need validation images, and --validation leaves none")
     end = _show(trainer, quiet=options.json, pause_to=options.pause_to)
     if isinstance(end, Diverged):
         raise InklingError(f"training diverged at step {end.step:,}: the loss is {end.loss}; try a smaller --learning-rate")
-    report = _report(trainer, test_set)
+    _finish(trainer.result, trainer.validation_set, options)
+    report = _report(trainer, None if options.no_test else test_set)
     if options.out:
-        save(options.out, trainer.result, config=trainer.config.to_json(), metrics=report)
+        _save(trainer.result, options, config=trainer.config.to_json(), metrics=report)
     if options.json:
         print(json.dumps(report | {"history": [event._asdict() for event in trainer.history]}))
     else:
-        errors = f"{report['test_errors']:,} errors of {report['test_images']:,}"
-        print(f"test accuracy {report['test_accuracy']:.2%} ({errors}) after {trainer.seconds:.1f} s")
+        if options.no_test:
+            words = f"validation accuracy {report['validation_accuracy']:.2%}"
+        else:
+            errors = f"{report['test_errors']:,} errors of {report['test_images']:,}"
+            words = f"test accuracy {report['test_accuracy']:.2%} ({errors})"
+        print(f"{words} after {trainer.seconds:.1f} s")
         if options.out:
             print(f"saved to {options.out}")
 
 
+def _check_place(name, path):
+    if path and (path.is_dir() or not path.resolve().parent.is_dir()):
+        raise InklingError(f"{name} must be a file in a folder that exists, got {path}")
+
+
+def _finish(network, validation_set, options):
+    """Calibrate the network, and round it to what will be in the file, as far as the options ask for either."""
+    sets = _calibration_sets(options.data, validation_set) if options.calibrate else []
+    if sets:
+        network.info["temperature"] = network.info.get("temperature", 1) * calibrate(network, sets)
+    if options.float16:
+        network.values[:] = network.values.astype(np.float16)
+    if sets:
+        network.info["threshold"] = find_threshold(network, sets)
+
+
+def _calibration_sets(source, validation_set):
+    """The validation images that are digits, by where they come from; of a file of strokes, its validation writers'."""
+    parts = validation_set.by_source() if validation_set.sources else {source: validation_set}
+    sets = [
+        held_out(name, "validation").dataset if Path(name).is_file() else part
+        for name, part in parts.items()
+        if (part.own_labels != NO_DIGIT).any()
+    ]
+    if not sets:
+        raise InklingError("calibration needs validation images of digits, and there are none")
+    return sets
+
+
+def _save(network, options, **info):
+    save(options.out, network, dtype=np.float16 if options.float16 else None, **info)
+
+
+def calibrate_model(options):
+    _check_place("--out", options.out)
+    network = load(options.model)
+    if "config" not in network.info or "data" not in network.info:
+        raise InklingError(f"{options.model} must say how it was trained, to find the images it was not trained on")
+    config = Config.from_json(network.info["config"])
+    train_set, validation_set = config.split(load_data(options.data, progressbar=True)[0], streams(config.seed)["split"])
+    if train_set.fingerprint()["sha256"] != network.info["data"]["sha256"]:
+        raise InklingError(f"--data must be what {options.model} was trained on, got {options.data}")
+    if validation_set is None:
+        raise InklingError(f"{options.model} must have been trained with validation images held back, and was not")
+    network.info["data"] = train_set.fingerprint()
+    _finish(network, validation_set, options)
+    _save(network, options)
+    found = {name: network.info[name] for name in ("temperature", "threshold")}
+    if options.json:
+        print(json.dumps(found))
+    else:
+        print(f"temperature {found['temperature']:.3f}, threshold {found['threshold']:.3f}, saved to {options.out}")
+
+
 def _report(trainer, test_set):
-    """What came of a training, as JSON values."""
-    test = evaluate(trainer.result, test_set, trainer.loss)
+    """What came of a training, as JSON values; nothing of the test images without them."""
+    test = test_set and evaluate(trainer.result, test_set, trainer.loss)
     kept = trainer.best[1] if trainer.best else trainer.epoch  # the epoch whose network is the result
-    return {
-        "test_accuracy": test.accuracy,
-        "test_errors": test.errors,
-        "test_images": test.images,
+    tested = {"test_accuracy": test.accuracy, "test_errors": test.errors, "test_images": test.images} if test else {}
+    return tested | {
         "validation_accuracy": trainer.history[kept - 1].validation_accuracy,
         "samples_per_second": trainer.samples_per_second,
         "seconds": trainer.seconds,
@@ -251,14 +329,15 @@ def recipes(options):
         return
     for name in options.names:
         check_choice("--run", name, RECIPES)
-    train_set, test_set = load_mnist(progressbar=True)
+    train_set, test_set = load_data(options.data, progressbar=True)
     if not options.json:
         print(
             "| recipe | claimed | resting on | test accuracy here | its first 1,000 | seconds |\n|---|---|---|---|---|---|",
             flush=True,
         )
     rows = []
-    for recipe in [RECIPES[name] for name in options.names or RECIPES]:
+    names = options.names or [name for name, recipe in RECIPES.items() if not recipe.long]
+    for recipe in map(RECIPES.get, names):
         trainer = Trainer.from_config(recipe.config, train_set)
         if isinstance(_show(trainer, quiet=True), Diverged):
             print(f"inkling: {recipe.name} diverged at step {trainer.step:,}", file=sys.stderr)
@@ -332,7 +411,7 @@ def _load_reader(path):
 
 def evaluate_model(options):
     network = _load_reader(options.model)
-    _, test_set = _load_data(options.data)
+    _, test_set = load_data(options.data, progressbar=True)
     result = evaluate(network, test_set)
     if options.json:
         print(json.dumps({"accuracy": result.accuracy, "errors": result.errors, "images": result.images}))
@@ -343,15 +422,23 @@ def evaluate_model(options):
 def predict(options):
     network = _load_reader(options.model)
     probabilities = network.predict_proba(np.array([_prepared(path) for path in options.images]))
+    least = threshold(network)
     rows = [
-        {"image": path, "digit": int(row.argmax()), "confidence": float(row.max()), "probabilities": row.tolist()}
+        {
+            "image": path,
+            "digit": int(row.argmax()),
+            "confidence": float(row.max()),
+            "sure": bool(row.max() >= least),
+            "probabilities": row.tolist(),
+        }
         for path, row in zip(options.images, probabilities, strict=True)
     ]
     if options.json:
         print(json.dumps(rows))
     else:
         for row in rows:
-            print(f"{row['image']}: {row['digit']} ({row['confidence']:.1%})")
+            doubt = "" if row["sure"] else ", not sure this is a digit"
+            print(f"{row['image']}: {row['digit']} ({row['confidence']:.1%}{doubt})")
 
 
 def _prepared(path):
@@ -364,7 +451,7 @@ def _prepared(path):
 
 def samples(options):
     each = check_integer("--each", options.each, 1, 10_000)
-    _, test_set = _load_data(options.data)
+    _, test_set = load_data(options.data, progressbar=True)
     images, labels = test_set.take(slice(None))
     written = 0
     try:

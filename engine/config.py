@@ -1,5 +1,8 @@
 """``Config``: everything that decides what a training does, checked once and kept as JSON."""
 
+import base64
+import json
+import zlib
 from dataclasses import asdict, dataclass, fields
 
 from engine.checks import InklingError, check_choice, check_integer, check_number, shown
@@ -11,6 +14,8 @@ from engine.optimizers import OPTIMIZERS
 from engine.schedules import SCHEDULES
 
 VALIDATION_SIZE = 5_000
+MAX_LINK = 4_000  # characters: browsers and servers take longer addresses, but not all of them
+MAX_LINKED = 1 << 18  # bytes of JSON that a link may unpack to: compression must not multiply a hostile one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +142,38 @@ class Config:
         if isinstance(value.get("augmentation"), dict):
             value = value | {"augmentation": _augmentation_from_json(value["augmentation"])}
         return cls(**value)
+
+    def differences(self, other):
+        """What is not the same in ``other``: {field: (this one's value, the other's)}."""
+        pairs = {field.name: (getattr(self, field.name), getattr(other, field.name)) for field in fields(self)}
+        return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+    def to_link(self):
+        """What differs from the default as a short text for the address of a page: letters, digits, - and _."""
+        values = self.to_json()
+        text = json.dumps({name: values[name] for name in self.differences(Config())}, separators=(",", ":"))
+        link = base64.urlsafe_b64encode(zlib.compress(text.encode(), 9)).decode().rstrip("=")
+        if len(link) > MAX_LINK:
+            raise InklingError(f"a link has room for {MAX_LINK:,} characters, and this configuration takes {len(link):,}")
+        return link
+
+    @classmethod
+    def from_link(cls, text):
+        """The configuration that ``to_link`` wrote; anything else raises ``InklingError``."""
+        if not isinstance(text, str) or len(text) > MAX_LINK:
+            raise InklingError(
+                f"a configuration's link must be a text of at most {MAX_LINK:,} characters, got {shown(text)}"
+            )
+        try:
+            packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+            unpacker = zlib.decompressobj()
+            unpacked = unpacker.decompress(packed, MAX_LINKED)
+            if not unpacker.eof or unpacker.unused_data:
+                raise ValueError("it is cut off, too long or has something behind it")
+            value = json.loads(unpacked)
+        except (ValueError, zlib.error, RecursionError):
+            raise InklingError(f"a configuration's link must be whole and as it was made, got {shown(text)}") from None
+        return cls.from_json(value)
 
 
 def _check_shape(name, value):

@@ -1,4 +1,4 @@
-"""``Curve``: what a training measured at every step, thinned so that it never outgrows a page."""
+"""What a training leaves behind as it goes, thinned so that it never outgrows a page: a ``Curve``, or ``Stills``."""
 
 from operator import add
 
@@ -46,9 +46,10 @@ class Curve:
             or rows.shape[1] != len(self.columns)
             or not 1 <= len(rows) <= self.limit
             or not self.steps_per_point
+            or not np.isfinite(rows).all()
         ):
             raise InklingError(
-                f"curve must have {len(self.columns)} columns and at most {self.limit} rows, got {rows.shape}"
+                f"curve must be at most {self.limit} rows of {len(self.columns)} finite numbers, got {rows.shape}"
             )
         self._points, self._rest = list(rows[:-1]), (tuple(rows[-1].tolist()), count)
 
@@ -57,3 +58,25 @@ class Curve:
         sums, count = self._rest
         rest = [np.array(sums) / count] if count else []
         return np.array(self._points + rest).reshape(-1, len(self.columns))
+
+
+class Stills:
+    """Of things that come one after another, at most ``limit``, evenly spread: always the first and the last."""
+
+    def __init__(self, limit=50):
+        self.limit, self._stride, self._kept = limit, 1, []
+
+    def append(self, position, thing):
+        """Keep the thing at this position, one more than the last, and of those before it what there is room for."""
+        kept = self._on_stride()  # the last one may be off it
+        if len(kept) == self.limit:
+            self._stride *= 2
+            kept = self._on_stride()
+        self._kept = [*kept, (position, thing)]
+
+    def kept(self):
+        """The pairs (position, thing) that are left, in order."""
+        return tuple(self._kept)
+
+    def _on_stride(self):
+        return [pair for pair in self._kept if (pair[0] - self._kept[0][0]) % self._stride == 0]

@@ -12,13 +12,25 @@ BINS = 15  # of confidence, as in Guo et al. (2017)
 
 
 class Evaluation(NamedTuple):
-    """``loss`` is the mean over the set, ``accuracy`` a fraction in [0, 1]; ``confusion`` counts [label, reading]."""
+    """``loss`` is the mean over the set, ``accuracy`` a fraction in [0, 1]; ``confusion`` counts [label, reading];
+    ``probabilities`` (M, K) float32 are what the network made of each image, in the set's order. Images that are none of
+    the classes (``losses``) take part in ``loss`` and ``probabilities`` alone."""
 
     loss: float
     accuracy: float
     errors: int
     images: int
     confusion: np.ndarray
+    probabilities: np.ndarray
+
+
+class Comparison(NamedTuple):
+    """How many images only one of two networks reads right, and how likely a difference like that is if both are equally
+    good: ``p`` in [0, 1]."""
+
+    only_a_right: int
+    only_b_right: int
+    p: float
 
 
 class ClassScores(NamedTuple):
@@ -123,20 +135,42 @@ def mistakes(labels, probabilities):
     return [Mistake(int(i), int(labels[i]), int(readings[i]), probabilities[i]) for i in wrong]
 
 
+def compare(labels, readings_a, readings_b):
+    """Whether one of two networks reads the same images better, by McNemar's exact test (McNemar, 1947), two-sided.
+
+    Images that both read right or both wrong say nothing; of the others each is a fair coin's toss if the two are equally
+    good. All three are (N,).
+    """
+    labels, readings_a, readings_b = map(np.asarray, (labels, readings_a, readings_b))
+    if labels.ndim != 1 or not labels.shape == readings_a.shape == readings_b.shape:
+        shapes = labels.shape, readings_a.shape, readings_b.shape
+        raise InklingError(f"labels and both readings must be (N,), got {', '.join(map(str, shapes))}")
+    right_a, right_b = readings_a == labels, readings_b == labels
+    only_a, only_b = int(np.count_nonzero(right_a & ~right_b)), int(np.count_nonzero(right_b & ~right_a))
+    tosses = only_a + only_b
+    term = tail = 1  # in whole numbers, which neither overflow nor round: the ways to have at most the rarer side's heads
+    for heads in range(min(only_a, only_b)):
+        term = term * (tosses - heads) // (heads + 1)
+        tail += term
+    return Comparison(only_a, only_b, min(1.0, 2 * tail / 2**tosses))
+
+
 def evaluate(network, dataset, loss=None):
     """Measure ``network`` on all of ``dataset`` by ``loss``, one of ``losses.LOSSES``; None is what suits its output."""
-    if not len(dataset):
-        raise InklingError("a data set to measure on must have at least one image, got none")
     loss = loss or LOSS_OF_OUTPUT[network.output]
     classes = network.output_shape[0]
-    total, confusion = 0.0, np.zeros((classes, classes), np.int64)
+    total, confusion, found = 0.0, np.zeros((classes, classes), np.int64), []
     with np.errstate(all="ignore"):  # a network that diverged may overflow; its loss then says so
         for images, labels in _batches(dataset, network):
             outputs = network.forward(network.as_input(images))
             total += loss(outputs, labels)[0] * len(labels)
-            confusion += confusion_matrix(labels, OUTPUTS[network.output](outputs).argmax(axis=1), classes)
-    correct = int(np.trace(confusion))
-    return Evaluation(total / len(dataset), correct / len(dataset), len(dataset) - correct, len(dataset), confusion)
+            found.append(OUTPUTS[network.output](outputs).astype(np.float32, copy=False))
+            known = labels < classes
+            confusion += confusion_matrix(labels[known], found[-1].argmax(axis=1)[known], classes)
+    correct, images = int(np.trace(confusion)), int(confusion.sum())
+    if not images:
+        raise InklingError("a data set to measure on must have at least one image of a class, got none")
+    return Evaluation(total / len(dataset), correct / images, images - correct, images, confusion, np.concatenate(found))
 
 
 def classification_report(network, dataset):

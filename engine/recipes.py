@@ -4,14 +4,15 @@ from dataclasses import dataclass, replace
 
 from engine.config import Config
 from engine.data.augmentation import AUGMENTATIONS
-from engine.layers import Activation, Conv2D, Dense, Dropout, Flatten, MaxPool2D
+from engine.layers import Activation, BatchNorm, Conv2D, Dense, Dropout, Flatten, MaxPool2D
 from engine.network import dense_layers
 
 
 @dataclass(frozen=True)
 class Recipe:
     """A ``Config`` with where it comes from. ``claimed`` is the test accuracy that its author published, None for none;
-    ``basis`` says what that rests on, and ``choices`` what the source leaves open and how it was settled here."""
+    ``basis`` says what that rests on, and ``choices`` what the source leaves open and how it was settled here. A ``long``
+    one takes an hour or more."""
 
     name: str
     title: str
@@ -19,6 +20,7 @@ class Recipe:
     claimed: float | None = None
     basis: str = ""
     choices: str = ""
+    long: bool = False
 
 
 _STENGER = Config(
@@ -35,6 +37,15 @@ _STENGER = Config(
     epochs=1,
     validation_size=0,
 )
+
+_SHIPPED = {
+    "optimizer": "adamw",
+    "weight_decay": 0.02,
+    "schedule": "one_cycle",
+    "averaging": 0.999,
+    "augmentation": AUGMENTATIONS["strong"],
+    "images": 1_000_000,
+}
 
 RECIPES = {
     recipe.name: recipe
@@ -70,6 +81,39 @@ RECIPES = {
                 batch_size=64,
                 epochs=4,
             ),
+        ),
+        Recipe(
+            "mlp-shipped",
+            "The shipped network of dense layers, for all data at once: an hour on one core",
+            Config(
+                layers=(
+                    *(Dense(1024), BatchNorm(), Activation("relu"), Dropout(0.15)),
+                    *(Dense(1024), BatchNorm(), Activation("relu"), Dropout(0.15)),
+                    Dense(10),
+                ),
+                learning_rate=0.003,
+                epochs=66,
+                **_SHIPPED,
+            ),
+            long=True,
+        ),
+        Recipe(
+            "cnn-shipped",
+            "The shipped convolutional network, for all data at once: an hour on one core",
+            Config(
+                layers=(
+                    *(Conv2D(24, 5), BatchNorm(), Activation("relu"), MaxPool2D()),
+                    *(Conv2D(48, 3), BatchNorm(), Activation("relu")),
+                    *(Conv2D(64, 3), BatchNorm(), Activation("relu"), MaxPool2D()),
+                    *(Conv2D(96, 3), BatchNorm(), Activation("relu")),
+                    *(Flatten(), Dense(128), BatchNorm(), Activation("relu"), Dropout(0.2)),
+                    Dense(10),
+                ),
+                learning_rate=0.004,
+                epochs=24,
+                **_SHIPPED,
+            ),
+            long=True,
         ),
         Recipe(
             "siddiqi-2023",

@@ -14,6 +14,7 @@ import numpy as np
 
 from engine.checks import InklingError, check_integer, check_number
 from engine.curves import Curve
+from engine.data.dataset import NO_DIGIT
 from engine.losses import LOSSES
 from engine.metrics import evaluate
 from engine.schedules import SCHEDULES
@@ -59,6 +60,14 @@ class Diverged(NamedTuple):
     seconds: float
 
 
+class Change(NamedTuple):
+    """What was changed on the way: after this ``step``, at this ``epoch`` and part of one, to these ``values`` by name."""
+
+    step: int
+    epoch: float
+    values: dict
+
+
 class Finished(NamedTuple):
     """Training is over: all epochs are done, or ``stopped_early`` and ``best_epoch``'s network is back in place."""
 
@@ -80,7 +89,11 @@ class Trainer:
 
     It is its own iterator: all its state is in its attributes, so it can be left and taken up again at any event, and
     ``checkpoint`` can write it down whole. ``validation_set`` may be None. ``history`` has the ``EpochEnd`` events so far,
-    ``curve`` what each step measured, thinned, and ``changes`` what was changed on the way: (step, {name: value}).
+    ``curve`` what each step measured, thinned, ``changes`` what was changed on the way, ``validation`` the ``Evaluation``
+    at the last epoch's end.
+
+    ``previous`` has the network's values before its last step. Of a step taken with ``keeps_gradient``, ``gradient`` is the
+    loss's gradient, until the next event: the step itself clips, regularises and overwrites it.
     """
 
     def __init__(self, network, optimizer, train_set, validation_set, config):
@@ -92,25 +105,34 @@ class Trainer:
         self.curve = Curve(("step", "epoch", "loss", "accuracy"))
         self.training_seconds = self.seconds = 0.0  # of the steps alone; of all the trainer's work
         self.samples = 0
+        self.known = self._known(train_set.own_labels)
         self.over = False
         self.best = None  # (validation loss, epoch) and its values, kept only for early stopping
         self.best_values = None
         self.average = network.copy() if config.averaging is not None else None
-        self._last_finite = network.values.copy()
+        self.previous = network.values.copy()  # what a divergence falls back to: the loss was finite there
+        self.validation = self.gradient = None
+        self.keeps_gradient = False
         optimizer.start(network.parameters[: network.trained])
         for layer in network.layers:
             layer.rng = self.rngs["noise"]
         self._begin_epoch()
 
     @classmethod
-    def from_config(cls, config, train_set):
-        """A trainer with a new network, on the first ``config.images`` of ``train_set`` less the validation split."""
+    def from_config(cls, config, train_set, start=None):
+        """A trainer with a new network, on the first ``config.images`` of ``train_set`` less the validation split.
+
+        The network's weights are those that the seed draws, or those of the network ``start``, which has the same layers.
+        """
         rngs = streams(config.seed)
         train_set, validation_set = config.split(train_set, rngs["split"])
         network = config.network(rngs["weights"])
-        largest = train_set.labels[slice(None) if train_set.rows is None else train_set.rows].max()
-        if largest >= network.output_shape[0]:
-            raise InklingError(f"labels must be below {network.output_shape[0]}, one for each output, got {largest}")
+        if start is not None:
+            network.values[:] = _values_for(network, start)
+        classes, labels = network.output_shape[0], train_set.own_labels
+        largest = labels[labels != NO_DIGIT].max(initial=0)
+        if largest >= classes:
+            raise InklingError(f"labels must be below {classes}, one for each output, got {largest}")
         network.info |= {"config": config.to_json(), "data": train_set.fingerprint()}
         return cls(network, config.make_optimizer(), train_set, validation_set, config)
 
@@ -134,18 +156,29 @@ class Trainer:
         return (self.epoch - 1 + self.position / len(self.train_set)) / self.config.epochs
 
     @property
+    def complete(self):
+        """Whether it is over, or all its batches are taken and its epochs measured: then ``Finished`` comes next."""
+        return self.over or (len(self.history) == self.epoch and (self.epoch == self.config.epochs or self._stale))
+
+    @property
     def learning_rate(self):
         """The rate of the next step: the one that is set, times what the schedule makes of it now."""
         return self.config.learning_rate * self.schedule(self.progress * self.config.epochs, self.config.epochs)
 
-    def change(self, **values):
-        """Change ``learning_rate``, ``momentum``, ``weight_decay`` or ``batch_size`` from the next step on."""
+    def changed(self, **values):
+        """The configuration with ``learning_rate``, ``momentum``, ``weight_decay`` or ``batch_size`` changed, checked."""
         if not values.keys() <= CHANGEABLE:
             raise InklingError(f"only {', '.join(sorted(CHANGEABLE))} can be changed in a training, got {', '.join(values)}")
-        self.config = replace(self.config, **values)
+        return replace(self.config, **values)
+
+    def change(self, **values):
+        """Change what ``changed`` takes from the next step on, and note in ``changes`` what is now another value."""
+        old, self.config = self.config, self.changed(**values)
         if "momentum" in values and hasattr(self.optimizer, "momentum"):
             self.optimizer.momentum = self.config.momentum
-        self.changes.append((self.step, {name: getattr(self.config, name) for name in values}))
+        new = {name: getattr(self.config, name) for name in values if getattr(self.config, name) != getattr(old, name)}
+        if new:
+            self.changes.append(Change(self.step, self.progress * self.config.epochs, new))
         for network in filter(None, (self.network, self.average)):
             network.info |= {"config": self.config.to_json()}
 
@@ -162,7 +195,7 @@ class Trainer:
             "optimizer_steps": self.optimizer.steps,
             "rngs": {name: rng.bit_generator.state for name, rng in self.rngs.items()},
         }
-        arrays = {"values": self.network.values, "last_finite": self._last_finite, "curve": curve}
+        arrays = {"values": self.network.values, "last_finite": self.previous, "curve": curve}
         arrays |= {"order": self.order.astype(np.uint32), "average": self.average and self.average.values}
         arrays |= {"best_values": self.best_values} | {f"optimizer.{name}": v for name, v in self.optimizer.state.items()}
         return values, {name: array for name, array in arrays.items() if array is not None}
@@ -179,7 +212,7 @@ class Trainer:
             loss, epoch = values["best"]
             self.best = check_number("best loss", loss, 0, 1e30), check_integer("best epoch", epoch, 1, begun)
             self.best_values = np.empty_like(self.network.values)
-        into = {"values": self.network.values, "last_finite": self._last_finite, "best_values": self.best_values}
+        into = {"values": self.network.values, "last_finite": self.previous, "best_values": self.best_values}
         into |= {f"optimizer.{name}": vector for name, vector in self.optimizer.state.items()}
         into["average"] = self.average and self.average.values
         for name, vector in into.items():
@@ -196,13 +229,18 @@ class Trainer:
             check_number(name, values[name], 0, 1e18)
             setattr(self, name, values[name])
         self.over = values["over"] is True
-        self.history = [EpochEnd(*row) for row in values["history"]]
-        self.changes = [(step, dict(change)) for step, change in values["changes"]]
+        self.history = [_checked_epoch(*row) for row in values["history"]]
+        self.changes = [self._checked_change(*row) for row in values["changes"]]
         self.order = arrays["order"].astype(np.int64)
         self.curve.restore(values["curve"], arrays["curve"])
         self.optimizer.steps = check_integer("optimizer_steps", values["optimizer_steps"], 0, 2**53)
         for name, rng in self.rngs.items():
             rng.bit_generator.state = values["rngs"][name]
+
+    def _checked_change(self, step, epoch, values):
+        self.changed(**values)
+        check_number("epoch of a change", epoch, 0, self.config.epochs)
+        return Change(check_integer("step of a change", step, 0, self.step), epoch, dict(values))
 
     def __iter__(self):
         return self
@@ -210,6 +248,7 @@ class Trainer:
     def __next__(self):
         if self.over:
             raise StopIteration
+        self.gradient = None
         started = perf_counter()
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # a divergence is told as an event
             if self.position < len(self.train_set):
@@ -232,7 +271,9 @@ class Trainer:
         loss, correct = self._find_gradient(images, labels)
         if not np.isfinite(loss):
             return self._diverge(loss, started)
-        np.copyto(self._last_finite, network.values)
+        np.copyto(self.previous, network.values)
+        if self.keeps_gradient:
+            self.gradient = network.gradients.copy()
         self._move()
 
         self.step += 1
@@ -240,11 +281,16 @@ class Trainer:
         self.samples += len(labels)
         self.loss_sum += loss * len(labels)
         self.correct += correct
-        self.curve.append(self.step, self.progress * config.epochs, loss, correct / len(labels))
+        accuracy = correct / self._known(labels)
+        self.curve.append(self.step, self.progress * config.epochs, loss, accuracy)
         taken = perf_counter() - started
         self.training_seconds += taken
         self.seconds += taken
-        return StepEnd(self.epoch, self.step, loss, correct / len(labels), self.samples_per_second, self.seconds)
+        return StepEnd(self.epoch, self.step, loss, accuracy, self.samples_per_second, self.seconds)
+
+    def _known(self, labels):
+        """How many of the labels are classes: what accuracy is a part of; at least 1, to divide by."""
+        return max(int(np.count_nonzero(labels < self.network.output_shape[0])), 1)
 
     def _find_gradient(self, images, labels):
         """Forward and backward; returns the mean loss and how many were right.
@@ -294,16 +340,15 @@ class Trainer:
             average += (1 - keep) * (network.values - average)
 
     def _end_epoch(self, started):
-        validation = self.validation_set and evaluate(self.result, self.validation_set, self.loss)
+        self.validation = validation = self.validation_set and evaluate(self.result, self.validation_set, self.loss)
         if not np.isfinite(self.network.values).all() or (validation and not np.isfinite(validation.loss)):
             return self._diverge(validation.loss if validation else np.nan, started)
         self.seconds += perf_counter() - started
-        size = len(self.train_set)
         event = EpochEnd(
             self.epoch,
             self.step,
-            self.loss_sum / size,
-            self.correct / size,
+            self.loss_sum / len(self.train_set),
+            self.correct / self.known,
             validation and validation.loss,
             validation and validation.accuracy,
             self.samples_per_second,
@@ -314,23 +359,66 @@ class Trainer:
             self.best, self.best_values = (validation.loss, self.epoch), self.result.values.copy()
         return event
 
+    @property
+    def _stale(self):
+        return bool(self.config.patience and self.best and self.epoch - self.best[1] >= self.config.patience)
+
     def _go_on_or_finish(self):
-        _, best_epoch = self.best or (None, None)
-        stale = best_epoch is not None and self.epoch - best_epoch >= self.config.patience
-        if self.epoch < self.config.epochs and not stale:
+        if not self.complete:
             self.epoch += 1
             self._begin_epoch()
             return next(self)
         self.over = True
         if self.best_values is not None:
             self.result.values[:] = self.best_values
-        return Finished(self.epoch, self.step, stale, best_epoch, self.samples_per_second, self.seconds)
+        best_epoch = self.best and self.best[1]
+        return Finished(self.epoch, self.step, self._stale, best_epoch, self.samples_per_second, self.seconds)
 
     def _diverge(self, loss, started):
         self.over = True
-        np.nan_to_num(self._last_finite, copy=False)  # an infinite weight can hide where a ReLU gives 0
-        np.copyto(self.network.values, self._last_finite)
+        np.nan_to_num(self.previous, copy=False)  # an infinite weight can hide where a ReLU gives 0
+        np.copyto(self.network.values, self.previous)
         if self.average:  # it has followed further than that
-            np.copyto(self.average.values, self._last_finite)
+            np.copyto(self.average.values, self.previous)
         self.seconds += perf_counter() - started
         return Diverged(self.epoch, self.step, float(loss), self.seconds)
+
+
+def _checked_epoch(*row):
+    event = EpochEnd(*row)
+    for name, value in event._asdict().items():
+        if value is not None or not name.startswith("validation"):
+            check_number(name, value, 0, 1e38)
+    return event
+
+
+def _values_for(network, start):
+    """The values of ``start``, for ``network`` to begin with."""
+    (size, layers), (other_size, others) = (
+        (one.input_shape, [layer.to_json() | {"initializer": None} for layer in one.layers]) for one in (network, start)
+    )
+    if size != other_size or len(layers) != len(others):
+        raise InklingError(
+            f"a network to begin with must have {len(layers)} layers for inputs {size}, got {len(others)} for {other_size}"
+        )
+    for position, (layer, other) in enumerate(zip(layers, others, strict=True)):
+        if layer != other:
+            wanted, got = network.layers[position], start.layers[position]
+            raise InklingError(f"a network to begin with must have {wanted} as layer {position + 1}, got {got}")
+    return start.values
+
+
+def measure_speed(config, train_set, seconds=0.2):
+    """Images per second of a training by ``config``, from a few real steps of a copy that take about so long.
+
+    The batches are of at most 128 images, which is about as fast as more; matrix products take the threads they are given.
+    """
+    few = train_set.subset(slice(512))
+    batch_size = min(config.batch_size or 128, 128)
+    changes = {"images": 512, "validation_size": 0, "patience": None, "batch_size": batch_size, "learning_rate": 1e-9}
+    trainer = Trainer.from_config(replace(config, **changes, epochs=100_000), few)
+    next(trainer)  # the first step allocates what the others use again
+    first, trainer.samples, trainer.training_seconds = trainer.training_seconds, 0, 0.0
+    while trainer.training_seconds < seconds - first or not trainer.samples:
+        next(trainer)
+    return trainer.samples_per_second

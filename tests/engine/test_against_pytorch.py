@@ -174,6 +174,27 @@ def judged_loss(torch, name, outputs, labels, smoothing):
 
 
 @pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("smoothing", [0, 0.1])
+def test_images_that_are_none_of_the_classes_as_soft_targets(torch, name, smoothing):
+    functional, rng = torch.nn.functional, np.random.default_rng(64)
+    outputs, labels = rng.normal(0, 3, (9, 10)), np.array([3, 10, 0, 10, 10, 9, 1, 5, 10], np.uint8)
+    target = (
+        functional.one_hot(torch.from_numpy(labels.astype(np.int64)), 11)[:, :10].double() * (1 - smoothing) + smoothing / 10
+    )
+    target[labels == 10] = 0.1
+    judged = torch.tensor(outputs, requires_grad=True)
+    if name == "cross_entropy":
+        expected = functional.cross_entropy(judged, target)
+    else:
+        read = judged.softmax(dim=1) if name == "softmax_mse" else judged
+        expected = functional.mse_loss(read, target) * (10 if name == "sse" else 1)
+    expected.backward()
+    loss, gradient = LOSSES[name](outputs, labels, smoothing)
+    assert loss == pytest.approx(expected.item(), rel=1e-12)
+    np.testing.assert_allclose(gradient, judged.grad, **CLOSE)
+
+
+@pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize("smoothing", [0, 0.1, 0.5])
 def test_losses_and_their_gradients(torch, name, smoothing):
     rng = np.random.default_rng(63)

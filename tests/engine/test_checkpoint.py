@@ -53,6 +53,27 @@ def refused_in_little_memory(path):
     assert peak < 20e6
 
 
+def test_sixteen_bits_a_number_make_half_the_file_of_nearly_the_same_network(path):
+    network = Network(dense_layers((100,)), rng=np.random.default_rng(0))
+    save(path, network)
+    size = path.stat().st_size
+    save(path, network, dtype=np.float16)
+    assert path.stat().st_size < 0.6 * size
+    found = load(path)
+    assert found.values.dtype == np.float32
+    np.testing.assert_array_equal(found.values, network.values.astype(np.float16))
+    np.testing.assert_allclose(found.values, network.values, rtol=2**-10, atol=2**-24)
+
+
+def test_numbers_too_large_for_sixteen_bits_are_refused_and_the_file_is_left(network, path):
+    save(path, network)
+    before = path.read_bytes()
+    network.values[3] = 70_000
+    with pytest.raises(CheckpointError, match=r"below 65,504 to be saved as float16"):
+        save(path, network, dtype=np.float16)
+    assert path.read_bytes() == before
+
+
 def test_round_trip_keeps_every_bit_and_what_was_said_of_it(network, path):
     network.values[:3] = [1e-45, -0.0, 3e38]
     save(path, network, metrics={"test_accuracy": 0.98}, note="grüße")

@@ -14,8 +14,10 @@ import engine
 from engine.cli import main
 from engine.config import Config
 from engine.data import mnist as mnist_module
+from engine.data.strokes import held_out
 from engine.layers import Dense
 from engine.network import Network, dense_layers
+from engine.training import streams
 
 QUICK = ["--hidden", "16", "--epochs", "2", "--images", "600", "--validation", "100"]
 
@@ -84,6 +86,79 @@ def test_train_json_has_its_shape_and_says_the_truth(run, idx_folder, tmp_path):
     assert (config.epochs, config.images, config.validation_size, config.layers) == (2, 600, 100, dense_layers((16,)))
     assert network.info["metrics"]["test_accuracy"] == report["test_accuracy"]
     assert network.info["data"]["images"] == 500  # what it was trained on
+
+
+def test_train_can_leave_the_test_images_alone(run, refused, idx_folder, monkeypatch, tmp_path):
+    monkeypatch.setattr("engine.cli.evaluate", lambda *_: pytest.fail("it measured on the test images"))
+    status, text, _ = run("train", "--data", idx_folder, *QUICK, "--no-test", "--json", "--out", tmp_path / "network.npz")
+    assert status == 0
+    assert not {name for name in json.loads(text) if name.startswith("test")}
+    assert engine.load(tmp_path / "network.npz").info["metrics"]["validation_accuracy"] > 0
+    assert "validation accuracy" in run("train", "--data", idx_folder, *QUICK, "--no-test")[1]
+    for flag in ("--no-test", "--calibrate"):
+        refused(["train", "--data", idx_folder, *QUICK[:4], "--validation", 0, flag], "validation images")
+
+
+@pytest.fixture
+def sources(idx_folder, tmp_path, monkeypatch):
+    """Digits, digits of a pen and scribbles, joined; few of each."""
+    monkeypatch.setattr("engine.data.scribbles.TRAIN_SIZE", 100)
+    monkeypatch.setattr("engine.data.scribbles.TEST_SIZE", 20)
+    strokes = [[[0, 0], [60, 0], [20, 100]]]
+    lines = [json.dumps({"label": 7, "writer": f"writer {n}", "strokes": strokes}) for n in range(30)]
+    (tmp_path / "pen.jsonl").write_text("\n".join(lines))
+    return f"{idx_folder}+{tmp_path / 'pen.jsonl'}+scribbles"
+
+
+def test_train_joins_sources_calibrates_and_halves_the_file(run, sources, tmp_path):
+    out = tmp_path / "network.npz"
+    options = ["--data", sources, "--hidden", "32", "--epochs", "6", "--validation", "300", "--calibrate", "--float16"]
+    status, text, err = run("train", *options, "--out", out, "--json")
+    assert (status, err) == (0, "")
+    network = engine.load(out)
+    assert np.array_equal(network.values, network.values.astype(np.float16))
+    assert json.loads(text)["test_images"] == 300  # the first source's
+    assert json.loads(text)["test_accuracy"] == engine.evaluate(network, engine.data.load_data(sources)[1]).accuracy
+    assert 0.1 < network.info["temperature"] < 10
+
+    # by the book: of the digits held back, at most 0.7 % of the unsurest source are under the threshold
+    config = Config.from_json(network.info["config"])
+    train_set, held_back = config.split(engine.data.load_data(sources)[0], streams(config.seed)["split"])
+    assert train_set.fingerprint()["sha256"] == network.info["data"]["sha256"]
+    images, _ = held_back.take(slice(None))
+    drawn = {image.tobytes() for image in engine.data.load_data(sources.split("+")[0])[0].images}
+    of_folder = images[[image.tobytes() in drawn for image in images]]
+    pen = held_out(sources.split("+")[1], "validation").dataset.images
+    sure = [network.predict_proba(part).max(axis=1) for part in (of_folder, pen)]
+    assert network.info["threshold"] == pytest.approx(min(np.quantile(part, 0.007) for part in sure), abs=1e-5)
+
+    again = tmp_path / "again.npz"
+    status, text, _ = run("calibrate", out, "--data", sources, "--out", again, "--json")
+    assert status == 0
+    found = engine.load(again)
+    assert json.loads(text) == {name: found.info[name] for name in ("temperature", "threshold")}
+    assert found.info["temperature"] == pytest.approx(network.info["temperature"], rel=0.01)
+    assert found.info["threshold"] == pytest.approx(network.info["threshold"], abs=0.01)
+    assert "temperature" in run("calibrate", out, "--data", sources, "--out", again)[1]
+
+
+def test_calibrate_needs_the_data_that_were_held_back(run, refused, model, idx_folder, tmp_path):
+    out, other = tmp_path / "network.npz", write_idx_folder(tmp_path / "other", make_digits(300), make_digits(20))
+    refused(["calibrate", model, "--data", idx_folder, "--out", out], model, "how it was trained")
+    run("train", "--data", idx_folder, *QUICK, "--out", out)
+    refused(["calibrate", out, "--data", other, "--out", tmp_path / "new.npz"], "--data", out)
+    refused(["calibrate", out, "--data", idx_folder, "--out", tmp_path / "none" / "new.npz"], "--out")
+    run("train", "--data", idx_folder, *QUICK[:4], "--validation", "0", "--out", out)
+    refused(["calibrate", out, "--data", idx_folder, "--out", tmp_path / "new.npz"], "held back")
+    assert not (tmp_path / "new.npz").exists()
+
+
+def test_predict_says_where_a_network_is_not_sure(run, picture, tmp_path):
+    path, network = tmp_path / "network.npz", Network(dense_layers((8,)), rng=np.random.default_rng(0))
+    for least, sure in ((0.0, True), (0.999, False)):
+        engine.save(path, network, threshold=least)
+        assert json.loads(run("predict", path, picture, "--json")[1])[0]["sure"] is sure
+        assert ("not sure this is a digit" in run("predict", path, picture)[1]) is not sure
 
 
 def test_train_learns_and_tells_each_epoch(run, idx_folder):
@@ -241,7 +316,7 @@ def test_divergence_is_one_line_and_saves_nothing(refused, idx_folder, tmp_path)
 
 
 def test_a_place_that_cannot_take_the_network_is_told_before_training(refused, run, tmp_path, monkeypatch):
-    monkeypatch.setattr("engine.cli.read_folder", lambda folder: pytest.fail("it began to work"))
+    monkeypatch.setattr("engine.cli.load_data", lambda *_, **__: pytest.fail("it began to work"))
     for place in (tmp_path / "missing" / "network.npz", tmp_path, "."):
         refused(["train", "--data", tmp_path, "--out", place], "--out", place)
 

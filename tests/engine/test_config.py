@@ -1,6 +1,10 @@
+import base64
 import json
 import math
+import re
+import zlib
 from dataclasses import FrozenInstanceError
+from time import perf_counter
 
 import numpy as np
 import pytest
@@ -18,6 +22,7 @@ from engine.layers import Activation, Conv2D, Dense, Flatten, MaxPool2D
 from engine.losses import LOSSES
 from engine.network import dense_layers
 from engine.optimizers import OPTIMIZERS
+from engine.recipes import RECIPES
 from engine.schedules import SCHEDULES
 
 layers = st.builds(
@@ -219,3 +224,90 @@ def test_optimizer_is_the_one_named_with_the_momentum_given(name):
 @pytest.mark.parametrize("loss", LOSSES)
 def test_network_reads_its_outputs_as_the_loss_does(loss):
     assert Config(loss=loss).network(np.random.default_rng(0)).output == LOSSES[loss].output
+
+
+# --- differences and links ---
+
+
+def test_differences_are_the_fields_that_are_not_the_same_with_both_values():
+    one, other = Config(epochs=3, layers=dense_layers((8,))), Config(learning_rate=0.5, layers=dense_layers((8,)))
+    assert one.differences(other) == {"epochs": (3, 6), "learning_rate": (0.002, 0.5)}
+    assert other.differences(one) == {"epochs": (6, 3), "learning_rate": (0.5, 0.002)}
+    assert one.differences(one) == {}
+    assert Config().differences(one)["layers"] == (dense_layers((128,)), dense_layers((8,)))
+
+
+@settings(deadline=None)
+@given(configs)
+def test_a_link_is_the_configuration_again(config):
+    link = config.to_link()
+    assert re.fullmatch(r"[A-Za-z0-9_-]+", link)
+    assert Config.from_link(link) == config
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=list(RECIPES))
+def test_the_link_of_a_recipe_is_short(recipe):
+    assert Config.from_link(recipe.config.to_link()) == recipe.config
+    assert len(recipe.config.to_link()) < 600
+    assert len(Config().to_link()) < 20
+
+
+def packed(value, level=9):
+    return base64.urlsafe_b64encode(zlib.compress(value, level)).decode().rstrip("=")
+
+
+LINK = Config(epochs=3).to_link()
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        *("", " ", "x", "!", "=", "é", "a" * 4_001, "a" * 10**6, LINK[:-4], LINK + "AAAA", LINK + " ", f"={LINK}"),
+        *(None, 5, b"eJyrVkrLz1eyUkpKLFKqBQAZUgPT", [LINK]),
+        packed(b""),
+        packed(b"5"),
+        packed(b"[]"),
+        packed(b"NaN"),
+        packed(b"{"),
+        packed(b"\xff"),
+        packed(b"[" * 100_000),
+        packed(b'{"a":' * 40_000),
+        packed(b'{"seed":' + b"9" * 10_000 + b"}"),
+        packed(b" " * (1 << 19) + b"{}"),
+        packed(b"0" * 10**7),
+        packed(b'{"epochs":-1}'),
+        packed(b'{"epoch":1}'),
+        packed(b'{"layers":[{"layer":"dense","units":1e9}]}'),
+        packed(b'{"layers":[' + b'{"layer":"flatten"},' * 5_000 + b"5]}"),
+        packed(b"{}")[:-1] + "A",
+    ],
+    ids=lambda link: str(link)[:12],
+)
+def test_a_broken_or_hostile_link_is_refused_in_one_line_at_once(link):
+    started = perf_counter()
+    with pytest.raises(InklingError) as caught:
+        Config.from_link(link)
+    assert perf_counter() - started < 2
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
+@settings(deadline=None)
+@given(
+    st.text(max_size=60)
+    | st.binary(max_size=80).map(packed)
+    | st.dictionaries(st.sampled_from(FIELDS), anything).map(lambda value: packed(json.dumps(value).encode()))
+)
+def test_any_text_is_a_configuration_or_one_line(text):
+    config, message = outcome(InklingError, Config.from_link, text)
+    if message is None:
+        assert Config.from_link(config.to_link()) == config
+    else:
+        assert "\n" not in message
+
+
+def test_a_configuration_that_no_link_can_hold_says_so():
+    rng = np.random.default_rng(0)
+    layers = tuple(layer for units in rng.integers(1, 99, 3_000) for layer in (Dense(int(units)), Activation("relu")))
+    with pytest.raises(InklingError, match="a link has room for"):
+        Config(layers=(*layers, Dense(10))).to_link()

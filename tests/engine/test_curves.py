@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from engine.curves import Curve
+from engine.curves import Curve, Stills
 
 
 def filled(steps, limit):
@@ -40,3 +40,36 @@ def test_points_given_out_do_not_change_later():
     for step in range(100):
         curve.append(step, 0)
     np.testing.assert_array_equal(points, before)
+
+
+def stills(count, limit, first=1):
+    kept = Stills(limit)
+    for position in range(first, first + count):
+        kept.append(position, f"of {position}")
+    return kept.kept()
+
+
+@pytest.mark.parametrize("first", [1, 7])
+@pytest.mark.parametrize("limit", [3, 8, 50])
+@pytest.mark.parametrize("count", [1, 2, 3, 8, 9, 50, 51, 52, 99, 100, 101, 1000])
+def test_stills_keep_the_first_the_last_and_as_many_evenly_spread_as_there_is_room_for(count, limit, first):
+    kept = stills(count, limit, first)
+    positions = [position for position, _ in kept]
+    assert [thing for _, thing in kept] == [f"of {position}" for position in positions]
+    assert positions[0] == first
+    assert positions[-1] == first + count - 1
+    assert min(count, limit // 2) <= len(kept) <= limit
+    gaps = np.diff(positions)
+    assert len(set(gaps[:-1])) <= 1
+    assert (gaps > 0).all()
+    if len(gaps) > 1:
+        assert gaps[-1] <= gaps[0]
+
+
+def test_stills_given_out_do_not_change_later():
+    kept = Stills(4)
+    kept.append(1, "one")
+    held = kept.kept()
+    for position in range(2, 40):
+        kept.append(position, "another")
+    assert held == ((1, "one"),)

@@ -1,4 +1,5 @@
 from dataclasses import FrozenInstanceError
+from io import BytesIO
 from time import monotonic, sleep
 
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 from helpers import make_digits
 
 from engine import jobs
+from engine.checkpoint import load_training, save_training
 from engine.checks import InklingError
 from engine.config import Config
 from engine.jobs import Job
@@ -161,6 +163,7 @@ def test_divergence_is_a_state_with_a_finite_network(make):
     assert isinstance(end.end, Diverged)
     assert np.isfinite(end.network.parameters).all()
     assert end.test is not None
+    assert any(found.verdict.startswith("exploding") for found in end.health)  # seen before it was over
 
 
 def test_snapshots_never_change(make):
@@ -209,17 +212,22 @@ def test_the_curve_and_the_time_left_move(make):
 def test_what_nobody_watches_stops_after_the_grace(make, monkeypatch, paused):
     monkeypatch.setattr(jobs, "ASK_EVERY", 0.02)
     monkeypatch.setattr(jobs, "GRACE", 0.15)
-    watched = True
-    job = make(None, lambda: watched)
+    watched, seen = True, []
+
+    def is_watched():
+        if watched:
+            seen.append(monotonic())
+        return watched
+
+    job = make(None, is_watched)
     job.start()
     if paused:
         job.pause()
     sleep(0.3)
     assert not job.snapshot().over  # as long as someone watches, it lives longer than the grace
-    left = monotonic()
     watched = False
     assert job.wait(5)
-    assert monotonic() - left >= 0.1
+    assert monotonic() - seen[-1] >= 0.1
     assert job.snapshot().state == "stopped"
 
 
@@ -245,3 +253,301 @@ def test_a_fault_inside_becomes_the_state_failed(make, monkeypatch):
     assert end.over
     assert "ZeroDivisionError" in end.error
     assert end.test is None
+
+
+# --- the laboratory: stepping, changing, following, writing down ---
+
+IMAGE = TEST.images[7] / np.float32(255)
+
+
+def test_a_step_is_exactly_one_batch_then_a_pause(make):
+    job = make(TEST)
+    for count in range(1, 4):  # the first one starts it
+        job.step()
+        assert job.settle(5)
+        now = job.snapshot()
+        assert (now.state, now.step) == ("paused", count)
+        np.testing.assert_array_equal(now.network.values, job.trainer.network.values)
+    sleep(0.1)
+    assert job.snapshot().step == 3
+
+
+def test_steps_that_are_asked_for_at_once_are_all_taken(make):
+    job = make()
+    for _ in range(60):  # over the end of an epoch of 50
+        job.step()
+    assert job.snapshot().state == "running"
+    assert job.settle(5)
+    assert (job.snapshot().state, job.snapshot().step, len(job.snapshot().history)) == ("paused", 60, 1)
+
+
+def test_stepping_makes_the_same_network_as_running(make, tiny):
+    job = make(epochs=2, batch_size=100)
+    job.start(paused=True)
+    assert job.settle(5)
+    assert job.snapshot().step == 0
+    while not job.snapshot().over:
+        job.step()
+        assert job.settle(5)
+    assert job.wait(5)
+    trainer = Trainer.from_config(Config(**(LONG | {"epochs": 2, "batch_size": 100})), tiny)
+    list(trainer)
+    end = job.snapshot()
+    assert (end.state, end.step, end.progress) == ("finished", 10, 1)
+    assert end.network.values.tobytes() == trainer.network.values.tobytes()
+
+
+def test_an_epoch_is_stepped_to_its_end_with_its_measurement(make):
+    job = make(epochs=3)
+    for epoch in (1, 2):
+        job.step_epoch()
+        assert job.settle(5)
+        now = job.snapshot()
+        assert (now.state, now.step, [end.epoch for end in now.history]) == ("paused", 50 * epoch, list(range(1, epoch + 1)))
+    job.step()
+    job.step_epoch()  # of the third, which is under way; nothing is left then, so it is finished
+    assert job.wait(5)
+    assert (job.snapshot().state, job.snapshot().step) == ("finished", 150)
+
+
+def test_two_asks_for_the_same_epoch_are_one(make):
+    job = make(batch_size=2)
+    job.step_epoch()
+    job.step_epoch()
+    assert job.settle(5)
+    assert [end.epoch for end in job.snapshot().history] == [1]
+
+
+@pytest.mark.parametrize("action", ["step", "step_epoch"])
+def test_stepping_a_running_training_ends_in_a_pause(make, action):
+    job = make()
+    job.start()
+    until(lambda: job.snapshot().step > 5)
+    before = job.snapshot()
+    getattr(job, action)()
+    assert job.settle(5)
+    after = job.snapshot()
+    assert after.state == "paused"
+    assert after.step > before.step
+    if action == "step_epoch":
+        assert after.step % 50 == 0
+    job.resume()
+    until(lambda: job.snapshot().step > after.step + 5)
+
+
+def test_a_pause_ends_the_stepping_of_an_epoch(make):
+    job = make(batch_size=1)
+    job.step_epoch()
+    until(lambda: job.snapshot().step > 5)
+    job.pause()
+    assert job.settle(5)
+    assert job.snapshot().step < 500
+    assert not job.snapshot().history
+
+
+def test_stepping_what_is_over_or_diverging_ends_well(make):
+    layers = (Dense(30), Dense(30), Dense(30), Dense(10))
+    job = make(TEST, layers=layers, loss="mse", optimizer="sgd", learning_rate=10)
+    for _ in range(100):
+        job.step()
+    assert job.wait(10)
+    assert job.snapshot().state == "diverged"
+    job.step()
+    job.step_epoch()
+    assert job.settle(1)
+    assert job.snapshot().state == "diverged"
+
+
+def test_settling_says_when_it_still_runs(make):
+    job = make()
+    job.start()
+    assert not job.settle(0.05)
+    job.stop()
+    assert job.settle(5)
+    assert job.snapshot().over
+
+
+def test_changes_are_in_force_from_the_next_step_as_in_a_loop(make, tiny):
+    job = make(epochs=1)
+    for _ in range(3):
+        job.step()
+    assert job.settle(5)
+    job.change(learning_rate=0.01, batch_size=20, momentum=0.9)  # the momentum is as it was
+    now = job.snapshot()
+    assert now.changes == ((3, 30 / 500, {"learning_rate": 0.01, "batch_size": 20}),)
+    assert (now.config.learning_rate, now.config.batch_size) == (0.01, 20)
+    job.resume()
+    assert job.wait(5)
+    trainer = Trainer.from_config(Config(**(LONG | {"epochs": 1})), tiny)
+    for _ in range(3):
+        next(trainer)
+    trainer.change(learning_rate=0.01, batch_size=20)
+    list(trainer)
+    assert job.snapshot().network.values.tobytes() == trainer.network.values.tobytes()
+    assert job.snapshot().changes == now.changes
+
+
+def test_a_running_training_can_be_changed(make):
+    job = make()
+    job.start()
+    until(lambda: job.snapshot().step > 5)
+    asked = job.snapshot().step
+    job.change(learning_rate=0.5)
+    job.change(weight_decay=0.1)
+    until(lambda: job.snapshot().changes)
+    until(lambda: job.snapshot().config.weight_decay == 0.1)
+    now = job.snapshot()
+    assert now.config.learning_rate == 0.5
+    assert now.changes[0].step >= asked
+    assert now.changes[0].epoch == pytest.approx(now.changes[0].step / 50)
+
+
+@pytest.mark.parametrize("values", [{"learning_rate": -1}, {"epochs": 3}, {"batch_size": 0.5}, {"no_such": 1}], ids=str)
+@pytest.mark.parametrize("running", [False, True])
+def test_changes_that_cannot_be_are_refused_at_once(make, values, running):
+    job = make()
+    if running:
+        job.start()
+        until(lambda: job.snapshot().step > 5)
+    with pytest.raises(InklingError, match=next(iter(values))):
+        job.change(**values)
+    assert job.snapshot().changes == ()
+
+
+def test_a_training_that_is_over_can_neither_be_changed_nor_written_down(make):
+    job = make()
+    job.start()
+    job.stop()
+    job.wait(5)
+    with pytest.raises(InklingError, match="over: it is stopped"):
+        job.change(learning_rate=0.1)
+    with pytest.raises(InklingError, match="only a paused training"):
+        job.paused_training()
+    job.follow(IMAGE)
+
+
+def test_a_drawing_is_followed_through_the_training(make):
+    job = make()
+    job.follow(IMAGE)
+    assert job.snapshot().followed.shape == (1, 12)  # as it is read before the first step
+    job.start()
+    until(lambda: len(job.snapshot().followed) > 5)
+    job.pause()
+    assert job.settle(5)
+    now = job.snapshot()
+    steps, epochs = now.followed.T[:2]
+    assert steps[:3].tolist() == [0, 1, 2]
+    np.testing.assert_allclose(epochs, steps / 50)
+    np.testing.assert_allclose(now.followed[:, 2:].sum(axis=1), 1, atol=1e-5)
+    assert (np.diff(steps) > 0).all()
+    held = now.followed.copy()
+    other = TEST.images[8] / np.float32(255)
+    job.follow(other)
+    for _ in range(3):  # a page asks again whenever it is drawn
+        job.follow(other)
+    (row,) = job.snapshot().followed
+    np.testing.assert_allclose(row[2:], job.snapshot().network.predict_proba(other[None])[0], atol=1e-6)
+    job.follow(None)
+    assert job.snapshot().followed.shape == (0, 12)
+    np.testing.assert_array_equal(now.followed, held)
+
+
+def test_snapshots_have_what_a_laboratory_shows(make):
+    job = make(TEST, epochs=60, batch_size=100)
+    before = job.snapshot()
+    assert (before.health, before.changes, before.confusions) == ((), (), ())
+    np.testing.assert_allclose(before.digits.probabilities, before.network.predict_proba(before.digits.images), atol=1e-6)
+    job.step()
+    assert job.settle(5)
+    first = job.snapshot()
+    assert [found.position for found in first.health] == [0, 2]
+    assert all(found.gradient_norm > 0 and found.update_ratio > 0 for found in first.health)
+    np.testing.assert_allclose(first.digits.probabilities, first.network.predict_proba(first.digits.images), atol=1e-6)
+    job.resume()
+    assert job.wait(10)
+    end = job.snapshot()
+    assert (end.confusions[0][0], end.confusions[-1][0]) == (1, 60)
+    assert len(end.confusions) <= 50
+    for epoch, confusion in end.confusions:
+        assert np.trace(confusion) / confusion.sum() == pytest.approx(end.history[epoch - 1].validation_accuracy)
+    np.testing.assert_allclose(end.test.probabilities, end.network.predict_proba(TEST.images), atol=1e-6)
+    np.testing.assert_allclose(end.digits.probabilities, end.network.predict_proba(end.digits.images), atol=1e-6)
+
+
+def test_being_watched_changes_no_bit(make, tiny):
+    job = make(TEST, epochs=3, optimizer="nesterov", weight_decay=0.01, averaging=0.9)
+    job.follow(IMAGE)
+    job.start()
+    while not job.wait(0.001):
+        job.snapshot()
+    trainer = Trainer.from_config(job.snapshot().config, tiny)
+    list(trainer)
+    assert job.snapshot().network.values.tobytes() == trainer.result.values.tobytes()
+
+
+def test_a_paused_training_goes_on_elsewhere_bit_for_bit(make, tiny):
+    job = make(TEST, epochs=3, averaging=0.9)
+    job.follow(IMAGE)
+    for _ in range(60):
+        job.step()
+    assert job.settle(5)
+    job.change(learning_rate=0.005)
+    again = Job(load_training(BytesIO(job.paused_training()), tiny), TEST)
+    again.start(paused=True)
+    assert again.settle(5)
+    paused, restored = job.snapshot(), again.snapshot()
+    assert (restored.state, restored.step, restored.epoch) == ("paused", 60, 2)
+    assert (restored.changes, restored.history, restored.config) == (paused.changes, paused.history, paused.config)
+    np.testing.assert_array_equal(restored.curve, paused.curve)
+    np.testing.assert_array_equal(restored.network.values, paused.network.values)
+    for each in (job, again):
+        each.resume()
+        assert each.wait(10)
+    assert job.snapshot().network.values.tobytes() == again.snapshot().network.values.tobytes()
+    np.testing.assert_array_equal(job.snapshot().curve, again.snapshot().curve)
+
+
+def test_a_training_that_has_not_begun_can_be_written_down(make, tiny):
+    job = make()
+    assert load_training(BytesIO(job.paused_training()), tiny).step == 0
+
+
+def test_a_training_that_was_over_when_it_was_written_down_is_finished(make, tiny):
+    trainer = Trainer.from_config(Config(**(LONG | {"epochs": 1})), tiny)
+    list(trainer)
+    file = BytesIO()
+    save_training(file, trainer)
+    job = Job(load_training(file, tiny), TEST)
+    job.start(paused=True)
+    assert job.wait(5)
+    assert (job.snapshot().state, job.snapshot().progress) == ("finished", 1)
+    assert job.snapshot().test.images == 200
+
+
+def test_only_what_stands_still_is_written_down(make):
+    job = make()
+    job.start()
+    with pytest.raises(InklingError, match="running: pause it first"):
+        job.paused_training()
+    job.pause()
+    assert job.paused_training()[:2] == b"PK"  # waits for the step under way
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_nothing_moves_while_a_training_is_written_down(make, tiny, monkeypatch, begun):
+    job = make()
+    if begun:
+        job.start(paused=True)
+
+    def slow_save(file, trainer):
+        (job.resume if begun else job.start)()
+        job.change(learning_rate=0.5)
+        sleep(0.1)
+        assert trainer.step == 0
+        assert trainer.changes == []
+        save_training(file, trainer)
+
+    monkeypatch.setattr(jobs, "save_training", slow_save)
+    assert load_training(BytesIO(job.paused_training()), tiny).step == 0
+    until(lambda: job.snapshot().step > 0)
+    assert job.snapshot().changes[0][::2] == (0, {"learning_rate": 0.5})

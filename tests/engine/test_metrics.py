@@ -9,10 +9,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from engine.checks import InklingError
+from engine.data import Dataset
+from engine.data.dataset import NO_DIGIT
 from engine.losses import LOSSES
 from engine.metrics import (
     class_scores,
     classification_report,
+    compare,
     confusion_matrix,
     evaluate,
     expected_calibration_error,
@@ -80,6 +83,8 @@ def test_evaluation_is_the_mean_over_every_image_once(tiny, monkeypatch, batch):
     assert result.errors == 250 - right
     assert result.accuracy == right / 250
     assert result.loss == pytest.approx(np.mean(losses), rel=1e-5)
+    np.testing.assert_allclose(result.probabilities, probabilities, atol=1e-6)
+    assert result.probabilities.dtype == np.float32
     np.testing.assert_array_equal(result.confusion.sum(axis=1), np.bincount(labels, minlength=10))
     assert np.trace(result.confusion) == right
 
@@ -288,7 +293,72 @@ def test_what_does_not_fit_is_told(metric, labels, probabilities, message):
 
 def test_a_report_needs_images_and_known_labels():
     network = Network(dense_layers((), classes=3), (784,), rng=np.random.default_rng(0))
-    nothing, digits = make_digits(10).subset(slice(0)), make_digits(10)
+    nothing, digits = make_digits(50).subset(slice(0)), make_digits(50)
     assert outcome(InklingError, classification_report, network, nothing)[1] == "a report needs at least one image, got none"
     error = outcome(InklingError, classification_report, network, digits)[1]
     assert error == "labels must be whole numbers from 0 to 2, got 0 to 9 (uint8)"
+
+
+# --- comparing two networks ---
+
+
+def readings_with(only_a, only_b, both, neither):
+    """Labels and the readings of two networks of which each reads so many images right that the other does not."""
+    labels = np.arange(only_a + only_b + both + neither, dtype=np.uint8) % 10
+    a, b = labels.copy(), labels.copy()
+    a[only_a : only_a + only_b] += 1
+    b[:only_a] += 1
+    a[len(labels) - neither :] += 1
+    b[len(labels) - neither :] += 2
+    return labels, a, b
+
+
+@pytest.mark.parametrize(
+    ("only_a", "only_b"), [(0, 0), (0, 1), (5, 0), (4, 4), (3, 9), (9, 3), (30, 55), (38, 76), (5_000, 5_200), (100, 9_000)]
+)
+def test_the_paired_test_is_the_exact_binomial_one(only_a, only_b):
+    try:
+        stats = importlib.import_module("scipy.stats")
+    except ModuleNotFoundError:
+        need("peers", "scipy is not installed")
+    found = compare(*readings_with(only_a, only_b, both=40, neither=7))
+    assert (found.only_a_right, found.only_b_right) == (only_a, only_b)
+    expected = stats.binomtest(only_a, only_a + only_b).pvalue if only_a + only_b else 1
+    assert found.p == pytest.approx(expected, rel=1e-9, abs=1e-300)
+
+
+def test_the_paired_test_by_hand():
+    assert compare(*readings_with(0, 5, 3, 2)).p == 2 / 32  # five coins that all fall alike
+    assert compare(*readings_with(1, 4, 3, 2)).p == 2 * (1 + 5) / 32
+    assert compare(*readings_with(1, 1, 3, 2)).p == 1
+
+
+def test_under_equal_networks_small_p_values_are_as_rare_as_they_say():
+    rng = np.random.default_rng(3)
+    labels = np.zeros(400, int)
+    values = [compare(labels, *(rng.random((2, 400)) < 0.2)).p for _ in range(2_000)]
+    for level in (0.01, 0.05, 0.2):
+        assert np.mean(np.array(values) <= level) <= level + 3 * math.sqrt(level / 2_000)
+
+
+@pytest.mark.parametrize("shapes", [((3,), (3,), (4,)), ((3, 1), (3, 1), (3, 1)), ((), (), ())])
+def test_readings_of_other_images_are_refused(shapes):
+    with pytest.raises(InklingError, match=r"\(N,\)"):
+        compare(*map(np.zeros, shapes))
+
+
+def test_images_of_no_digit_count_in_the_loss_alone(tiny):
+    """Measured together with some, digits have the same accuracy and confusion as by themselves."""
+    network = Network(dense_layers((16,)), rng=np.random.default_rng(4))
+    noise = np.random.default_rng(5).integers(0, 256, (300, 28, 28), dtype=np.uint8)
+    order = np.random.default_rng(6).permutation(900)
+    none = Dataset(noise, np.full(300, NO_DIGIT, np.uint8))
+    both = Dataset(np.concatenate([tiny.images, noise]), np.concatenate([tiny.labels, none.labels]), rows=order)
+    alone, found = evaluate(network, tiny), evaluate(network, both)
+    assert (found.accuracy, found.errors, found.images) == (alone.accuracy, alone.errors, 600)
+    np.testing.assert_array_equal(found.confusion, alone.confusion)
+    even = -np.log(network.predict_proba(noise)).mean()
+    assert found.loss == pytest.approx((600 * alone.loss + 300 * even) / 900, rel=1e-5)
+    np.testing.assert_allclose(found.probabilities[np.argsort(order)][:600], alone.probabilities, atol=1e-6)
+    _, message = outcome(InklingError, evaluate, network, none)
+    assert "at least one image of a class" in message

@@ -102,7 +102,7 @@ def test_changes_on_the_way_are_kept(tmp_path):
     list(islice(paused, 3))
     save_training(tmp_path / "paused.npz", paused)
     resumed = load_training(tmp_path / "paused.npz", make_digits(300))
-    assert resumed.changes == [(4, {"learning_rate": 0.003, "batch_size": 16})]
+    assert resumed.changes == paused.changes == [(4, 4 * 32 / 270, {"learning_rate": 0.003, "batch_size": 16})]
     list(resumed)
     np.testing.assert_array_equal(resumed.network.values, whole.network.values)
 
@@ -150,12 +150,20 @@ def test_other_data_and_other_files_are_refused(tmp_path):
         ("best", {"a": 1}),
         ("history", [[1]]),
         ("history", "x"),
+        ("history", [["1", 9, 0.5, 0.9, None, None, 1.0, 1.0]]),
+        ("history", [[1, 9, None, 0.9, None, None, 1.0, 1.0]]),
+        ("history", [[1, 9, 0.5, 0.9, "0.5", None, 1.0, 1.0]]),
+        ("history", [[1, 9, float("inf"), 0.9, None, None, 1.0, 1.0]]),
         ("rngs", {}),
         ("optimizer_steps", "many"),
         ("optimizer_steps", -1),
         ("curve", [0, 0]),
         ("curve", [1, "x"]),
         ("changes", [[1]]),
+        ("changes", [["1", 0.5, {"momentum": 0.5}]]),
+        ("changes", [[0, "x", {"momentum": 0.5}]]),
+        ("changes", [[0, 0.5, {"momentum": 2}]]),
+        ("changes", [[0, 0.5, {"epochs": 2}]]),
     ],
 )
 def test_a_hostile_state_is_refused_in_one_line(tmp_path, key, value):

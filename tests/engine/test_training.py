@@ -1,5 +1,6 @@
 from dataclasses import replace
 from itertools import islice
+from time import perf_counter
 
 import numpy as np
 import pytest
@@ -10,12 +11,13 @@ from engine.checks import InklingError
 from engine.config import Config
 from engine.data import Dataset
 from engine.data.augmentation import Augmentation
+from engine.data.dataset import NO_DIGIT
 from engine.layers import Activation, BatchNorm, Conv2D, Dense, Dropout, Flatten
 from engine.losses import LOSSES
 from engine.metrics import evaluate
 from engine.network import Network, dense_layers
 from engine.optimizers import OPTIMIZERS
-from engine.training import Diverged, EpochEnd, Finished, StepEnd, Trainer
+from engine.training import Diverged, EpochEnd, Finished, StepEnd, Trainer, measure_speed
 
 SMALL = {"layers": dense_layers((16,)), "epochs": 2, "batch_size": 32, "validation_size": 100}
 
@@ -83,10 +85,10 @@ def test_a_tiny_batch_is_overfitted(optimizer):
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_every_loss_learns_what_it_has_not_seen(loss, tiny):
-    trainer, _ = trained(tiny, layers=dense_layers((32,), "tanh", "glorot_uniform"), loss=loss, epochs=25)
-    assert trainer.history[-1].validation_accuracy > 0.9
-    assert evaluate(trainer.network, make_digits(200, 77), trainer.loss).accuracy > 0.9
+def test_every_loss_learns_what_it_has_not_seen(loss, digits):
+    trainer, _ = trained(digits, layers=dense_layers((32,), "tanh", "glorot_uniform"), loss=loss, epochs=12)
+    assert trainer.history[-1].validation_accuracy > 0.75
+    assert evaluate(trainer.network, make_digits(500, 77), trainer.loss).accuracy > 0.75
 
 
 NOISY = {"layers": READER, "augmentation": Augmentation(shift=1, elastic=0.5, noise=0.05), "averaging": 0.9}
@@ -102,9 +104,9 @@ def test_same_seed_same_bits(tiny, changes):
     assert first.network.values.tobytes() != other.network.values.tobytes()
 
 
-def test_a_convolutional_network_learns_what_it_has_not_seen(tiny):
-    trainer, _ = trained(tiny, layers=READER, epochs=12, learning_rate=0.005)
-    assert evaluate(trainer.network, make_digits(200, 77), trainer.loss).accuracy > 0.9
+def test_a_convolutional_network_learns_what_it_has_not_seen(digits):
+    trainer, _ = trained(digits, layers=READER, epochs=8, learning_rate=0.01)
+    assert evaluate(trainer.network, make_digits(500, 77), trainer.loss).accuracy > 0.6
 
 
 def test_what_one_random_stream_draws_does_not_move_the_others(tiny, monkeypatch):
@@ -326,7 +328,23 @@ def test_without_shuffling_the_images_come_as_they_stand(monkeypatch):
 
 def test_labels_that_have_no_output_are_refused(tiny):
     with pytest.raises(InklingError, match="labels must be below 10"):
-        Trainer.from_config(Config(**SMALL), Dataset(tiny.images, tiny.labels + np.uint8(1)))
+        Trainer.from_config(Config(**SMALL), Dataset(tiny.images, tiny.labels + np.uint8(2)))
+
+
+def test_images_of_no_digit_make_a_network_unsure_of_them_and_count_in_no_accuracy(tiny):
+    noise = np.random.default_rng(3).integers(0, 256, (600, 28, 28), dtype=np.uint8)
+    images, labels = np.concatenate([tiny.images, noise]), np.concatenate([tiny.labels, np.full(600, NO_DIGIT, np.uint8)])
+    both, order = Dataset(images, labels), np.random.default_rng(4).permutation(1200)
+    trainer = Trainer.from_config(Config(**SMALL | {"epochs": 8, "validation_size": 200}), both.subset(order))
+    list(trainer)
+    last = trainer.history[-1]
+    assert last.accuracy > 0.8  # of the digits alone; of all it could only be a half
+    assert last.validation_accuracy > 0.6
+    held_back = trainer.validation_set.own_labels
+    assert trainer.validation.images == np.count_nonzero(held_back != NO_DIGIT) == trainer.validation.confusion.sum() < 200
+    fresh = np.random.default_rng(5).integers(0, 256, (100, 28, 28), dtype=np.uint8)
+    assert np.median(trainer.network.predict_proba(fresh).max(axis=1)) < 0.3
+    assert np.median(trainer.network.predict_proba(tiny.images[:100]).max(axis=1)) > 0.6
 
 
 def test_a_very_large_batch_goes_through_in_parts_with_the_same_result(tiny, monkeypatch):
@@ -608,8 +626,11 @@ def test_changes_are_recorded_as_plain_numbers_with_the_step_they_followed(tiny)
     trainer.change(learning_rate=np.float32(0.25), batch_size=np.int64(30))
     next(trainer)
     trainer.change(momentum=0.5)
-    assert trainer.changes == [(2, {"learning_rate": 0.25, "batch_size": 30}), (3, {"momentum": 0.5})]
-    assert [type(value) for value in trainer.changes[0][1].values()] == [float, int]
+    trainer.change(momentum=0.5, learning_rate=0.25)  # as they are already: nothing to note
+    expected = [(2, {"learning_rate": 0.25, "batch_size": 30}), (3, {"momentum": 0.5})]
+    assert [(change.step, change.values) for change in trainer.changes] == expected
+    np.testing.assert_allclose([change.epoch for change in trainer.changes], [120 / 600, 150 / 600])
+    assert [type(value) for value in trainer.changes[0].values.values()] == [float, int]
     assert (trainer.config.learning_rate, trainer.config.batch_size, trainer.config.momentum) == (0.25, 30, 0.5)
 
 
@@ -653,3 +674,69 @@ def test_the_config_given_to_a_trainer_is_not_changed_with_it(tiny):
     trainer.change(learning_rate=0.5)
     assert config == Config(**SMALL)
     assert trainer.config == replace(config, learning_rate=0.5)
+
+
+# --- how fast it would be ---
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"batch_size": None}, {"batch_size": 7}, {"layers": READER, "patience": 3}], ids=str
+)
+def test_the_speed_is_measured_in_little_time_and_is_near_the_real_one(changes):
+    dataset = make_digits(1_500)
+    config = Config(**({"layers": dense_layers((32,)), "batch_size": 64, "epochs": 2} | changes))
+    before = dataset.images.tobytes()
+    started = perf_counter()
+    speed = measure_speed(config, dataset, seconds=0.05)
+    assert perf_counter() - started < 2
+    trainer = Trainer.from_config(config, dataset)
+    list(trainer)
+    assert trainer.samples_per_second / 6 < speed < trainer.samples_per_second * 6  # other programs may be at work
+    assert dataset.images.tobytes() == before
+
+
+def test_a_rate_at_which_it_would_diverge_does_not_keep_the_speed_from_being_measured(tiny):
+    layers = dense_layers((16, 16, 16, 16), "identity")
+    assert measure_speed(Config(layers=layers, loss="sse", optimizer="sgd", learning_rate=10), tiny, seconds=0.01) > 0
+
+
+def test_complete_says_that_no_batch_is_left(tiny):
+    trainer = Trainer.from_config(Config(**SMALL), tiny)
+    told = [(trainer.complete, type(event)) for event in trainer]
+    assert all(kind in (EpochEnd, Finished) for complete, kind in told if complete)
+    assert [complete for complete, _ in told] == [False] * (len(told) - 2) + [True, True]
+
+
+# --- beginning with another network ---
+
+
+@pytest.mark.parametrize("layers", [dense_layers((16,)), READER], ids=["dense", "images"])
+def test_a_training_begins_with_the_network_it_is_given(layers, tiny):
+    config = Config(**(SMALL | {"layers": layers, "averaging": 0.9}))
+    first = Trainer.from_config(config, tiny)
+    list(first)
+    held = first.network.values.copy()
+    second = Trainer.from_config(replace(config, learning_rate=0.001), tiny, first.network)
+    assert second.network.values.tobytes() == second.average.values.tobytes() == held.tobytes()
+    assert next(second).loss < next(Trainer.from_config(config, tiny)).loss
+    assert first.network.values.tobytes() == held.tobytes()  # a network in use never changes
+
+
+def test_how_its_weights_were_drawn_does_not_matter(tiny):
+    start = Network(dense_layers((16,), initializer="glorot_uniform"), rng=np.random.default_rng(8))
+    assert Trainer.from_config(Config(**SMALL), tiny, start).network.values.tobytes() == start.values.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("layers", "words"),
+    [
+        (dense_layers((17,)), "units=16.* as layer 1, got .*units=17"),
+        (dense_layers((16,), "tanh"), "relu.* as layer 2, got .*tanh"),
+        (dense_layers((16, 16)), "3 layers .*, got 5"),
+        (READER, "3 layers for inputs"),
+        ((Dense(16, frozen=True), *dense_layers((16,))[1:]), "layer 1"),
+    ],
+)
+def test_a_network_of_other_layers_is_no_beginning(layers, words, tiny):
+    with pytest.raises(InklingError, match=words):
+        Trainer.from_config(Config(**SMALL), tiny, Network(layers))
