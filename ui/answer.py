@@ -7,27 +7,35 @@ import numpy as np
 from PIL import Image
 
 
-def answer(probabilities=None, seen=None):
-    """The whole panel. ``probabilities`` (10,) and ``seen`` (28, 28) in [0, 1], or neither for an empty canvas."""
-    return f'<div class="inkling-answer">{_headline(probabilities, seen)}{_bars(probabilities)}</div>'
+def answer(probabilities=None, seen=None, threshold=0.0):
+    """The whole panel. ``probabilities`` (10,) and ``seen`` (28, 28) in [0, 1], or neither for an empty canvas. Where no
+    probability reaches the ``threshold``, the panel names no digit, but the two that it could be."""
+    sure = probabilities is not None and probabilities.max() >= threshold
+    return f'<div class="inkling-answer">{_headline(probabilities, seen, sure)}{_bars(probabilities, sure)}</div>'
 
 
-def _headline(probabilities, seen):
+def _headline(probabilities, seen, sure):
+    digit = str(int(probabilities.argmax())) if sure else "?"
     if probabilities is None:
-        digit, words = "?", "Draw a digit from 0 to 9 in the black square."
+        words = "Draw a digit from 0 to 9 in the black square."
         picture = '<div class="inkling-seen inkling-blank"></div>'
     else:
-        digit = str(int(probabilities.argmax()))
-        words = f"<b>{percent(probabilities.max())}</b> confident"
+        words = f"<b>{percent(probabilities.max())}</b> confident" if sure else _doubt(probabilities)
         picture = f'<img class="inkling-seen" src="{data_url(seen)}" alt="The 28 by 28 pixels that the network saw">'
     return (
-        f'<div class="inkling-headline"><div class="inkling-digit" data-empty="{probabilities is None}">{digit}</div>'
+        f'<div class="inkling-headline"><div class="inkling-digit" data-sure="{sure}">{digit}</div>'
         f'<p role="status">{words}</p><figure>{picture}<figcaption>what the network saw</figcaption></figure></div>'
     )
 
 
-def _bars(probabilities):
-    winner = None if probabilities is None else int(probabilities.argmax())
+def _doubt(probabilities):
+    first, second = np.argsort(-probabilities, kind="stable")[:2]
+    could = " or ".join(f"{digit} ({percent(probabilities[digit])})" for digit in (first, second))
+    return f"<b>Not sure this is a digit:</b><br>{could}?"
+
+
+def _bars(probabilities, sure):
+    winner = int(probabilities.argmax()) if sure else None
     rows = []
     for digit in range(10):
         p = 0 if probabilities is None else float(probabilities[digit])

@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 import engine
+from engine.calibration import threshold
 from engine.pen import PEN
 from ui import canvas, session
 from ui.answer import answer
@@ -78,7 +79,7 @@ def reading(network, image):
         seen = engine.prepare(image)
     except engine.BlankDrawing:
         return answer()
-    return answer(network.predict_proba(seen[None])[0], seen)
+    return answer(network.predict_proba(seen[None])[0], seen, threshold(network))
 
 
 page()
