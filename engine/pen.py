@@ -5,7 +5,7 @@ from PIL import Image, ImageDraw
 
 CANVAS, PEN = 280, 18  # pixels: the side of the canvas and the width of the line
 OVERSAMPLING = 4  # draw this much larger, then scale down: Pillow's lines have no anti-aliasing of their own
-BLOCK = 64  # drawings at a time: what they take then stays in the processor's cache
+BLOCK = 32  # drawings at a time: what they take then stays in the processor's cache
 FINE = 64  # distances are whole 1/64 pixel: 16 bits are enough, and twice as many go through the processor as of 32
 FAR = 16_000  # in these: further from the line than this makes no difference
 

@@ -1,223 +1,145 @@
-"""The hyperparameters on the Train page: each a widget with a sensible default and a word on what it does."""
+"""The settings on the Train page: the data, a preset, the few knobs that matter, and the rest folded away."""
 
-from dataclasses import replace
-from math import prod
+from dataclasses import dataclass, fields
 
 import streamlit as st
 
-from engine.activations import ACTIVATIONS
+from engine import InklingError, Network
 from engine.config import Config
-from engine.data.augmentation import AUGMENTATIONS
-from engine.initializers import INITIALIZERS
-from engine.losses import LOSSES
-from engine.network import dense_layers, image_shape, parameter_count, plan
-from engine.optimizers import OPTIMIZERS
+from engine.data import SOURCES, default_source
+from engine.data.augmentation import AUGMENTATIONS, LIMITS, Augmentation
 from engine.recipes import RECIPES
-from engine.schedules import SCHEDULES
+from ui import data, knobs, layers, runs, session, words
 from ui.session import KEPT, kept
 
-OWN = "Your own settings"
-DEFAULT = Config()
-LEARNING_RATES = [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0]
-USUAL_RATE = {"sgd": 0.2, "momentum": 0.05, "nesterov": 0.05, "rmsprop": 0.001, "adam": 0.002, "adamw": 0.002}
-DECAYS = [0.0, 0.00001, 0.0001, 0.001, 0.01, 0.1]
-BATCHES = [1, 8, 16, 32, 64, 128, 256, 512, 1024, None]
-IMAGES = [1_000, 2_000, 5_000, 10_000, 20_000, 30_000, 60_000]
-LOSS_NAMES = {
-    "cross_entropy": "cross-entropy",
-    "mse": "mean squared error",
-    "sse": "sum of squared errors",
-    "softmax_mse": "mean squared error, after softmax",
-}
+OTHER = ""  # in the place of a preset: settings that come from a link, a file or a run
+NEW_WEIGHTS = "new, drawn by the seed"
+PLAIN = [field.name for field in fields(Config) if field.name not in ("layers", "augmentation", "input_shape")]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What Start would start. ``config`` is None where the settings cannot work; the page has then said why."""
+
+    config: Config | None
+    source: str
+    seeds: int
+    start: Network | None
+
+
+def fill(config, origin, source=None):
+    """Set all widgets to ``config``; ``origin`` says where it comes from. Raises ``InklingError`` for what has no widget."""
+    if config.input_shape is not None:
+        raise InklingError(f"the page trains on images of 28 x 28 pixels, and these settings are for {config.input_shape}")
+    if config.seed >= 2**53:
+        raise InklingError(f"the page's seeds must be below 2^53, got {config.seed}")
+    state = st.session_state
+    state["base"] = origin, config
+    for name in PLAIN:
+        state[KEPT + name] = knobs.put(getattr(config, name))
+    augmentation = next((name for name, known in AUGMENTATIONS.items() if known == config.augmentation), knobs.OWN)
+    state[KEPT + "augmentation"] = augmentation
+    for name in LIMITS:
+        state[KEPT + f"augmentation {name}"] = float(getattr(config.augmentation or Augmentation(), name))
+    state[KEPT + "seeds"], state[KEPT + "start"] = 1, NEW_WEIGHTS
+    state[KEPT + "preset"] = origin if origin in RECIPES else OTHER
+    layers.fill(config.layers)
+    if source is not None:
+        state[KEPT + "source"] = source
 
 
 def settings():
-    """Show the widgets and return the ``Config`` they stand for."""
+    """Show the widgets and return the ``Choice`` they stand for."""
+    if "base" not in st.session_state:
+        fill(Config(), "quick")
+    source = _source()
+    _preset()
+    knobs.few()
+    label = f"Network: {layers.summary()}"
+    with st.expander(label, icon=":material/account_tree:", key=kept("network open", False), on_change="rerun") as network:
+        built = layers.builder() if network.open else layers.built()
+    with st.expander("More settings", icon=":material/tune:", key=kept("more open", False), on_change="rerun") as more:
+        if more.open:
+            knobs.more()
+            _beginning(built)
+    start = dict(_beginnings(built)).get(st.session_state[KEPT + "start"])
+    config = None
+    if built is not None:
+        values = {name: knobs.taken(st.session_state[KEPT + name]) for name in PLAIN}
+        try:
+            config = Config(layers=built, augmentation=knobs.augmentation(), **values)
+        except InklingError as error:
+            st.error(f"{error}.", icon=":material/error:")
+    if config is not None:
+        _changed(config)
+    return Choice(config, source, st.session_state[KEPT + "seeds"], start)
+
+
+def _source():
+    source = st.selectbox(
+        "Data",
+        SOURCES,
+        key=kept("source", default_source()),
+        help="\n".join(f"- **{name}**: {line}" for name, line in SOURCES.items()),
+    )
+    if not data.here("mnist"):
+        if source == "synthetic":
+            st.caption("MNIST is not on this machine, so the digits that Inkling draws itself are chosen.")
+        else:
+            st.caption("MNIST is not on this machine yet: Start downloads it first (11 MB).")
+    return source
+
+
+def _preset():
+    origin = st.session_state["base"][0]
     name = st.selectbox(
-        "Start from",
-        [OWN, *RECIPES],
-        format_func=lambda name: name if name == OWN else f"Recipe: {name}",
-        key=kept("start", OWN),
-        help="Choose every setting yourself, or take one of Inkling's own recipes or of five published networks.",
+        "Preset",
+        [*RECIPES, *([] if origin in RECIPES else [OTHER])],
+        format_func=lambda name: f"as {origin}" if name == OTHER else name,
+        key=KEPT + "preset",
+        on_change=_use_preset,
+        help="All settings at once: Inkling's own, and published networks as their authors had them.",
     )
-    return own_settings() if name == OWN else recipe_settings(RECIPES[name])
+    if name != OTHER:
+        recipe = RECIPES[name]
+        claim = f" Its author reports {recipe.claimed:.1%}, resting on {recipe.basis}." if recipe.claimed else ""
+        st.caption(f"{recipe.title}.{claim}" + (f" Settled here: {recipe.choices}." if recipe.choices else ""))
 
 
-def recipe_settings(recipe):
-    """Tell what the recipe is; how long it goes on is all that is left to choose."""
-    config = recipe.config
-    st.markdown(f"**{recipe.title}**")
-    epochs = st.number_input(
-        "Epochs",
-        1,
-        2_020,
-        key=kept(f"epochs of {recipe.name}", config.epochs),
-        help="As its author had it; fewer give a first impression.",
-    )
-    rows = plan(config.layers, image_shape(config.layers))
-    with st.expander("Its layers"):
-        st.table(
-            {
-                "layer": [
-                    type(layer).__name__ + (f" ({layer.function})" if layer.kind == "activation" else "")
-                    for layer in config.layers
-                ],
-                "output": [" x ".join(map(str, row.output)) for row in rows],
-                "parameters": [f"{sum(map(prod, row.parameters.values())):,}" for row in rows],
-            }
-        )
-    batch = "all images at once" if config.batch_size is None else f"batches of {config.batch_size}"
-    st.caption(
-        f"{LOSS_NAMES[config.loss].capitalize()}; {config.optimizer} at rate {config.learning_rate:g}, {batch}; "
-        f"{config.images:,} images; {parameter_count(config.layers):,} parameters."
-    )
-    if recipe.claimed is not None:
-        st.caption(f"Its author reports {recipe.claimed:.1%}, resting on {recipe.basis}.")
-    if recipe.choices:
-        st.caption(f"Settled here: {recipe.choices}.")
-    return replace(config, epochs=epochs)
+def _use_preset():
+    name = st.session_state[KEPT + "preset"]
+    if name != OTHER:
+        fill(RECIPES[name].config, name)
 
 
-def own_settings():
-    """All that can be chosen for a network of dense layers."""
-    hidden = _hidden_layers()
-    activation = st.selectbox(
-        "Activation",
-        ACTIVATIONS,
-        key=kept("activation", "relu"),
-        help="What each hidden unit does to its sum. ReLU trains fast; sigmoid and tanh flatten out for large sums.",
-    )
+def _changed(config):
+    """What was changed since the preset, and the way back."""
+    origin, base = st.session_state["base"]
+    changes = words.differences(base, config)
+    if changes:
+        st.caption(f"Changed from {origin}: **{changes}**")
+        st.button("Undo the changes", icon=":material/undo:", type="tertiary", on_click=fill, args=(base, origin))
+
+
+def _beginning(built):
+    """The seed, how many seeds, and whose weights to begin from."""
     left, right = st.columns(2)
-    optimizer = left.selectbox(
-        "Optimizer",
-        OPTIMIZERS,
-        key=kept("optimizer", DEFAULT.optimizer),
-        on_change=_use_usual_rate,
-        help="How the weights follow the gradient. Choosing one sets the learning rate to a usual one for it.",
-    )
-    learning_rate = right.select_slider(
-        "Learning rate",
-        LEARNING_RATES,
-        format_func="{:g}".format,
-        key=kept("learning_rate", DEFAULT.learning_rate),
-        help="The size of a step. Larger learns faster, until it does not: too large, and the loss explodes.",
-    )
-    batch_size = left.selectbox(
-        "Batch size",
-        BATCHES,
-        format_func=lambda size: "all images" if size is None else f"{size:,}",
-        key=kept("batch_size", DEFAULT.batch_size),
-        help="Images that are looked at before each step: 1 is per-sample training, all images is full-batch.",
-    )
-    epochs = right.number_input(
-        "Epochs", 1, 2_000, key=kept("epochs", DEFAULT.epochs), help="How many times every training image is looked at."
-    )
-    with st.expander("More settings"):
-        more = _more_settings(optimizer)
-    config = Config(
-        layers=dense_layers(hidden, activation, more.pop("initializer")),
-        optimizer=optimizer,
-        learning_rate=learning_rate,
-        batch_size=batch_size,
-        epochs=epochs,
-        **more,
-    )
-    st.caption(f"{' → '.join(map(str, (784, *hidden, 10)))} units · {parameter_count(config.layers):,} parameters")
-    return config
+    with left:
+        knobs.number("seed", "Seed", 0, 2**53 - 1, "Of everything random: the same seed gives the same network.")
+    with right:
+        knobs.number("seeds", "Seeds to run", 1, 10, "Several run one after another, and show as a band: how much is luck?")
+    names = [NEW_WEIGHTS, *(name for name, _ in _beginnings(built))]
+    key = KEPT + "start"
+    if st.session_state[key] not in names:
+        st.session_state[key] = NEW_WEIGHTS
+    st.selectbox("First weights", names, key=key, help="Go on from a network of the same layers, trained here or uploaded.")
 
 
-def _hidden_layers():
-    count = st.slider(
-        "Hidden layers",
-        0,
-        4,
-        1,
-        key=kept("depth", 1),
-        help="Layers between the 784 pixels and the 10 outputs; 0 is a linear model.",
-    )
-    columns = st.columns(max(count, 1))
-    return tuple(
-        column.number_input(
-            f"Units in layer {position}" if count < 3 else f"Layer {position}",
-            1,
-            2_048,
-            step=16,
-            key=kept(f"units {position}", 128 if position == 1 else 64),
-            help="How many features this layer can look for at once.",
-        )
-        for position, column in enumerate(columns[:count], start=1)
-    )
-
-
-def _more_settings(optimizer):
-    loss = st.selectbox(
-        "Loss",
-        LOSSES,
-        format_func=LOSS_NAMES.get,
-        key=kept("loss", DEFAULT.loss),
-        help="What training makes small. Cross-entropy punishes confident mistakes hardest, and learns fastest.",
-    )
-    initializer = st.selectbox(
-        "Initialiser",
-        INITIALIZERS,
-        key=kept("initializer", "he_normal"),
-        help="Weights before training: he_* suits ReLU, glorot_* and lecun_* sigmoid and tanh; zeros cannot learn.",
-    )
-    momentum = st.slider(
-        "Momentum",
-        0.0,
-        0.99,
-        step=0.01,
-        key=kept("momentum", DEFAULT.momentum),
-        disabled=optimizer not in ("momentum", "nesterov"),
-        help="How much of the last step goes on into the next one (momentum and nesterov).",
-    )
-    weight_decay = st.select_slider(
-        "Weight decay",
-        DECAYS,
-        format_func="{:g}".format,
-        key=kept("weight_decay", DEFAULT.weight_decay),
-        help="Pulls the weights towards zero (L2), against learning by heart.",
-    )
-    schedule = st.selectbox(
-        "Schedule",
-        SCHEDULES,
-        key=kept("schedule", DEFAULT.schedule),
-        help="How the learning rate changes through the training: large steps first, small ones at the end.",
-    )
-    augmentation = st.selectbox(
-        "Augmentation",
-        AUGMENTATIONS,
-        key=kept("augmentation", "none"),
-        help="Shift, turn and bend each image anew whenever it is shown, so that none can be learned by heart.",
-    )
-    images = st.select_slider(
-        "Training images",
-        IMAGES,
-        format_func="{:,}".format,
-        key=kept("images", DEFAULT.images),
-        help="How many of MNIST's 60,000, from the first; a tenth of them, at most 5,000, is held back for validation.",
-    )
-    early = st.toggle(
-        "Stop early",
-        key=kept("early", False),
-        help="Stop when the validation loss has not improved for 5 epochs, and go back to the best.",
-    )
-    seed = st.number_input(
-        "Seed", 0, 2**31, key=kept("seed", DEFAULT.seed), help="Of everything random: the same seed gives the same network."
-    )
-    return {
-        "loss": loss,
-        "initializer": initializer,
-        "momentum": momentum,
-        "weight_decay": weight_decay,
-        "schedule": schedule,
-        "augmentation": AUGMENTATIONS[augmentation],
-        "images": images,
-        "patience": 5 if early else None,
-        "seed": seed,
-    }
-
-
-def _use_usual_rate():
-    st.session_state[KEPT + "learning_rate"] = USUAL_RATE[st.session_state[KEPT + "optimizer"]]
+def _beginnings(built):
+    """The networks of these layers by name: those that were uploaded, and those of runs that are over."""
+    known = [(f"Uploaded: {name}", network) for name, network in session.uploaded().items()]
+    for run in runs.everything():
+        snapshot = run.job.snapshot()
+        if snapshot.state in ("finished", "stopped"):
+            known.append((run.name, snapshot.network))
+    return [(name, network) for name, network in known if built and list(built) == network.layers]

@@ -5,10 +5,8 @@ any unit. A writer is in one of three parts: whom networks train on, whom choice
 """
 
 import json
-import os
 import zlib
 from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -140,13 +138,10 @@ def _drawn(digits, conditions, seed, name):
     """These digits as images, each drawn once."""
     images = np.empty((len(digits), 28, 28), np.uint8)
 
-    def draw(start):
+    for start in range(0, len(digits), CHUNK):
         block = slice(start, start + CHUNK)
         sheets = _sheets([digit.strokes for digit in digits[block]], conditions, np.random.default_rng([seed, start]))
         images[block] = [np.round(255 * prepare(sheet)) for sheet in sheets]
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(draw, range(0, len(digits), CHUNK)))
     return Dataset(images, np.array([digit.label for digit in digits], np.uint8), name)
 
 

@@ -4,8 +4,6 @@ All of it is arithmetic over whole arrays: a line is one matrix away from the po
 bent and drawn at once. Each then goes through the same ``prepare`` as a drawing.
 """
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
 
@@ -21,7 +19,7 @@ from engine.preprocessing import prepare
 
 VERSION = 1  # of what is drawn: a change in skeletons or hands makes what is in the cache stale
 TRAIN_SIZE, TEST_SIZE = 60_000, 10_000
-CHUNK = 250  # digits at a time; each chunk has random numbers of its own, so that it matters not who draws it
+CHUNK = 250  # digits at a time; each chunk has random numbers of its own, so that fewer digits are the first of more
 DOTS = 128  # a digit: at most 1.2 pixels apart
 SHEET = 48  # pixels: the side of the square that a digit is drawn on; more than twice what is kept of it
 MARGIN = 2  # pixels around the ink
@@ -55,15 +53,11 @@ def draw_digits(count, seed=0, progressbar=False):
     bar.total = count
     bar.reset()
 
-    def draw(start):
+    for start in range(0, count, CHUNK):
         rows = slice(start, min(start + CHUNK, count))
         for whole, chunk in zip((images, labels), draw_chunk(seed, start // CHUNK), strict=True):
             whole[rows] = chunk[: rows.stop - start]
-        return rows.stop - start
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for drawn in pool.map(draw, range(0, count, CHUNK)):
-            bar.update(drawn)
+        bar.update(rows.stop - start)
     bar.close()
     return Dataset(images, labels, "synthetic")
 

@@ -2,9 +2,9 @@
 
     python tests/benchmarks/synthetic.py [--epochs 15] [--strokes FILE]
 
-Trains the recipe ``mlp``, with strong augmentation, on the 60,000 drawn digits; then measures it on MNIST's 10,000 test
-images and, where the file is, on pen-drawn digits (18 of 280 pixels wide, upright), with the mean over their writers. Nothing
-of these is used in training or to stop it.
+Trains the recipe ``mlp``, with strong augmentation, on the 60,000 drawn digits; then measures it on MNIST's test images and,
+where the file is, on pen-drawn digits (18 of 280 pixels wide, upright), with the mean over their writers. Nothing of these
+is used in training or to stop it.
 """
 
 import argparse

@@ -20,7 +20,7 @@ def test_a_closed_tab_stops_its_training_within_half_a_minute(visit, app):
     field = visitor.page.get_by_label("Epochs", exact=True)
     field.fill("2000")
     field.press("Enter")
-    visitor.button("Start").click()
+    visitor.page.locator(".st-key-controls button").filter(has_text="Start").click()
     visitor.page.get_by_text("images/s").wait_for()
     port = app.rsplit(":", 1)[1]
     pid = subprocess.check_output(["pgrep", "-f", f"server.port {port}"], text=True).split()[0]

@@ -5,34 +5,119 @@ import re
 import pytest
 
 pytestmark = pytest.mark.browser
-expect = pytest.importorskip("playwright.sync_api").expect
+playwright = pytest.importorskip("playwright.sync_api")
+expect = playwright.expect
+
+PATIENCE = 90_000  # milliseconds: trainings share the machine with browser and server
 
 SEVEN = [(60, 60), (200, 60), (120, 230)]
+ROW, HEADER = 36, 35  # pixels of the runs' table
+
+
+@pytest.fixture
+def arrive(visit):
+    """``visit`` with more patience."""
+
+    def arrive(*place, **look):
+        visitor = visit(*place, **look)
+        visitor.page.set_default_timeout(PATIENCE)
+        return visitor
+
+    expect.set_options(timeout=PATIENCE)
+    yield arrive
+    expect.set_options(timeout=5_000)
+
+
+def idle(visitor):
+    visitor.page.wait_for_function(
+        "() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState !== 'running'"
+    )
 
 
 def set_number(visitor, label, value):
-    field = visitor.page.get_by_label(label, exact=True)
+    field = visitor.page.get_by_label(label, exact=True).first
     field.fill(str(value))
     field.press("Enter")
+    idle(visitor)
 
 
-def use_few_images(visitor):
-    """The smallest training set, and one epoch of it."""
-    visitor.page.get_by_text("More settings").click()
-    thumb = visitor.page.get_by_role("slider", name="Training images")
-    thumb.press("Home")
-    expect(visitor.page.get_by_test_id("stMain")).to_contain_text("1,000")
-    set_number(visitor, "Epochs", 1)
+def choose(visitor, label, option, place=0):
+    """Pick an option of a select box; ``place`` tells those of the same label apart, from the top left."""
+    box = visitor.page.get_by_role("combobox", name=label, exact=True).nth(place)
+    wanted = visitor.page.get_by_role("option", name=option, exact=True)
+    for _ in range(5):  # a page that is drawn anew at this moment closes the list
+        box.click()
+        try:
+            wanted.click(timeout=8_000)
+            break
+        except playwright.TimeoutError:
+            visitor.page.keyboard.press("Escape")
+    expect(box).to_have_value(option)
+    idle(visitor)
 
 
-def test_one_epoch_on_a_small_set_moves_the_curve_and_brings_a_result_to_draw_with(visit):
-    visitor = visit("/train")
+def unfold(visitor, name):
+    visitor.page.locator("summary").filter(has_text=name).click()
+    idle(visitor)
+
+
+def control(visitor, name):
+    """A button of run control; its shortcut stands in it too."""
+    return visitor.page.locator(".st-key-controls button").filter(has_text=name)
+
+
+def panel(visitor, name):
+    visitor.page.get_by_role("tab", name=name, exact=True).click()
+
+
+def use_few_images(visitor, epochs=1):
+    """The smallest training set, and few epochs of it."""
+    set_number(visitor, "Epochs", epochs)
+    unfold(visitor, "More settings")
+    choose(visitor, "Training images", "1,000")
+    unfold(visitor, "More settings")
+
+
+def train(visitor, run=1):
+    """Start, and wait for the end of what is then this run."""
+    control(visitor, "Start").click()
+    return says(visitor, re.compile(rf"Run {run} .*(finished|diverged)"))
+
+
+def says(visitor, text):
+    """Wait until the line over the progress bar has this text."""
+    line = visitor.page.get_by_test_id("stProgress").filter(has_text=text).first  # while it is drawn anew there are two
+    expect(line).to_be_visible()
+    return line.inner_text()
+
+
+def step_of(visitor):
+    """The step at which a paused run stands."""
+    return int(re.search(r"step ([\d,]+)", says(visitor, "paused at step"))[1].replace(",", ""))
+
+
+def tick(visitor, row):
+    """Tick a row of the runs' table, which is drawn on a canvas."""
+    table = visitor.page.get_by_test_id("stDataFrame")
+    table.scroll_into_view_if_needed()
+    box = table.bounding_box()
+    visitor.page.mouse.click(box["x"] + 15, box["y"] + HEADER + ROW * (row + 0.5))
+    idle(visitor)
+
+
+def no_harm(visitor):
+    assert visitor.errors == []
+    assert visitor.outside == []
+
+
+def test_one_epoch_on_a_small_set_moves_the_curve_and_brings_a_result_to_draw_with(arrive):
+    visitor = arrive("/train")
     expect(visitor.page.get_by_text("Press Start")).to_be_visible()
+    expect(visitor.page.get_by_text("an epoch on this machine")).to_be_visible()
     visitor.picture("train-empty")
     use_few_images(visitor)
-    visitor.button("Start").click()
-    charts = visitor.page.get_by_test_id("stVegaLiteChart")
-    expect(charts).to_have_count(2)
+    train(visitor)
+    expect(visitor.page.get_by_test_id("stVegaLiteChart")).to_have_count(2)
     expect(visitor.page.get_by_text("test images right")).to_be_visible()
     expect(visitor.page.locator(".inkling-figures dd").last).to_have_text(re.compile(r"\d\d\.\d\d%"))
     visitor.picture("train-done")
@@ -40,16 +125,14 @@ def test_one_epoch_on_a_small_set_moves_the_curve_and_brings_a_result_to_draw_wi
     visitor.stroke(*SEVEN)
     expect(visitor.digit()).to_have_text(re.compile(r"\d"))
     expect(visitor.page.get_by_role("combobox", name="Network")).to_have_value(re.compile("Run 1"))
-    assert visitor.errors == []
-    assert visitor.outside == []
+    no_harm(visitor)
 
 
-def test_a_long_run_moves_pauses_resumes_and_stops_while_the_other_page_stays_usable(visit):
-    visitor = visit("/train")
+def test_a_long_run_pauses_steps_by_exactly_one_changes_resumes_and_stops_while_the_other_page_stays_usable(arrive):
+    visitor = arrive("/train")
     set_number(visitor, "Epochs", 500)
-    visitor.button("Start").click()
-    progress = visitor.page.get_by_test_id("stProgress")
-    expect(progress).to_contain_text("images/s")
+    control(visitor, "Start").click()
+    says(visitor, "images/s")
     loss = visitor.page.locator(".inkling-figures dd").first
     expect(loss).to_have_text(re.compile(r"\d\.\d+"))
     first = loss.inner_text()
@@ -65,26 +148,153 @@ def test_a_long_run_moves_pauses_resumes_and_stops_while_the_other_page_stays_us
     expect(visitor.digit()).to_have_text("7")
     visitor.go_to("Train")
 
-    visitor.button("Pause").click()
-    expect(progress).to_contain_text("paused at step")
-    paused = progress.inner_text()
+    control(visitor, "Pause").click()
+    step = step_of(visitor)
     visitor.page.wait_for_timeout(1500)
-    assert progress.inner_text() == paused
-    visitor.button("Resume").click()
-    expect(progress).to_contain_text("left")
-    visitor.button("Stop").click()
-    expect(progress).to_contain_text("stopped after")
+    assert step_of(visitor) == step, "it goes on in a pause"
+    control(visitor, "1 batch").click()
+    says(visitor, f"paused at step {step + 1:,},")
+    visitor.page.keyboard.press("b")
+    says(visitor, f"paused at step {step + 2:,},")
+
+    choose(visitor, "Learning rate", "0.05")
+    expect(visitor.page.get_by_text("learning rate to 0.05")).to_be_visible()
+    visitor.picture("train-changed")
+
+    panel(visitor, "Readings")
+    expect(visitor.page.get_by_text("Now it reads a")).to_be_visible()
+    expect(visitor.page.locator(".inkling-digits figure")).to_have_count(12)
+    visitor.picture("train-readings")
+    panel(visitor, "Layers")
+    expect(visitor.page.locator(".inkling-weights img")).to_be_visible()
+    visitor.picture("train-layers")
+
+    visitor.page.keyboard.press("s")
+    says(visitor, "left")
+    control(visitor, "Stop").click()
+    says(visitor, "stopped after")
     expect(visitor.page.get_by_text("test images right")).to_be_visible()
-    visitor.picture("train-stopped")
+    no_harm(visitor)
 
 
-def test_the_train_page_on_a_phone(visit):
-    visitor = visit("/train", width=390, height=844, dark=True)
+def test_two_runs_are_compared(arrive):
+    visitor = arrive("/train", height=1400)
+    use_few_images(visitor, epochs=2)
+    train(visitor)
+    visitor.page.get_by_role("slider", name="Learning rate").press("Home")
+    idle(visitor)
+    expect(visitor.page.get_by_text("Changed from quick")).to_contain_text("learning rate 0.002 → 0.0001")
+    train(visitor, run=2)
+    tick(visitor, 0)
+    tick(visitor, 1)
+    expect(
+        visitor.page.get_by_text(re.compile(r"Run 1 is better than Run 2: [\d,]+ fewer errors of 10,000"))
+    ).to_be_visible()
+    expect(visitor.page.locator(".inkling-table .differs")).to_have_text("0.0001")
+    visitor.page.get_by_text("by time").click()
+    idle(visitor)
+    visitor.picture("train-compared")
+    no_harm(visitor)
+
+
+def test_a_link_restores_a_configuration(arrive):
+    visitor = arrive("/train")
     use_few_images(visitor)
-    visitor.button("Start").click()
-    result = visitor.page.get_by_text("test images right")
-    expect(result).to_be_visible()
-    result.scroll_into_view_if_needed()
-    visitor.picture("train-done-phone-dark")
-    width = visitor.page.evaluate("document.documentElement.scrollWidth")
-    assert width <= 390, "the page scrolls sideways"
+    unfold(visitor, "Network")
+    set_number(visitor, "Units", 77)
+    choose(visitor, "Function", "tanh")
+    train(visitor)
+    panel(visitor, "Keep")
+    link = visitor.page.get_by_test_id("stCode").inner_text()
+    visitor.picture("train-keep")
+    fresh = arrive(link.removeprefix(visitor.url))
+    expect(fresh.page.get_by_label("Epochs", exact=True)).to_have_value("1")
+    expect(fresh.page.locator("summary").filter(has_text="Network")).to_contain_text("77 tanh → 10")
+    no_harm(fresh)
+
+
+def test_a_paused_training_is_downloaded_and_goes_on_in_another_session(arrive, tmp_path):
+    visitor = arrive("/train")
+    use_few_images(visitor, epochs=20)
+    control(visitor, "1 epoch").click()
+    step = step_of(visitor)
+    panel(visitor, "Keep")
+    with visitor.page.expect_download() as download:
+        visitor.button("Paused training").click()
+    path = tmp_path / download.value.suggested_filename
+    download.value.save_as(path)
+
+    other = arrive("/train")
+    unfold(other, "Go on from a file")
+    other.page.locator("input[type=file]").set_input_files(path)
+    assert step_of(other) == step
+    control(other, "1 batch").click()
+    says(other, f"paused at step {step + 1:,},")
+    control(other, "Resume").click()
+    says(other, "finished")
+    no_harm(other)
+
+
+def test_a_diverging_run_is_explained_and_can_be_started_again(arrive):
+    visitor = arrive("/train")
+    use_few_images(visitor)
+    unfold(visitor, "Network")
+    choose(visitor, "Function", "identity")
+    unfold(visitor, "More settings")
+    choose(visitor, "Optimizer", "sgd")
+    choose(visitor, "Loss", "mean squared error")
+    visitor.page.get_by_role("slider", name="Learning rate").press("End")
+    idle(visitor)
+    assert "diverged" in train(visitor)
+    expect(visitor.page.get_by_text("the steps were too large")).to_contain_text("smaller than 10")
+    visitor.picture("train-diverged")
+    visitor.page.get_by_role("slider", name="Learning rate").press("Home")
+    idle(visitor)
+    assert "finished" in train(visitor, run=2)
+    no_harm(visitor)
+
+
+def test_a_cell_of_the_confusion_matrix_opens_its_images(arrive):
+    visitor = arrive("/train", height=1600)
+    use_few_images(visitor)
+    train(visitor)
+    panel(visitor, "Mistakes")
+    matrix = visitor.page.get_by_test_id("stVegaLiteChart").first
+    expect(visitor.page.get_by_role("combobox", name="Images")).to_be_visible()
+    before = visitor.page.get_by_role("combobox", name="Images").input_value()
+    visitor.page.wait_for_timeout(500)
+    box = matrix.bounding_box()
+    visitor.page.mouse.click(box["x"] + 0.16 * box["width"], box["y"] + 0.2 * box["height"])  # zeros read as zeros
+    expect(visitor.page.get_by_role("combobox", name="Images")).to_have_value(re.compile("0 read as 0"))
+    assert before != visitor.page.get_by_role("combobox", name="Images").input_value()
+    expect(visitor.page.get_by_text("images of a 0 that it reads as 0")).to_be_visible()
+    visitor.picture("train-mistakes")
+    no_harm(visitor)
+
+
+def test_the_builder_says_which_two_layers_do_not_fit(arrive):
+    visitor = arrive("/train")
+    unfold(visitor, "Network")
+    choose(visitor, "A new layer", "Convolution")
+    visitor.page.get_by_role("button", name="Add").click()
+    expect(visitor.page.get_by_text("These do not fit")).to_contain_text("layer 3, Conv2D")
+    expect(control(visitor, "Start")).to_be_disabled()
+    visitor.picture("train-misfit")
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
+def test_what_it_looks_like(arrive, width, height, dark):
+    visitor = arrive("/train", width=width, height=height, dark=dark)
+    name = f"train-{width}-{'dark' if dark else 'light'}"
+    use_few_images(visitor, epochs=3)
+    train(visitor)
+    expect(visitor.page.get_by_text("test images right")).to_be_visible()
+    visitor.page.get_by_test_id("stVegaLiteChart").first.scroll_into_view_if_needed()
+    visitor.picture(name)
+    panel(visitor, "Mistakes")
+    expect(visitor.page.get_by_text("The mistakes that it was surest of")).to_be_visible()
+    visitor.picture(f"{name}-mistakes")
+    sideways = visitor.page.evaluate("document.documentElement.scrollWidth")
+    assert sideways <= width, "the page scrolls sideways"
+    no_harm(visitor)

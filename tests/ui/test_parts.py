@@ -1,15 +1,19 @@
 """The parts of pages that need no running app."""
 
 import io
+from dataclasses import replace
+from time import monotonic, sleep
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from helpers import make_digits
 from PIL import Image
 
-from engine import Config, Trainer
+from engine import Config, Trainer, dense_layers
 from engine.jobs import Job
-from ui import charts
+from engine.recipes import RECIPES
+from ui import charts, pictures, speed, words
 from ui.answer import answer, percent
 from ui.canvas import Drawing, points
 
@@ -39,21 +43,110 @@ def test_the_winner_is_marked_once_and_the_rest_adds_up():
     assert "30.0 %" in body
 
 
+def test_a_reading_under_the_threshold_names_no_digit_but_the_two_it_could_be():
+    probabilities = np.array([0.05, 0.3, 0, 0.4, 0, 0.05, 0.1, 0.1, 0, 0], np.float32)
+    seen = np.zeros((28, 28), np.float32)
+    body = answer(probabilities, seen, threshold=0.41)
+    assert "Not sure this is a digit" in body
+    assert "3 (40.0 %) or 1 (30.0 %)?" in body
+    assert 'class="winner"' not in body
+    assert "confident" not in body
+    assert ">?</div>" in body
+    for least in (0.0, 0.4):
+        sure = answer(probabilities, seen, threshold=least)
+        assert "Not sure" not in sure
+        assert ">3</div>" in sure
+
+
 @pytest.mark.parametrize("quantity", ["loss", "accuracy"])
 def test_chart_rows_are_the_curve_and_the_ends_of_the_epochs(snapshot, quantity):
     rows = charts.rows(snapshot, quantity)
-    assert len(rows["epoch"]) == len(rows["value"]) == len(rows["series"])
-    validation = [(e, v) for e, v, s in zip(*rows.values(), strict=True) if s == charts.VALIDATION]
+    validation = [(e, v) for e, v, s, _ in zip(*rows.values(), strict=True) if s == charts.VALIDATION]
     assert validation == [(end.epoch, getattr(end, f"validation_{quantity}")) for end in snapshot.history]
     training = [e for e, s in zip(rows["epoch"], rows["series"], strict=True) if s == charts.TRAINING]
     assert 0 < training[0] < 1
     assert training[-1] == 3
 
 
-def test_the_curves_can_be_kept_as_a_picture(snapshot):
-    picture = Image.open(io.BytesIO(charts.picture(snapshot, "Run 1")))
+def test_smoothing_adds_a_line_and_keeps_the_raw_one(snapshot):
+    raw, both = charts.rows(snapshot, "loss"), charts.rows(snapshot, "loss", smooth=True)
+    lines = {
+        name: [v for v, s in zip(both["value"], both["series"], strict=True) if s == name] for name in set(both["series"])
+    }
+    assert lines[charts.TRAINING] == [
+        v for v, s in zip(*(raw[n] for n in ("value", "series")), strict=True) if s == charts.TRAINING
+    ]
+    assert np.abs(np.diff(lines[charts.SMOOTHED])).sum() < np.abs(np.diff(lines[charts.TRAINING])).sum()
+
+
+def test_a_smoothed_constant_is_the_constant():
+    np.testing.assert_allclose(charts.smoothed([3.0] * 50), 3)
+
+
+def test_epochs_ends_are_thinned_and_the_last_is_kept(snapshot):
+    end = snapshot.history[0]
+    long = replace(snapshot, history=tuple(end._replace(epoch=epoch) for epoch in range(1, 2001)))
+    epochs, values = charts.validation(long, "loss")
+    assert len(epochs) == len(values) <= charts.MOST_ENDS
+    assert (epochs[0], epochs[-1]) == (1, 2000)
+
+
+@pytest.mark.parametrize("smooth", [False, True])
+def test_the_curves_can_be_kept_as_a_picture(snapshot, smooth):
+    picture = Image.open(io.BytesIO(pictures.curves(snapshot, "Run 1", "png", smooth=smooth, log=smooth)))
     assert picture.width >= 1500
     assert len(picture.convert("RGB").getcolors(1 << 24)) > 20
+    assert ElementTree.fromstring(pictures.curves(snapshot, "Run 1", "svg", smooth=smooth)).tag.endswith("svg")
+
+
+def test_the_first_layers_weights_become_tiles_red_for_and_blue_against():
+    weights = np.zeros((3, 28, 28))
+    weights[0], weights[1] = 1, -1
+    sheet = pictures.tiles(weights)
+    assert sheet.shape == (30, 8 * 30, 3)
+    red, blue, nothing = (sheet[15, 30 * tile + 15].astype(int) for tile in range(3))
+    assert red[0] > red[2] + 100
+    assert blue[2] > blue[0] + 100
+    assert nothing.tolist() == [255, 255, 255]
+
+
+def test_the_cells_of_a_confusion_matrix_keep_label_and_reading_apart():
+    confusion = np.arange(100).reshape(10, 10)
+    cells = charts.cells(confusion)
+    for label, reading, images in zip(cells["label"], cells["reading"], cells["images"], strict=True):
+        assert confusion[label, reading] == images
+    np.testing.assert_allclose(cells["part"].reshape(10, 10).sum(axis=1), 1)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_networks_and_differences_are_told_in_words(recipe):
+    config = RECIPES[recipe].config
+    assert words.layers(config.layers).endswith(("10", "10 sigmoid", "10 softmax"))
+    changed = replace(config, learning_rate=0.123, batch_size=77)
+    told = words.differences(config, changed)
+    assert f"learning rate {config.learning_rate:g} → 0.123" in told
+    assert "→ 77" in told
+    assert words.differences(config, config) == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(0.04, "0.0 s"), (7.25, "7.2 s"), (42, "42 s"), (600, "10 min"), (9000, "2.5 h")]
+)
+def test_durations(seconds, told):
+    assert words.duration(seconds) == told
+
+
+def test_a_speed_is_measured_in_the_background_and_near_the_real_one():
+    config = Config(layers=dense_layers((48,)), epochs=1)
+    deadline = monotonic() + 20
+    while (seconds := speed.seconds_per_epoch(config, 1_000)) is None:
+        assert monotonic() < deadline, "no speed was measured"
+        sleep(0.05)
+    job = Job(Trainer.from_config(replace(config, images=10_000, epochs=2), make_digits(10_000)))
+    job.start()
+    assert job.wait(30)
+    real = 1_000 / job.snapshot().samples_per_second
+    assert real / 5 < seconds < real * 5
 
 
 def test_a_path_becomes_points_on_its_curve():

@@ -1,0 +1,40 @@
+"""Pages run through ``AppTest``, from ``streamlit_app.py`` as a visitor comes in."""
+
+import base64
+import io
+
+from helpers import ROOT
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from ui.canvas import KEY
+
+SEVEN = [["M", 60, 60], ["Q", 200, 60, 200, 60], ["L", 120, 220]]
+ONE = [["M", 140, 50], ["L", 140, 230]]
+
+
+def open_app(page=None):
+    app = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=20).run()
+    return app.switch_page(page).run() if page else app
+
+
+def draw(app, *paths):
+    """Report these strokes as the canvas does."""
+    picture = io.BytesIO()
+    Image.new("RGBA", (280, 280)).save(picture, "PNG")
+    objects = [{"type": "Path", "strokeWidth": 18, "path": path} for path in paths]
+    url = "data:image/png;base64," + base64.b64encode(picture.getvalue()).decode()
+    app.session_state[KEY] = {"drawing": {"raw": {"objects": objects}, "data": url}}
+    return app.run()
+
+
+def answer(app):
+    return next(block.proto.body for block in app.get("html") if "inkling-answer" in block.proto.body)
+
+
+def button(app, label):
+    return next(b for b in app.button if b.label == label)
+
+
+def widget(widgets, label):
+    return next(w for w in widgets if w.label == label)
