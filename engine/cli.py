@@ -259,23 +259,24 @@ def _check_place(name, path):
 
 def _finish(network, validation_set, options):
     """Calibrate the network, and round it to what will be in the file, as far as the options ask for either."""
-    sets = _calibration_sets(options.data, validation_set) if options.calibrate else []
+    sets = _calibration_sets(options.data, validation_set) if options.calibrate else {}
     if sets:
-        network.info["temperature"] = network.info.get("temperature", 1) * calibrate(network, sets)
+        network.info["temperature"] = network.info.get("temperature", 1) * calibrate(network, sets.values())
     if options.float16:
         network.values[:] = network.values.astype(np.float16)
-    if sets:
-        network.info["threshold"] = find_threshold(network, sets)
+    if sets:  # real digits set the threshold, where there are any
+        real = [part for name, part in sets.items() if name != "synthetic"]
+        network.info["threshold"] = find_threshold(network, real or sets.values())
 
 
 def _calibration_sets(source, validation_set):
     """The validation images that are digits, by where they come from; of a file of strokes, its validation writers'."""
     parts = validation_set.by_source() if validation_set.sources else {source: validation_set}
-    sets = [
-        held_out(name, "validation").dataset if Path(name).is_file() else part
+    sets = {
+        name: held_out(name, "validation").dataset if Path(name).is_file() else part
         for name, part in parts.items()
         if (part.own_labels != NO_DIGIT).any()
-    ]
+    }
     if not sets:
         raise InklingError("calibration needs validation images of digits, and there are none")
     return sets

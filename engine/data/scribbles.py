@@ -5,8 +5,6 @@ network is taken in by what it has never met. What could pass for a digit is in 
 letters.
 """
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 import numpy as np
@@ -21,6 +19,7 @@ TRAIN_SIZE, TEST_SIZE = 12_000, 3_000
 CHUNK = 250  # images at a time; each chunk has random numbers of its own
 SHEET = 56  # pixels: the side of the square that is drawn on
 MARGIN = 2  # pixels around the ink
+FLAT = 30  # degrees: a line that rises more could be a slanted one
 
 # Strokes of straight lines between points x,y, in percent and with y downwards; those that begin with ~ are smooth curves.
 LETTERS = (
@@ -85,18 +84,24 @@ def draw_scribbles(kinds, count, seed):
     images = np.empty((count, 28, 28), np.uint8)
     makers = list(kinds.values())
 
-    def draw(start):
+    for start in range(0, count, CHUNK):
         rng = np.random.default_rng([seed, start])
         chosen = [makers[i % len(makers)] for i in range(start, min(start + CHUNK, count))]
         images[start : start + len(chosen)] = _draw(chosen, rng)
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(draw, range(0, count, CHUNK)))
     return Dataset(images, np.full(count, NO_DIGIT, np.uint8), "scribbles")
 
 
 def _draw(makers, rng):
-    """An image (28, 28) uint8 from each maker: what it gives of that size as it is, strokes and larger images prepared."""
+    """An image (28, 28) uint8 from each maker, drawn again as often as it could be a thick digit."""
+    images, again = np.empty((len(makers), 28, 28), np.uint8), range(len(makers))
+    while len(again):
+        images[again] = _draw_once([makers[i] for i in again], rng)
+        again = [i for i in again if _like_a_thick_digit(images[i])]
+    return images
+
+
+def _draw_once(makers, rng):
+    """What each maker gives: an image of 28 x 28 as it is, strokes and larger images prepared."""
     made = [maker(rng) for maker in makers]
     strokes = [drawing for drawing in made if isinstance(drawing, list)]
     drawn = iter(_with_a_pen(strokes, rng))
@@ -104,19 +109,34 @@ def _draw(makers, rng):
     return [sheet if sheet.shape == (28, 28) else np.round(255 * prepare(sheet)) for sheet in sheets]
 
 
+def _like_a_thick_digit(image):
+    """Whether the ink is a solid bar or oval that does not lie flat, as MNIST's thickest ones, zeros and eights are."""
+    rows, columns = np.nonzero(image)
+    ink = image[rows, columns]
+    covariance = np.cov([columns, rows], aweights=ink, ddof=0)
+    (short, long), axes = np.linalg.eigh(covariance)
+    solidity = ink.sum() / 255 / (12 * np.sqrt(max(short * long, 1e-9)))  # of a rectangle it is 1
+    flat = abs(axes[1, 1]) < np.sin(np.deg2rad(FLAT))
+    return solidity > 0.6 and np.sqrt(long / max(short, 1e-9)) > 1.25 and not flat
+
+
 def _with_a_pen(drawings, rng):
-    """The sheets (N, SHEET, SHEET) with these drawings on them: as large as fits, tilted and stretched, with any pen."""
-    widths = (SHEET - 2 * MARGIN) * np.exp(rng.uniform(np.log(0.03), np.log(0.25), len(drawings)))
-    placed = []
-    for strokes, width in zip(drawings, widths, strict=True):
+    """The sheets (N, SHEET, SHEET) with these drawings on them: as large as fits, tilted and stretched, with any pen that
+    leaves some of the paper white."""
+    pens = np.exp(rng.uniform(np.log(0.03), np.log(0.25), len(drawings)))
+    placed, widths = [], []
+    for strokes, pen in zip(drawings, pens, strict=True):
         angle, stretch, lean = np.deg2rad(rng.normal(0, 10)), np.exp(rng.normal(0, 0.2)), rng.normal(0, 0.15)
         shape = np.array([[stretch, 0], [lean, 1]]) @ turn(angle)
         strokes = [stroke @ shape for stroke in strokes]
         points = np.concatenate(strokes)
         low, high = points.min(axis=0), points.max(axis=0)
+        length = sum(np.hypot(*np.diff(stroke, axis=0).T).sum() for stroke in strokes) / max((high - low).max(), 1e-9)
+        width = (SHEET - 2 * MARGIN) * min(pen, 0.7 / max(length, 1))
+        widths.append(width)
         factor = (SHEET - 2 * MARGIN - width) / max((high - low).max(), 1e-9)
         placed.append([(stroke - (low + high) / 2) * factor + SHEET / 2 for stroke in strokes])
-    return draw_many(placed, widths, SHEET)
+    return draw_many(placed, np.array(widths), SHEET)
 
 
 @lru_cache(maxsize=64)
@@ -179,8 +199,8 @@ def _waves(rng):
 
 
 def _spiral(rng):
-    t = np.linspace(rng.uniform(0, 0.3), 1, 200)
-    angle = 2 * np.pi * (rng.uniform(2, 5) * t * rng.choice([-1, 1]) + rng.random())
+    t = np.linspace(rng.uniform(0, 0.1), 1, 200)
+    angle = 2 * np.pi * (rng.uniform(2.5, 5) * t * rng.choice([-1, 1]) + rng.random())
     return [np.stack([t * np.cos(angle), t * np.sin(angle)], axis=1)]
 
 
@@ -222,7 +242,7 @@ def _filled(rng):
     """A rectangle of ink."""
     sheet = np.zeros((SHEET, SHEET), np.uint8)
     height, width = rng.integers(14, 45, 2)
-    sheet[2 : 2 + height, 2 : 2 + max(width, height // 2)] = 255  # a tall thin one could be a 1
+    sheet[2 : 2 + height, 2 : 2 + width] = 255
     return sheet
 
 

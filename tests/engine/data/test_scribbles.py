@@ -3,7 +3,7 @@ import pytest
 
 from engine.data import load_data
 from engine.data.dataset import NO_DIGIT
-from engine.data.scribbles import HELD_OUT, LETTERS, OTHER_SHAPES, SHAPES, TRAINED, draw_scribbles
+from engine.data.scribbles import HELD_OUT, LETTERS, OTHER_SHAPES, SHAPES, TRAINED, _like_a_thick_digit, draw_scribbles
 
 KINDS = TRAINED | HELD_OUT
 
@@ -37,15 +37,34 @@ def test_the_families_have_no_kind_and_no_skeleton_in_common():
     assert len({*LETTERS, *SHAPES, *OTHER_SHAPES}) == len(LETTERS) + len(SHAPES) + len(OTHER_SHAPES)
 
 
-def test_no_upright_line_that_could_be_a_one(drawn):
+def test_no_line_that_could_be_a_one(drawn):
     """Lines alone lie flat: wider than high."""
     for image in drawn["flat lines"].images:
         assert np.ptp(np.flatnonzero(image.any(axis=0))) > np.ptp(np.flatnonzero(image.any(axis=1)))
 
 
-def test_the_same_seed_gives_the_same_images_whatever_the_processors(monkeypatch):
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_thick_bar_that_could_be_a_one_or_an_oval_that_could_be_a_zero(drawn, kind):
+    """Whatever lies in a box along its own axes that is half as long again as it is wide, and fills that box, lies flat."""
+    for image in drawn[kind].images:
+        rows, columns = np.nonzero(image > 127)
+        points = np.stack([columns - columns.mean(), rows - rows.mean()], axis=1)
+        _, _, axes = np.linalg.svd(points, full_matrices=False)
+        length, width = np.ptp(points @ axes.T, axis=0) + 1
+        if length > 1.5 * width and len(points) > 0.8 * length * width:
+            assert abs(axes[0, 0]) > abs(axes[0, 1])
+
+
+@pytest.mark.mnist
+def test_the_thickest_ones_of_mnist_would_be_taken_for_such_and_other_digits_seldom(mnist):
+    images, labels = mnist[0].images[:3000], mnist[0].labels[:3000]
+    thick = np.array([_like_a_thick_digit(image) for image in images])
+    assert thick[labels == 1].mean() > 0.9
+    assert thick[labels != 1].mean() < 0.15
+
+
+def test_the_same_seed_gives_the_same_images_and_another_others():
     first = draw_scribbles(TRAINED, 600, 5).images
-    monkeypatch.setattr("os.cpu_count", lambda: 1)
     np.testing.assert_array_equal(draw_scribbles(TRAINED, 600, 5).images, first)
     assert (draw_scribbles(TRAINED, 600, 6).images != first).any(axis=(1, 2)).mean() > 0.9
 
