@@ -4,20 +4,25 @@ The same as MNIST's authors did to their scans (LeCun et al., 1998, section III.
 aspect ratio kept into 20 x 20, and placed in 28 x 28 by its centre of mass. Size and place on the canvas are then gone.
 """
 
-from pathlib import Path
+from os import PathLike
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from engine.checks import InklingError
+from engine.checks import InklingError, check_choice
+from engine.photo import ink_of_photo, is_photo
 
 SIDE, BOX, CENTRE = 28, 20, 14  # pixels; MNIST's centres of mass lie at index 14.0 in both axes
 FAINTEST = 20  # of 255: less contrast than this is paper, not ink
 NOISE = 0.15  # of the darkest ink: what is fainter belongs to the background
 FRAME = 0.15  # of all pixels: a border colour that covers less is a frame around the paper
+FLAT = 0.6  # of all pixels: where so many are exactly of the paper's brightness, no light falls unevenly on it
 SAME = 40  # of 255: colours no further apart than this are one
 COARSE = 70  # pixels a side that are enough to tell paper from ink
+STEPS = ("crop", "scale", "centre")  # after the ink is found
 LARGEST = 1024  # pixels a side: more tells nothing of a digit, and costs time and memory
+BLANK = "a drawing must have ink on it, and this one is blank: draw a digit"
 
 
 class BlankDrawing(InklingError):
@@ -30,36 +35,67 @@ def prepare(drawing):
     ``drawing`` is (H, W, 4), (H, W, 3) or (H, W) uint8, or a PIL image: dark on light or light on dark, or ink in the alpha
     channel alone. Raises ``BlankDrawing`` where there is no ink.
     """
-    return centre(scale(crop(find_ink(drawing))))
+    return stages(drawing).centred
 
 
-def read_image(path):
-    """The image file at ``path`` as a PIL image, upright; anything else raises ``InklingError``."""
+class Stages(NamedTuple):
+    """A drawing on its way to the network, each float32 in [0, 1]; ``centred`` (28, 28) is what the network sees."""
+
+    ink: np.ndarray
+    cropped: np.ndarray
+    scaled: np.ndarray
+    centred: np.ndarray
+
+
+def stages(drawing, skip=()):
+    """The ``Stages`` of ``prepare``; those of ``STEPS`` that are in ``skip`` give way to the plainest thing that works.
+
+    Without "crop" the whole sheet goes on; without "scale" its longer side fills all 28 pixels; without "centre" it is put
+    in the middle, wherever its ink is. Without all three a sheet is but shrunk, as if MNIST had been made so.
+    """
+    for step in skip:
+        check_choice("a step to skip", step, STEPS)
+    ink = find_ink(drawing)
+    cropped = ink if "crop" in skip else crop(ink)
+    scaled = scale(cropped, SIDE if "scale" in skip else BOX)
+    return Stages(ink, cropped, scaled, centre(scaled, by_mass="centre" not in skip))
+
+
+def read_image(file):
+    """The image in ``file``, a path or an open binary file, upright, as of PIL; anything else raises ``InklingError``."""
+    name = file if isinstance(file, str | PathLike) else getattr(file, "name", "the file")
     try:
-        with Image.open(path) as image:
+        with Image.open(file) as image:
             image.load()
             return ImageOps.exif_transpose(image)
     except FileNotFoundError:
-        raise InklingError(f"{path} must be an image file, and does not exist") from None
+        raise InklingError(f"{name} must be an image file, and does not exist") from None
     except Exception as error:  # a hostile file can make Pillow's many readers raise nearly anything
         reason = "is not one, or is broken" if isinstance(error, Image.UnidentifiedImageError) else f"failed: {error}"
-        raise InklingError(f"{Path(path)} must be an image file that Pillow reads, and {reason}") from None
+        raise InklingError(f"{name} must be an image file that Pillow reads, and {reason}") from None
 
 
 def find_ink(drawing):
-    """How much ink is on each pixel, (H, W) float32 in [0, 1], whatever the polarity."""
+    """How much ink is on each pixel, (H, W) float32 in [0, 1], whatever the polarity and however light falls on a photo.
+
+    A drawing of more than 1,024 pixels a side, or a photo of more than 512, comes back smaller.
+    """
     pixels = _pixels(drawing)
     alpha = _ink_of_alpha(pixels)
     grey = _grey(pixels) if alpha is None else alpha
     coarse = _coarse(grey)
     paper = int(_paper(coarse) if alpha is None else grey.min())
-    contrast = coarse.astype(np.int32) - paper
     levels = np.arange(256) - paper
-    if contrast.sum() < 0:  # the ink is darker than the paper
+    if int(coarse.sum()) < paper * coarse.size:  # the ink is darker than the paper
         levels = -levels
     strongest = max(levels[grey.min()], levels[grey.max()])
     if strongest < FAINTEST:
-        raise BlankDrawing("a drawing must have ink on it, and this one is blank: draw a digit")
+        raise BlankDrawing(BLANK)
+    if alpha is None and np.count_nonzero(coarse == paper) < FLAT * coarse.size and is_photo(coarse):
+        ink = ink_of_photo(grey)
+        if not ink.any():
+            raise BlankDrawing(BLANK)
+        return ink
     ink = (levels / strongest).astype(np.float32)  # of each brightness
     ink[ink < NOISE] = 0
     return ink.take(grey)
@@ -71,22 +107,22 @@ def crop(ink):
     return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
-def scale(ink):
+def scale(ink, box=BOX):
     """The longer side scaled to 20 pixels, the other with it, anti-aliased."""
     height, width = ink.shape
-    factor = BOX / max(height, width)
+    factor = box / max(height, width)
     size = max(1, round(width * factor)), max(1, round(height * factor))
     small = np.asarray(Image.fromarray(ink).resize(size, Image.Resampling.BILINEAR))
     return small / small.max()
 
 
-def centre(small):
-    """The scaled ink placed in 28 x 28 so that its centre of mass lies in the middle, as far as it fits."""
+def centre(small, by_mass=True):
+    """The scaled ink placed in 28 x 28 so that its centre of mass, or its box, lies in the middle, as far as it fits."""
     image = np.zeros((SIDE, SIDE), np.float32)
     mass = small.sum()
     corner = []
     for axis, length in enumerate(small.shape):
-        middle = (small.sum(axis=1 - axis) @ np.arange(length)) / mass
+        middle = (small.sum(axis=1 - axis) @ np.arange(length)) / mass if by_mass else length / 2
         corner.append(min(max(round(CENTRE - middle), 0), SIDE - length))
     top, left = corner
     image[top : top + small.shape[0], left : left + small.shape[1]] = small

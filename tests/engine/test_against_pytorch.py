@@ -4,15 +4,16 @@ import importlib
 
 import numpy as np
 import pytest
-from examples import LAYER_EXAMPLES, NETWORK_EXAMPLES
+from examples import LAYER_EXAMPLES, NETWORK_EXAMPLES, READER
 from helpers import make_digits, need
 
 from engine.activations import ACTIVATIONS
+from engine.attribution import contrast, gradient_times_input, integrated_gradients
 from engine.config import Config
 from engine.data import Dataset
 from engine.layers import Activation, BatchNorm, Conv2D, Dense, Dropout, Flatten, MaxPool2D
 from engine.losses import LOSSES
-from engine.network import Network
+from engine.network import Network, image_shape
 from engine.optimizers import OPTIMIZERS
 from engine.schedules import SCHEDULES
 from engine.training import StepEnd, Trainer
@@ -351,3 +352,31 @@ def test_a_lenet_with_batch_norm_trained_with_everything(torch):
     images = (make_digits(100, 5).images / 255).astype(np.float32)
     expected = twin.eval()(torch.from_numpy(images)[:, None]).softmax(dim=1).detach()
     np.testing.assert_allclose(network.predict_proba(images), expected, atol=0.01)
+
+
+@pytest.mark.parametrize("name", ["dense", "convolutional"])
+def test_maps_of_what_speaks_for_a_class(torch, name):
+    """Against PyTorch's gradients, averaged in many more steps."""
+    layers = {
+        "dense": (Dense(60), BatchNorm(), Activation("relu"), Dropout(0.3), Dense(30), Activation("tanh"), Dense(10)),
+        "convolutional": READER,
+    }[name]
+    shape = image_shape(layers)
+    rng = np.random.default_rng(61)
+    network = Network(layers, shape, rng=rng, dtype=np.float64)
+    network.values[network.parameters.size :] *= rng.uniform(0.5, 2, network.values.size - network.parameters.size)
+    twin, image = make_twin(torch, network).eval(), rng.random((28, 28))
+
+    def slopes(images, one, other=None):
+        inputs = torch.tensor(images.reshape(-1, *shape), requires_grad=True)
+        found = twin(inputs)
+        (found[:, one] - (0 if other is None else found[:, other])).sum().backward()
+        return inputs.grad.numpy().mean(axis=0).reshape(28, 28)
+
+    np.testing.assert_allclose(gradient_times_input(network, image, 2), slopes(image, 2) * image, **CLOSE)
+    way = (np.arange(2_000)[:, None, None] + 0.5) / 2_000 * image
+    for found, expected in (
+        (integrated_gradients(network, image, 2), slopes(way, 2) * image),
+        (contrast(network, image, 2, 8), slopes(way, 2, 8) * image),
+    ):
+        assert np.abs(found - expected).sum() < 0.03 * np.abs(expected).sum()

@@ -1,6 +1,7 @@
 import io
 import struct
 import zlib
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from PIL import Image
 
 from engine.checks import InklingError
 from engine.pen import draw_strokes
-from engine.preprocessing import BlankDrawing, prepare, read_image
+from engine.preprocessing import STEPS, BlankDrawing, prepare, read_image, stages
 
 SEVEN = [[(20, 20), (90, 25), (50, 120)], [(35, 75), (80, 70)]]
 
@@ -252,6 +253,68 @@ def test_the_drawing_itself_is_left_alone():
     assert image.tobytes() == before
 
 
+# --- stage by stage ---
+
+
+def test_the_last_stage_is_what_the_network_sees():
+    for drawn in (INK, 255 - INK, rgba(NONE, INK), Image.fromarray(INK)):
+        ink, cropped, scaled, centred = stages(drawn)
+        assert centred.tobytes() == prepare(drawn).tobytes()
+        assert ink.shape == (280, 280)
+        rows, columns = np.nonzero(INK > 40)
+        assert cropped.shape == (np.ptp(rows) + 1, np.ptp(columns) + 1)
+        assert max(scaled.shape) == 20
+        for stage in (ink, cropped, scaled, centred):
+            assert stage.dtype == np.float32
+            assert stage.min() >= 0
+            assert stage.max() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("skip", [skip for count in range(4) for skip in combinations(STEPS, count)], ids="-".join)
+def test_whatever_is_skipped_something_of_the_right_size_comes_out(skip):
+    for drawn in (INK, INK[:, 60:150], INK[60:200]):
+        ink, cropped, scaled, centred = stages(drawn, skip)
+        check(centred)
+        assert (cropped.shape == ink.shape) == ("crop" in skip)
+        assert max(scaled.shape) == (28 if "scale" in skip else 20)
+        assert centred.sum() == pytest.approx(scaled.sum(), rel=1e-5)
+
+
+def test_without_cropping_a_small_digit_stays_small():
+    ink = np.count_nonzero(stages(drawing(0, 0), ["crop"]).centred)
+    assert ink < np.count_nonzero(EXPECTED) / 2
+
+
+def test_without_scaling_the_digit_fills_the_image():
+    rows = np.flatnonzero(stages(INK, ["scale"]).centred.any(axis=1))
+    assert (rows[0], rows[-1]) == (0, 27)
+
+
+def test_without_centring_the_box_lies_in_the_middle():
+    image = stages(INK, ["centre"]).centred
+    for axis in (0, 1):
+        ink = np.flatnonzero(image.any(axis=1 - axis))
+        assert abs(ink[0] + ink[-1] - 27) <= 1
+    assert abs(centre_of_mass(image)[0] - 14) > 1  # most of a seven's ink is above
+
+
+def test_without_anything_the_sheet_is_but_shrunk():
+    for left, top in ((0, 0), (170, 150)):
+        image = drawing(left, top)
+        shrunk = np.asarray(Image.fromarray(image).resize((28, 28), Image.Resampling.BILINEAR)) / 255
+        np.testing.assert_allclose(stages(image, STEPS).centred, shrunk / shrunk.max(), atol=0.05)
+
+
+def test_skipping_what_is_no_step_is_refused():
+    with pytest.raises(InklingError, match="a step to skip must be one of crop, scale, centre, got 'blur'"):
+        stages(INK, ["blur"])
+
+
+def test_blank_drawings_have_no_stages():
+    with pytest.raises(BlankDrawing):
+        stages(NONE)
+
+
 # --- image files ---
 
 
@@ -286,6 +349,17 @@ def refused(path):
         read_image(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_open_files_are_read_as_those_on_disk():
+    file = io.BytesIO(FILES["PNG"])
+    assert prepare(read_image(file)).tobytes() == prepare(Image.fromarray(INK)).tobytes()
+    for broken, name in ((io.BytesIO(b"no image"), "the file"), (io.BytesIO(FILES["PNG"][:90]), "five.png")):
+        if name != "the file":
+            broken.name = name  # as an uploaded file has it
+        with pytest.raises(InklingError, match=f"^{name} must be an image file") as caught:
+            read_image(broken)
+        assert "\n" not in str(caught.value)
 
 
 def test_missing_file_and_folder_in_its_place(tmp_path):
