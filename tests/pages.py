@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 
 from helpers import ROOT
 from PIL import Image
@@ -29,7 +30,12 @@ def draw(app, *paths):
 
 
 def answer(app):
-    return next(block.proto.body for block in app.get("html") if "inkling-answer" in block.proto.body)
+    """The HTML of the answer."""
+    return next(
+        json.loads(element.proto.json)["html"]
+        for element in app.get("bidi_component")
+        if element.proto.component_name == "inkling_live"
+    )
 
 
 def button(app, label):

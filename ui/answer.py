@@ -2,8 +2,10 @@
 
 import base64
 import io
+from pathlib import Path
 
 import numpy as np
+import streamlit as st
 from PIL import Image
 
 
@@ -24,8 +26,14 @@ def _headline(probabilities, seen, sure):
         picture = f'<img class="inkling-seen" src="{data_url(seen)}" alt="The 28 by 28 pixels that the network saw">'
     return (
         f'<div class="inkling-headline"><div class="inkling-digit" data-sure="{sure}">{digit}</div>'
-        f'<p role="status">{words}</p><figure>{picture}<figcaption>what the network saw</figcaption></figure></div>'
+        f"<p>{words}</p><figure>{picture}<figcaption>what the network saw</figcaption></figure></div>"
     )
+
+
+def spoken(probabilities, threshold=0.0):
+    """The reading in a sentence, for a screen reader."""
+    sure = probabilities.max() >= threshold
+    return f"{probabilities.argmax()}, {percent(probabilities.max())} confident" if sure else _doubt(probabilities)
 
 
 def _doubt(probabilities):
@@ -61,3 +69,15 @@ def data_url(image):
     buffer = io.BytesIO()
     Image.fromarray(np.round(255 * image).astype(np.uint8)).save(buffer, "PNG")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def show(html, words):
+    """Show HTML in the place of what this showed before, by changing what differs; have a screen reader say the words."""
+    status = f'<p class="inkling-spoken" role="status">{words}</p>'
+    _live()(data={"html": html + status}, key="live")
+
+
+@st.cache_resource(show_spinner=False)
+def _live():
+    js = Path(__file__).with_name("morph.js").read_text()
+    return st.components.v2.component("inkling_live", html="<div data-morph></div>", js=js, isolate_styles=False)

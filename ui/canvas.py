@@ -1,87 +1,70 @@
-"""The drawing surface: the strokes of this session, and the canvas they are drawn on.
+"""The drawing surface: the canvas, and the companion that tells of a stroke while it is drawn."""
 
-The strokes are the one truth. The canvas reports them, Undo and Clear change them and hand them back, and the picture is
-drawn from them here; so a page switch loses nothing, and no picture can be older than its strokes.
-"""
-
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
-import numpy as np
 import streamlit as st
 
-from engine.pen import CANVAS, PEN, draw_strokes
+from engine.pen import CANVAS
 from ui import session
+from ui.drawing import Drawing
+from ui.strokes import DARK, LIGHT
 
-KEY = "canvas"
-CURVE_POINTS = 4  # straight pieces for each of the canvas's short curves
-
-
-@dataclass
-class Drawing:
-    """``objects`` are the strokes as the canvas describes them; ``given`` is what it was last told to show."""
-
-    objects: list = field(default_factory=list)
-    given: dict = field(default_factory=lambda: {"objects": [], "revision": 0})
-    reported: dict | None = None
-
-    def show(self, objects):
-        """Have the canvas show these strokes; it acts on a new revision only."""
-        self.objects = objects
-        self.given = {"objects": objects, "revision": self.given["revision"] + 1}
-
-    def receive(self, report):
-        """Take over what the canvas says, unless it is what it said before: then it is older than what it was told."""
-        if report is not None and report != self.reported:
-            self.reported = report
-            self.objects = report.get("objects", [])
-
-    def image(self):
-        """The strokes as an image (280, 280) uint8, white on black; None where there are none."""
-        strokes = [(points(shape), shape.get("strokeWidth", PEN)) for shape in self.objects if shape.get("path")]
-        if not strokes:
-            return None
-        return draw_strokes([stroke for stroke, _ in strokes], CANVAS, [width for _, width in strokes])
+KEY, COMPANION = "canvas", "companion"
 
 
-def points(shape):
-    """The points of a stroke that the canvas describes as a path of ``M x y``, ``L x y`` and ``Q cx cy x y``."""
-    found = []
-    for command, *numbers in shape["path"]:
-        *control, end = np.reshape(numbers, (-1, 2)) if numbers else [None]
-        if command == "Q" and found:
-            t = np.linspace(0, 1, CURVE_POINTS + 1)[1:, None]
-            start = np.array(found[-1])
-            found += [tuple(p) for p in (1 - t) ** 2 * start + 2 * t * (1 - t) * control[0] + t**2 * end]
-        elif end is not None:
-            found.append(tuple(end))
-    return found
+class Pen(NamedTuple):
+    """What a stroke is drawn with; ``width`` in pixels."""
+
+    width: int
+    erases: bool = False
+
+    @property
+    def colour(self):
+        return DARK if self.erases else LIGHT
 
 
-def drawing_canvas(stroke_width):
+def drawing_canvas(pen):
     """Show the canvas and return the ``Drawing`` on it."""
     from streamlit_drawable_canvas import st_canvas  # cannot be imported outside a running app
 
     drawing = current()
     if session.page_switched():
-        drawing.show(drawing.objects)
+        drawing.show()
     result = st_canvas(
-        stroke_width=stroke_width,
-        stroke_color="#FFFFFF",
-        background_color="#000000",
+        stroke_width=pen.width,
+        stroke_color=pen.colour,
+        background_color=DARK,
         width=CANVAS,
         height=CANVAS,
         initial_drawing=drawing.given,
         key=KEY,
     )
-    _companion()(data={"key": KEY}, key="companion")
     drawing.receive(result.json_data)
     return drawing
 
 
+def companion(pen):
+    """Listen to strokes under way on the canvas: every message reruns the fragment that this is called in."""
+    drawing = current()
+    data = {
+        "canvas": KEY,
+        "size": CANVAS,
+        "width": pen.width,
+        "colour": pen.colour,
+        "revision": drawing.revision,
+        "settled": drawing.settled,
+        "sequence": drawing.sequence,
+    }
+    _companion()(data=data, key=COMPANION, default={"message": None}, on_message_change=lambda: None)
+
+
 def current():
-    """This session's drawing."""
-    return st.session_state.setdefault("drawing", Drawing())
+    """This session's drawing, up to the last that the companion and the canvas said."""
+    drawing = st.session_state.setdefault("drawing", Drawing())
+    drawing.receive(st.session_state.get(KEY, {}).get("drawing", {}).get("raw"))
+    drawing.follow(st.session_state.get(COMPANION, {}).get("message"))
+    return drawing
 
 
 @st.cache_resource(show_spinner=False)

@@ -1,4 +1,4 @@
-"""The Draw page: a canvas, and what a network makes of it after each stroke."""
+"""The Draw page: a canvas, and what a network makes of it while one draws."""
 
 from pathlib import Path
 
@@ -8,9 +8,11 @@ import engine
 from engine.calibration import threshold
 from engine.pen import PEN
 from ui import canvas, session
-from ui.answer import answer
+from ui.answer import answer, show, spoken
+from ui.drawing import Drawing
 
 TRAIN = Path(__file__).with_name("train.py")
+TOOLS = {"Pen": ":material/edit: Pen", "Eraser": ":material/ink_eraser: Eraser"}
 
 
 def page():
@@ -23,36 +25,73 @@ def page():
 
 @st.fragment
 def drawing_and_answer():
-    """Only this part runs again after a stroke."""
-    with st.container(horizontal=True, gap="large"):
-        with st.container(width=280):
-            drawing = surface()
-        panel = st.container(width="stretch")
-    with st.container(horizontal=True, gap="large"):  # last, so that on a phone the answer stands right below the canvas
-        st.slider(
-            "Pen width", 8, 32, key=session.kept("pen width", PEN), width=280, help="In pixels of the 280 x 280 canvas."
-        )
-        network = choose()
+    """Only this part runs again when a stroke has ended, or a button was pressed."""
+    with st.container(key="draw", horizontal=True):
+        with st.container(key="surface", width="content"):
+            pen = surface()
+        with st.container(key="answer", width="stretch"):
+            panel = st.container()
+            network = choose()
     with panel:
-        st.html(reading(network, drawing.image()))
+        reading(network, pen)
+    # the panels below the fold: panels.panels(network, canvas.current())
 
 
 def surface():
-    """The canvas with its buttons; returns the drawing."""
-    drawing = canvas.drawing_canvas(st.session_state[session.kept("pen width", PEN)])
-    blank = not drawing.objects
-    with st.container(horizontal=True):
-        st.button("Undo", icon=":material/undo:", on_click=undo, args=(drawing,), disabled=blank, width="stretch")
-        st.button("Clear", icon=":material/delete:", on_click=clear, args=(drawing,), disabled=blank, width="stretch")
-    return drawing
+    """The canvas with its tools; returns the pen."""
+    pen = canvas.Pen(
+        st.session_state[session.kept("pen width", PEN)], st.session_state[session.kept("tool", "Pen")] == "Eraser"
+    )
+    with st.container(key="sheet", horizontal=True):
+        drawing = canvas.drawing_canvas(pen)
+        with st.container(key="history", width="content"):
+            tool("Undo", ":material/undo:", "Mod+Z", Drawing.undo)
+            tool("Redo", ":material/redo:", "Mod+Y", Drawing.redo, disabled=not drawing.future)
+            tool("Clear", ":material/delete:", "Delete", Drawing.clear)
+    with st.container(key="pen", horizontal=True):
+        st.segmented_control(
+            "Tool",
+            TOOLS,
+            format_func=TOOLS.get,
+            key=session.kept("tool", "Pen"),
+            label_visibility="collapsed",
+            required=True,
+        )
+        st.slider("Pen width", 8, 32, key=session.kept("pen width", PEN), label_visibility="collapsed")
+    return pen
 
 
-def undo(drawing):
-    drawing.show(drawing.objects[:-1])
+def tool(name, icon, keys, action, **options):
+    st.button(
+        name,
+        icon=icon,
+        shortcut=keys,
+        help=f"{name} ({keys.replace('Mod', 'Ctrl')})",
+        on_click=lambda: action(canvas.current()),
+        **options,
+    )
 
 
-def clear(drawing):
-    drawing.show([])
+@st.fragment
+def reading(network, pen):
+    """Only this part runs again while a stroke is drawn."""
+    canvas.companion(pen)
+    drawing = canvas.current()
+    probabilities, seen = read(network, drawing.image())
+    least = threshold(network) if network else 0.0
+    words = "" if probabilities is None or drawing.under_way else spoken(probabilities, least)
+    show(answer(probabilities, seen, least), words)
+
+
+def read(network, image):
+    """The probabilities, and the image that they are of; None and None where there is nothing to read or nobody who can."""
+    if network is None or image is None:
+        return None, None
+    try:
+        seen = engine.prepare(image)
+    except engine.BlankDrawing:
+        return None, None
+    return network.predict_proba(seen[None])[0], seen
 
 
 def choose():
@@ -69,17 +108,6 @@ def choose():
         "Network", names, format_func=lambda name: networks[name][1], key=key, help="Shipped, or trained in this session."
     )
     return networks[name][0]
-
-
-def reading(network, image):
-    """The answer panel for an image of the canvas, or for an empty canvas."""
-    if network is None or image is None:
-        return answer()
-    try:
-        seen = engine.prepare(image)
-    except engine.BlankDrawing:
-        return answer()
-    return answer(network.predict_proba(seen[None])[0], seen, threshold(network))
 
 
 page()

@@ -52,8 +52,18 @@ def test_undo_takes_back_the_last_stroke_and_clear_all():
     assert answer(app) != both
     button(app, "Clear").click().run()
     assert "Draw a digit from 0 to 9" in answer(app)
-    assert button(app, "Undo").disabled
-    assert button(app, "Clear").disabled
+    assert button(app, "Redo").disabled
+
+
+def test_clear_can_be_undone_and_redone():
+    app = draw(open_app(), SEVEN)
+    assert button(app, "Redo").disabled
+    before = answer(app)
+    button(app, "Clear").click().run()
+    button(app, "Undo").click().run()
+    assert answer(app) == before
+    button(app, "Redo").click().run()
+    assert "Draw a digit from 0 to 9" in answer(app)
 
 
 def test_the_drawing_and_the_settings_survive_a_page_switch():

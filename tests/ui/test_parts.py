@@ -15,7 +15,6 @@ from engine.jobs import Job
 from engine.recipes import RECIPES
 from ui import charts, pictures, speed, words
 from ui.answer import answer, percent
-from ui.canvas import Drawing, points
 
 
 @pytest.fixture(scope="module")
@@ -147,26 +146,3 @@ def test_a_speed_is_measured_in_the_background_and_near_the_real_one():
     assert job.wait(30)
     real = 1_000 / job.snapshot().samples_per_second
     assert real / 5 < seconds < real * 5
-
-
-def test_a_path_becomes_points_on_its_curve():
-    found = np.array(points({"path": [["M", 0, 0], ["Q", 50, 100, 100, 0], ["L", 100, 50]]}))
-    np.testing.assert_allclose(found[0], [0, 0])
-    np.testing.assert_allclose(found[2], [50, 50])  # the middle of the curve
-    np.testing.assert_allclose(found[-2:], [[100, 0], [100, 50]])
-
-
-def test_a_report_that_came_before_is_not_taken_over_again():
-    one, two = {"path": [["M", 1, 1], ["L", 2, 2]]}, {"path": [["M", 5, 5], ["L", 6, 6]]}
-    drawing = Drawing()
-    drawing.receive({"objects": [one, two]})
-    drawing.show([one])
-    drawing.receive({"objects": [one, two]})  # the canvas has not heard of it yet
-    assert drawing.objects == [one]
-    drawing.receive({"objects": [one]})
-    assert drawing.objects == [one]
-
-
-def test_an_image_of_no_strokes_is_none():
-    assert Drawing().image() is None
-    assert Drawing(objects=[{"type": "Path", "path": [["M", 140, 140], ["L", 140, 141]]}]).image().max() == 255

@@ -1,0 +1,66 @@
+"""Ink as the canvas describes it, and as pixels."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from engine import BlankDrawing
+from ui import strokes
+
+
+def test_a_path_becomes_points_on_its_curve():
+    found = np.array(strokes.points({"path": [["M", 0, 0], ["Q", 50, 100, 100, 0], ["L", 100, 50]]}))
+    np.testing.assert_allclose(found[0], [0, 0])
+    np.testing.assert_allclose(found[2], [50, 50])  # the middle of the curve
+    np.testing.assert_allclose(found[-2:], [[100, 0], [100, 50]])
+
+
+def test_points_become_a_path_of_the_same_points():
+    through = [(10, 20), (30.5, 40), (50, 60)]
+    assert strokes.points(strokes.path(through, 12)) == through
+
+
+def test_a_tap_is_a_dot():
+    image = strokes.draw([strokes.path([(140, 140)], 20)])
+    assert image[140, 140] == 255
+    assert image.sum() / 255 == pytest.approx(np.pi * 10**2, rel=0.1)
+
+
+def test_the_eraser_takes_ink_away_and_the_pen_may_draw_there_again():
+    line = strokes.path([(40, 140), (240, 140)], 18)
+    across = strokes.path([(140, 40), (140, 240)], 18, strokes.DARK)
+    drawn, erased = strokes.draw([line]), strokes.draw([line, across])
+    assert erased[140, 140] == 0
+    assert erased[140, 60] == 255
+    assert erased.sum() < drawn.sum()
+    np.testing.assert_array_equal(strokes.draw([line, across, line]), drawn)
+    np.testing.assert_array_equal(strokes.draw([across], onto=drawn), erased)
+
+
+@pytest.mark.parametrize("shape", [(60, 40), (28, 28), (400, 700)])
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_picture_fills_the_canvas_as_far_as_its_shape_allows(shape, dark):
+    pixels = np.zeros(shape, np.uint8)
+    pixels[shape[0] // 4 : -shape[0] // 4, shape[1] // 4 : -shape[1] // 4] = 200
+    image = strokes.draw([strokes.picture(255 - pixels if dark else pixels)])
+    ink = np.argwhere(image > 127)
+    height, width = np.ptp(ink, axis=0) + 1
+    np.testing.assert_allclose([height, width], 140 * np.array(shape) / max(shape), atol=6)
+    np.testing.assert_allclose(ink.mean(axis=0), 139.5, atol=2)
+    assert image.max() == 255
+    assert image[0, 0] == 0
+
+
+def test_a_picture_can_be_drawn_on_and_erased():
+    pixels = np.zeros((28, 28), np.uint8)
+    pixels[10:18, 10:18] = 255
+    shape = strokes.picture(Image.fromarray(pixels))
+    image = strokes.draw([shape, strokes.path([(140, 140)], 18, strokes.DARK), strokes.path([(20, 20)], 18)])
+    assert image[140, 140] == 0
+    assert image[120, 120] == 255
+    assert image[20, 20] == 255
+
+
+def test_a_blank_picture_is_refused():
+    with pytest.raises(BlankDrawing):
+        strokes.picture(np.full((50, 50), 255, np.uint8))

@@ -1,0 +1,98 @@
+"""Ink as the canvas describes it, in Fabric's JSON, and as pixels.
+
+A drawing is a list of objects, each over those before it: strokes of light or, from the eraser, of dark, and pictures.
+"""
+
+import base64
+import io
+from functools import lru_cache
+from itertools import groupby
+
+import numpy as np
+from PIL import Image
+
+from engine.pen import CANVAS, PEN, draw_strokes
+from engine.preprocessing import find_ink
+
+LIGHT, DARK = "#FFFFFF", "#000000"  # the pen's colour, and the eraser's, which is the paper's
+CURVE_POINTS = 4  # straight pieces for each of the canvas's short curves
+
+
+def path(points, width, colour=LIGHT):
+    """A stroke through these points (x, y), as the canvas draws it itself."""
+    (x, y), *rest = points
+    rest = rest or [(x, y + 0.01)]  # a line of no length would show nothing
+    return {
+        "type": "Path",
+        "path": [["M", x, y]] + [["L", *point] for point in rest],
+        "stroke": colour,
+        "strokeWidth": width,
+        "strokeLineCap": "round",
+        "strokeLineJoin": "round",
+        "fill": None,
+    }
+
+
+def points(shape):
+    """The points of a stroke that the canvas describes as a path of ``M x y``, ``L x y`` and ``Q cx cy x y``."""
+    found = []
+    for command, *numbers in shape["path"]:
+        *control, end = np.reshape(numbers, (-1, 2)) if numbers else [None]
+        if command == "Q" and found:
+            t = np.linspace(0, 1, CURVE_POINTS + 1)[1:, None]
+            start = np.array(found[-1])
+            found += [tuple(p) for p in (1 - t) ** 2 * start + 2 * t * (1 - t) * control[0] + t**2 * end]
+        elif end is not None:
+            found.append(tuple(end))
+    return found
+
+
+def picture(image):
+    """The ink of an image, of any kind that ``find_ink`` reads, as light on dark that fills the canvas as far as its shape
+    allows. Raises ``BlankDrawing`` where there is none."""
+    ink = Image.fromarray(np.round(255 * find_ink(image)).astype(np.uint8))
+    factor = CANVAS / max(ink.size)
+    width, height = (max(1, round(side * factor)) for side in ink.size)
+    buffer = io.BytesIO()
+    ink.resize((width, height), Image.Resampling.BICUBIC).save(buffer, "PNG")
+    return {
+        "type": "Image",
+        "src": "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode(),
+        "originX": "left",
+        "originY": "top",
+        "left": (CANVAS - width) // 2,
+        "top": (CANVAS - height) // 2,
+        "width": width,
+        "height": height,
+    }
+
+
+def draw(objects, onto=None):
+    """An image (280, 280) uint8, ink bright on 0, of these objects ``onto`` another one, or onto nothing."""
+    image = np.zeros((CANVAS, CANVAS), np.uint8) if onto is None else onto
+    for kind, group in groupby(objects, _kind):
+        if kind == "picture":
+            for shape in group:
+                image = np.maximum(image, _pixels(shape["src"], shape["left"], shape["top"]))
+        elif kind is not None:
+            strokes = list(group)
+            layer = draw_strokes(
+                [points(shape) for shape in strokes], CANVAS, [shape.get("strokeWidth", PEN) for shape in strokes]
+            )
+            image = np.minimum(image, 255 - layer) if kind == "dark" else np.maximum(image, layer)
+    return image
+
+
+def _kind(shape):
+    if shape.get("path"):
+        return "dark" if shape.get("stroke", LIGHT).upper() == DARK else "light"
+    return "picture" if shape.get("src") else None
+
+
+@lru_cache(maxsize=8)
+def _pixels(src, left, top):
+    """A picture in its place on an empty canvas."""
+    sheet = Image.new("L", (CANVAS, CANVAS))
+    with Image.open(io.BytesIO(base64.b64decode(src.partition(",")[2]))) as image:
+        sheet.paste(image.convert("L"), (round(left), round(top)))
+    return np.asarray(sheet)
