@@ -8,7 +8,7 @@ from helpers import ROOT
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from ui.canvas import KEY
+from ui.canvas import COMPANION, KEY
 
 SEVEN = [["M", 60, 60], ["Q", 200, 60, 200, 60], ["L", 120, 220]]
 ONE = [["M", 140, 50], ["L", 140, 230]]
@@ -26,6 +26,17 @@ def draw(app, *paths):
     objects = [{"type": "Path", "strokeWidth": 18, "path": path} for path in paths]
     url = "data:image/png;base64," + base64.b64encode(picture.getvalue()).decode()
     app.session_state[KEY] = {"drawing": {"raw": {"objects": objects}, "data": url}}
+    return app.run()
+
+
+def under_way(app, *strokes, ended=False):
+    """Tell of these strokes, as lists of points, as the companion does while the last of them is drawn."""
+    told = [
+        {"number": number, "points": points, "width": 18, "colour": "#FFFFFF", "ended": ended or number < len(strokes)}
+        for number, points in enumerate(strokes, 1)
+    ]
+    revision = app.session_state["drawing"].revision
+    app.session_state[COMPANION] = {"message": {"revision": revision, "sequence": 1, "begun": len(told), "strokes": told}}
     return app.run()
 
 

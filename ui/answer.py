@@ -8,6 +8,8 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
+FIGURE_SPACE = "\u2007"  # as wide as a digit: numbers of any length begin at one place, and none moves when it changes
+
 
 def answer(probabilities=None, seen=None, threshold=0.0):
     """The whole panel. ``probabilities`` (10,) and ``seen`` (28, 28) in [0, 1], or neither for an empty canvas. Where no
@@ -19,27 +21,31 @@ def answer(probabilities=None, seen=None, threshold=0.0):
 def _headline(probabilities, seen, sure):
     digit = str(int(probabilities.argmax())) if sure else "?"
     if probabilities is None:
-        words = "Draw a digit from 0 to 9 in the black square."
-        picture = '<div class="inkling-seen inkling-blank"></div>'
+        words, seen, alt = "Draw a digit from 0 to 9 in the black square.", np.zeros((28, 28)), ""
     else:
-        words = f"<b>{percent(probabilities.max())}</b> confident" if sure else _doubt(probabilities)
-        picture = f'<img class="inkling-seen" src="{data_url(seen)}" alt="The 28 by 28 pixels that the network saw">'
+        words = _confidence(probabilities) if sure else _doubt(probabilities)
+        alt = "The 28 by 28 pixels that the network saw"
     return (
         f'<div class="inkling-headline"><div class="inkling-digit" data-sure="{sure}">{digit}</div>'
-        f"<p>{words}</p><figure>{picture}<figcaption>what the network saw</figcaption></figure></div>"
+        f'<p>{words}</p><figure><img class="inkling-seen" src="{data_url(seen)}" alt="{alt}">'
+        "<figcaption>what the network saw</figcaption></figure></div>"
     )
 
 
 def spoken(probabilities, threshold=0.0):
     """The reading in a sentence, for a screen reader."""
     sure = probabilities.max() >= threshold
-    return f"{probabilities.argmax()}, {percent(probabilities.max())} confident" if sure else _doubt(probabilities)
+    return f"{probabilities.argmax()}, {_confidence(probabilities)}" if sure else _doubt(probabilities)
+
+
+def _confidence(probabilities):
+    return f"<b>{percent(probabilities.max())}</b><br>confident"
 
 
 def _doubt(probabilities):
     first, second = np.argsort(-probabilities, kind="stable")[:2]
     could = " or ".join(f"{digit} ({percent(probabilities[digit])})" for digit in (first, second))
-    return f"<b>Not sure this is a digit:</b><br>{could}?"
+    return f"<b>Not sure</b><br>{could}?"
 
 
 def _bars(probabilities, sure):
@@ -48,7 +54,7 @@ def _bars(probabilities, sure):
     for digit in range(10):
         p = 0 if probabilities is None else float(probabilities[digit])
         mark = ' class="winner"' if digit == winner else ""
-        number = "" if probabilities is None else percent(p)
+        number = "" if probabilities is None else percent(p).rjust(len("100.0 %"), FIGURE_SPACE)
         rows.append(
             f'<li{mark}><span class="digit">{digit}</span>'
             f'<span class="track" aria-hidden="true"><span class="bar" style="width:{100 * p:.2f}%"></span></span>'
@@ -60,7 +66,7 @@ def _bars(probabilities, sure):
 def percent(p):
     """A probability for people: no more digits than matter, and never a 100 % that is not one."""
     if 0.9995 <= p < 1:
-        return "> 99.9 %"
+        return ">99.9 %"
     return f"{100 * p:.1f} %"
 
 

@@ -9,7 +9,7 @@ const REPORTED = 1000; // after so long the canvas has reported a stroke that it
 const STYLE = `
   .dc-toolbar { display: none !important; }
   .dc-container, canvas { width: var(--side) !important; height: var(--side) !important; border-radius: 6px; }
-  .dc-canvas { outline: none; }
+  .dc-canvas { outline: 1px solid color-mix(in srgb, currentColor 25%, transparent); }
   .upper-canvas { touch-action: none !important; }`;
 
 class Companion {

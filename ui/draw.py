@@ -75,12 +75,12 @@ def tool(name, icon, keys, action, **options):
 @st.fragment
 def reading(network, pen):
     """Only this part runs again while a stroke is drawn."""
-    canvas.companion(pen)
     drawing = canvas.current()
     probabilities, seen = read(network, drawing.image())
     least = threshold(network) if network else 0.0
     words = "" if probabilities is None or drawing.under_way else spoken(probabilities, least)
     show(answer(probabilities, seen, least), words)
+    canvas.companion(pen)  # last, since it goes on once it is answered
 
 
 def read(network, image):

@@ -49,6 +49,14 @@ def serve(environment):
             sleep(0.1)
 
 
+def launch(driver):
+    """A chromium, started by Playwright's ``driver``."""
+    executable = next((path for path in BROWSERS if path and Path(path).is_file()), None)
+    if executable is None:
+        need("browser", f"no chromium is in {', '.join(filter(None, BROWSERS))}; INKLING_CHROMIUM may name one")
+    return driver.chromium.launch(executable_path=executable, args=QUIET)
+
+
 @pytest.fixture(scope="session")
 def app(mnist):
     """The address of a running app that has MNIST."""
@@ -66,11 +74,8 @@ def browser():
     )
     if playwright is None:
         import playwright.sync_api as playwright
-    executable = next((path for path in BROWSERS if path and Path(path).is_file()), None)
-    if executable is None:
-        need("browser", f"no chromium is in {', '.join(filter(None, BROWSERS))}; INKLING_CHROMIUM may name one")
     with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=executable, args=QUIET)
+        chromium = launch(driver)
         yield chromium
         chromium.close()
 

@@ -4,7 +4,7 @@ import base64
 import io
 
 import numpy as np
-from pages import ONE, SEVEN, answer, button, draw, open_app, widget
+from pages import ONE, SEVEN, answer, button, draw, open_app, under_way, widget
 from PIL import Image
 
 import engine
@@ -39,9 +39,38 @@ def test_where_the_network_is_not_sure_the_page_names_no_digit(monkeypatch, tmp_
         body = answer(draw(open_app(), SEVEN))
     finally:
         session.shipped_networks.clear()
-    assert "Not sure this is a digit" in body
+    assert "Not sure" in body
     assert 'class="winner"' not in body
     assert body.count("<li") == 10
+
+
+def test_a_stroke_is_read_while_it_is_drawn_and_said_aloud_when_it_has_ended():
+    points = [[60, 60], [200, 60], [120, 220]]
+    app = open_app()
+    readings = [answer(under_way(app, points[:length])) for length in (2, 3)]
+    assert readings[0] != readings[1]
+    assert ">7</div>" in readings[1]
+    assert '<p class="inkling-spoken" role="status"></p>' in readings[1]
+    spoken = answer(under_way(app, points, ended=True)).split('role="status">')[1]
+    assert spoken.startswith("7, ")
+    assert "confident" in spoken
+    assert ">7</div>" in answer(draw(app, SEVEN))
+    assert len(app.session_state["drawing"].objects) == 1
+    assert app.session_state["drawing"].pending == []
+
+
+def test_a_page_switch_keeps_a_stroke_under_way_and_the_history():
+    app = draw(open_app(), SEVEN)
+    button(app, "Clear").click().run()
+    button(app, "Undo").click().run()
+    under_way(app, [[140, 50], [140, 230]])
+    app.switch_page("ui/train.py").run()
+    app.switch_page("ui/draw.py").run()
+    assert len(app.session_state["drawing"].objects) == 2
+    button(app, "Undo").click().run()
+    assert len(app.session_state["drawing"].objects) == 1
+    button(app, "Undo").click().run()
+    assert "Draw a digit from 0 to 9" in answer(app)
 
 
 def test_undo_takes_back_the_last_stroke_and_clear_all():

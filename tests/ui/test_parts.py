@@ -27,7 +27,7 @@ def snapshot():
 
 @pytest.mark.parametrize(
     ("p", "words"),
-    [(0, "0.0 %"), (0.1234, "12.3 %"), (0.9994, "99.9 %"), (0.9995, "> 99.9 %"), (0.99999, "> 99.9 %"), (1, "100.0 %")],
+    [(0, "0.0 %"), (0.1234, "12.3 %"), (0.9994, "99.9 %"), (0.9995, ">99.9 %"), (0.99999, ">99.9 %"), (1, "100.0 %")],
 )
 def test_percent_never_rounds_up_to_certainty(p, words):
     assert percent(p) == words
@@ -46,7 +46,7 @@ def test_a_reading_under_the_threshold_names_no_digit_but_the_two_it_could_be():
     probabilities = np.array([0.05, 0.3, 0, 0.4, 0, 0.05, 0.1, 0.1, 0, 0], np.float32)
     seen = np.zeros((28, 28), np.float32)
     body = answer(probabilities, seen, threshold=0.41)
-    assert "Not sure this is a digit" in body
+    assert "Not sure" in body
     assert "3 (40.0 %) or 1 (30.0 %)?" in body
     assert 'class="winner"' not in body
     assert "confident" not in body
