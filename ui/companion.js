@@ -49,7 +49,7 @@ class Companion {
   attach() {
     for (const element of document.querySelectorAll(`.st-key-${this.data.canvas} *`)) {
       const root = element.shadowRoot;
-      if (root && !root.adoptedStyleSheets.includes(this.style)) {
+      if (root?.adoptedStyleSheets && !root.adoptedStyleSheets.includes(this.style)) {
         root.adoptedStyleSheets = [...root.adoptedStyleSheets, this.style];
       }
     }

@@ -66,7 +66,7 @@ def tool(name, icon, keys, action, **options):
         name,
         icon=icon,
         shortcut=keys,
-        help=f"{name} ({keys.replace('Mod', 'Ctrl')})",
+        help=f"{name} ({keys.replace('Mod+', 'Ctrl or ⌘ ')})",
         on_click=lambda: action(canvas.current()),
         **options,
     )

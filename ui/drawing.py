@@ -52,12 +52,14 @@ class Drawing:
         return any(not stroke["ended"] for stroke in self.told if stroke["number"] > self.settled)
 
     def receive(self, report):
-        """Take over what the canvas says, unless it has said so before, or cannot have heard yet what it is to show."""
+        """Take over what the canvas says, unless it has said so before, or cannot have heard yet what it is to show: then
+        there is more or less than was given and, by the companion, begun."""
         if report is None or report == self.reported:
             return
         self.reported = report
         objects = report.get("objects", [])
-        if self.heard or 0 <= len(objects) - len(self.given["objects"]) <= self.begun:
+        silent = self.sequence == 0  # without a companion there is no telling; what the canvas says next puts it right
+        if self.heard or silent or 0 <= len(objects) - len(self.given["objects"]) <= self.begun:
             self.heard = True
             self._settle(objects)
 

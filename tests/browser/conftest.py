@@ -74,6 +74,7 @@ def browser():
     )
     if playwright is None:
         import playwright.sync_api as playwright
+    playwright.expect.set_options(timeout=20_000)  # a busy machine is slow
     with playwright.sync_playwright() as driver:
         chromium = launch(driver)
         yield chromium
@@ -104,15 +105,20 @@ class Visitor:
         )
         return surface
 
-    def stroke(self, *points):
-        """Draw with the mouse through these points of the canvas."""
-        box = self.canvas().bounding_box()
-        at = [(box["x"] + x, box["y"] + y) for x, y in points]
+    def stroke(self, *points, up=True):
+        """Draw with the mouse through these points of the canvas; not ``up``, the button stays down."""
+        at = self.on_canvas(*points)
         self.page.mouse.move(*at[0])
         self.page.mouse.down()
         for point in at[1:]:
             self.page.mouse.move(*point, steps=8)
-        self.page.mouse.up()
+        if up:
+            self.page.mouse.up()
+
+    def on_canvas(self, *points):
+        """Points of the canvas as points of the page."""
+        box = self.canvas().bounding_box()
+        return [(box["x"] + x, box["y"] + y) for x, y in points]
 
     def digit(self):
         return self.page.locator(".inkling-digit")

@@ -107,6 +107,7 @@ def test_a_report_or_message_from_before_an_action_brings_no_ink_back(action):
 
 def test_undo_and_redo_quickly_after_each_other_end_where_the_last_says():
     drawing = drawn(A, B, C)
+    drawing.follow(told(drawing))
     drawing.undo()
     first = drawing.given["objects"]
     drawing.undo()
@@ -162,8 +163,7 @@ def test_where_the_companion_is_silent_the_reports_are_enough():
     drawing.receive({"objects": [A, B]})
     assert seen(drawing) == [60, 140]
     drawing.undo()
-    drawing.receive({"objects": [A]})
-    drawing.receive({"objects": [A, C]})
+    drawing.receive({"objects": [A, C]})  # a busy server may miss that the canvas showed what it was told to
     assert seen(drawing) == [60, 220]
     drawing.receive({"objects": []})  # the canvas's own toolbar
     assert drawing.image() is None

@@ -1,0 +1,88 @@
+"""The pages without a mouse and without sight: axe's rules, the order of focus, and what a screen reader hears."""
+
+import pytest
+from helpers import ROOT, need
+
+pytestmark = pytest.mark.browser
+expect = pytest.importorskip("playwright.sync_api").expect
+
+AXE = ROOT / "tests" / "browser" / "node_modules" / "axe-core" / "axe.min.js"
+VIOLATIONS = """async () => (await axe.run()).violations
+  .map(({ id, nodes }) => [id, ...nodes.map(({ target, failureSummary }) => `${target}: ${failureSummary}`)])"""
+HEARD = """() => {
+  window.heard = [];
+  window.bars = 0;
+  const status = document.querySelector("[role=status].inkling-spoken");
+  new MutationObserver(() => status.textContent && heard.push(status.textContent))
+    .observe(status, { childList: true, characterData: true, subtree: true });
+  new MutationObserver(() => bars++).observe(document.querySelector(".inkling-bars"), { attributes: true, subtree: true });
+}"""
+FOCUSED = """() => {
+  const there = document.activeElement;
+  const around = [there, there.parentElement, there.closest("[data-rac]")].filter(Boolean).map((at) => getComputedStyle(at));
+  const ring = around.some(({ outlineStyle, boxShadow }) => outlineStyle !== "none" || boxShadow !== "none");
+  return [there.matches("button, input") ? there.getAttribute("aria-label") || there.innerText : "", ring];
+}"""
+SEVEN = [(60, 60), (200, 60), (120, 230)]
+
+
+@pytest.fixture
+def axe():
+    if not AXE.is_file():
+        need("axe", "axe-core is not there: npm install --prefix tests/browser")
+    return AXE
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_axe_finds_no_violation(visit, axe, dark):
+    visitor = visit(dark=dark)
+    visitor.canvas()
+
+    def violations():
+        visitor.page.add_script_tag(path=axe)
+        return visitor.page.evaluate(VIOLATIONS)
+
+    assert violations() == []
+    visitor.stroke(*SEVEN)
+    expect(visitor.page.locator(".inkling-spoken")).not_to_be_empty()
+    assert violations() == []
+    visitor.go_to("Train")
+    visitor.page.locator(".st-key-controls button").filter(has_text="Start").wait_for()
+    assert violations() == []
+
+
+def test_a_screen_reader_hears_a_reading_once_a_stroke_and_not_at_every_change(visit):
+    visitor = visit()
+    visitor.canvas()
+    visitor.page.evaluate(HEARD)
+    visitor.stroke(*SEVEN, up=False)
+    expect(visitor.digit()).to_have_text("7")
+    visitor.page.mouse.move(*visitor.on_canvas((118, 240))[0], steps=4)
+    assert visitor.page.evaluate("heard") == []
+    visitor.page.mouse.up()
+    visitor.page.wait_for_function("heard.length")
+    visitor.stroke((118, 200), (118, 236))
+    visitor.page.wait_for_function("heard.length === 2")
+    assert all(words.startswith("7, ") for words in visitor.page.evaluate("heard"))
+    assert visitor.page.evaluate("bars") > 2
+    bars = visitor.page.get_by_role("list", name="Probability of each digit")
+    expect(bars.get_by_role("listitem").filter(has_text="7").first).to_contain_text("%")
+
+
+def test_the_keyboard_reaches_every_tool_in_the_order_of_the_page_and_shows_where_it_is(visit):
+    visitor = visit()
+    visitor.stroke(*SEVEN)
+    expect(visitor.page.locator(".inkling-spoken")).not_to_be_empty()
+    visitor.button("Clear").click()
+    visitor.button("Undo").click()
+    visitor.button("Undo").click()
+    expect(visitor.button("Redo")).to_be_enabled()
+    visitor.page.get_by_role("link", name="Train", exact=True).focus()
+    reached = []
+    while not reached or "Network" not in reached[-1]:
+        assert len(reached) < 20, f"no way to the choice of a network, but {reached}"
+        visitor.page.keyboard.press("Tab")
+        name, ring = visitor.page.evaluate(FOCUSED)
+        reached.append(name.strip().split("\n")[-1])
+        assert ring or not name, f"nothing shows that {name} has the focus"
+    assert [name for name in reached if name][1:] == ["Undo", "Redo", "Clear", "Pen", "Pen width", reached[-1]]
