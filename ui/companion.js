@@ -4,7 +4,7 @@
 
 const SOONEST = 50; // ms from one message to the next, once that is answered
 const LATEST = 500; // where no answer comes
-const REPORTED = 1000; // after so long the canvas has reported a stroke that it kept
+const REPORTED = 2000; // after so long the canvas has reported each stroke that it kept
 
 const STYLE = `
   .dc-toolbar { display: none !important; }
@@ -16,7 +16,6 @@ class Companion {
   strokes = []; // those that the canvas has not reported yet, the last one under way unless it is ended
   begun = 0; // strokes since the canvas was told what to show
   sentAt = -Infinity;
-  endedAt = -Infinity;
   news = false;
 
   constructor(data) {
@@ -59,7 +58,7 @@ class Companion {
     const canvas = event.composedPath()[0];
     if (!event.isPrimary || event.button !== 0 || !canvas.matches?.("canvas.upper-canvas")) return;
     if (!canvas.getRootNode().host?.closest(`.st-key-${this.data.canvas}`)) return;
-    if (performance.now() - this.endedAt > REPORTED) this.strokes = []; // if any is left, the canvas did not keep it
+    clearTimeout(this.forgetting);
     if (!this.strokes.length) this.begun = this.data.settled;
     const { width, colour } = this.data;
     this.pointer = event.pointerId;
@@ -77,9 +76,16 @@ class Companion {
   up(event) {
     if (event.pointerId !== this.pointer) return;
     this.pointer = undefined;
-    this.endedAt = performance.now();
     const stroke = this.strokes.at(-1);
     if (stroke) stroke.ended = true;
+    this.forgetting = setTimeout(() => this.forget(), REPORTED);
+    this.tell();
+  }
+
+  // What is left by now the canvas has lost, as when its brush was changed in the middle of a stroke.
+  forget() {
+    if (!this.strokes.length) return;
+    this.strokes = [];
     this.tell();
   }
 
@@ -118,6 +124,7 @@ class Companion {
 
   leave() {
     clearTimeout(this.timer);
+    clearTimeout(this.forgetting);
     this.listening.abort();
     this.observer.disconnect();
   }

@@ -62,14 +62,7 @@ def surface():
 
 
 def tool(name, icon, keys, action, **options):
-    st.button(
-        name,
-        icon=icon,
-        shortcut=keys,
-        help=f"{name} ({keys.replace('Mod+', 'Ctrl or ⌘ ')})",
-        on_click=lambda: action(canvas.current()),
-        **options,
-    )
+    st.button(name, icon=icon, shortcut=keys, on_click=lambda: action(canvas.current()), **options)
 
 
 @st.fragment

@@ -87,11 +87,19 @@ class Visitor:
     def __init__(self, page, url):
         self.page, self.url, self.outside, self.errors = page, url, [], []
         page.on("request", lambda request: self._note(request.url))
+        page.on("websocket", self._connected)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
 
     def _note(self, url):
         if not url.startswith((self.url, self.url.replace("http", "ws", 1), "data:", "blob:")):
             self.outside.append(url)
+
+    def _connected(self, socket):
+        self.socket = socket
+
+    def awaiting(self, words):
+        """A context that ends when the server has sent these words."""
+        return self.socket.expect_event("framereceived", lambda frame: words.encode() in bytes(frame))
 
     def open(self, path=""):
         self.page.goto(self.url + path)
