@@ -29,11 +29,10 @@ def draw(app, *paths):
     return app.run()
 
 
-def under_way(app, *strokes, ended=False):
-    """Tell of these strokes, as lists of points, as the companion does while the last of them is drawn."""
+def under_way(app, *strokes):
+    """Tell of these strokes, as lists of points, as the companion does while they are drawn."""
     told = [
-        {"number": number, "points": points, "width": 18, "colour": "#FFFFFF", "ended": ended or number < len(strokes)}
-        for number, points in enumerate(strokes, 1)
+        {"number": number, "points": points, "width": 18, "colour": "#FFFFFF"} for number, points in enumerate(strokes, 1)
     ]
     revision = app.session_state["drawing"].revision
     app.session_state[COMPANION] = {"message": {"revision": revision, "sequence": 1, "begun": len(told), "strokes": told}}

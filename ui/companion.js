@@ -50,6 +50,8 @@ class Companion {
       const root = element.shadowRoot;
       if (root?.adoptedStyleSheets && !root.adoptedStyleSheets.includes(this.style)) {
         root.adoptedStyleSheets = [...root.adoptedStyleSheets, this.style];
+        element.setAttribute("role", "img");
+        element.setAttribute("aria-label", "Canvas to draw on with mouse, finger or pen");
       }
     }
   }

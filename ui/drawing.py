@@ -46,11 +46,6 @@ class Drawing:
             if stroke["number"] > self.settled
         ]
 
-    @property
-    def under_way(self):
-        """Whether a stroke is being drawn."""
-        return any(not stroke["ended"] for stroke in self.told if stroke["number"] > self.settled)
-
     def receive(self, report):
         """Take over what the canvas says, unless it has said so before, or cannot have heard yet what it is to show: then
         there is more or less than was given and, by the companion, begun."""

@@ -3,7 +3,8 @@
 
 const morph = (there, fresh) => {
   const old = [...there.childNodes];
-  for (const [place, node] of [...fresh.childNodes].entries()) {
+  const nodes = [...fresh.childNodes];
+  for (const [place, node] of nodes.entries()) {
     const present = old[place];
     if (present?.nodeName !== node.nodeName) {
       present ? present.replaceWith(node) : there.append(node);
@@ -17,7 +18,7 @@ const morph = (there, fresh) => {
       morph(present, node);
     }
   }
-  for (const node of old.slice(fresh.childNodes.length)) node.remove();
+  for (const node of old.slice(nodes.length)) node.remove();
 };
 
 export default function ({ data, parentElement }) {

@@ -65,6 +65,7 @@ def test_a_screen_reader_hears_a_reading_once_a_stroke_and_not_at_every_change(v
     visitor.page.wait_for_function("heard.length === 2")
     assert all(words.startswith("7, ") for words in visitor.page.evaluate("heard"))
     assert visitor.page.evaluate("bars") > 2
+    expect(visitor.page.get_by_role("img", name="Canvas to draw on")).to_be_visible()
     bars = visitor.page.get_by_role("list", name="Probability of each digit")
     expect(bars.get_by_role("listitem").filter(has_text="7").first).to_contain_text("%")
 

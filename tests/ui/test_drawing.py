@@ -10,17 +10,15 @@ from ui.drawing import Drawing
 A, B, C = (strokes.path([(x, 60), (x, 220)], 18) for x in (60, 140, 220))
 
 
-def told(drawing, *through, begun=None, ended=True, sequence=1):
+def told(drawing, *through):
     """What the companion says of strokes through these points, or pairs of a number and points."""
     numbered = [stroke if isinstance(stroke, tuple) else (number, stroke) for number, stroke in enumerate(through, 1)]
-    last = numbered[-1][0] if numbered else 0
     return {
         "revision": drawing.revision,
-        "sequence": sequence,
-        "begun": last if begun is None else begun,
+        "sequence": 1,
+        "begun": numbered[-1][0] if numbered else 0,
         "strokes": [
-            {"number": number, "points": points, "width": 18, "colour": strokes.LIGHT, "ended": ended or number < last}
-            for number, points in numbered
+            {"number": number, "points": points, "width": 18, "colour": strokes.LIGHT} for number, points in numbered
         ],
     }
 
@@ -51,12 +49,10 @@ def test_a_stroke_is_there_while_it_is_drawn_and_once_after_it_was_reported():
     drawing = drawn(A)
     growing = []
     for length in (1, 2):
-        drawing.follow(told(drawing, (2, points(B)[:length]), ended=False))
-        assert drawing.under_way
+        drawing.follow(told(drawing, (2, points(B)[:length])))
         growing.append(int(drawing.image().sum()))
     assert growing[0] < growing[1]
     drawing.follow(told(drawing, (2, points(B))))
-    assert not drawing.under_way
     assert seen(drawing) == [60, 140]
     image = drawing.image()
     drawing.receive({"objects": [A, B]})
@@ -67,11 +63,10 @@ def test_a_stroke_is_there_while_it_is_drawn_and_once_after_it_was_reported():
 
 def test_a_report_settles_the_strokes_it_holds_and_no_later_one():
     drawing = drawn()
-    drawing.follow(told(drawing, points(A), points(B), ended=False))
+    drawing.follow(told(drawing, points(A), points(B)))
     drawing.receive({"objects": [A]})
     assert drawing.objects == [A]
     assert seen(drawing) == [60, 140]
-    assert drawing.under_way
 
 
 def test_undo_takes_the_last_stroke_though_the_canvas_has_not_reported_it():
@@ -150,7 +145,7 @@ def test_two_strokes_in_one_report_are_undone_one_by_one():
 
 def test_a_stroke_under_way_survives_the_canvas_being_mounted_anew():
     drawing = drawn(A)
-    drawing.follow(told(drawing, (2, points(B)), ended=False))
+    drawing.follow(told(drawing, (2, points(B))))
     drawing.show()
     assert drawing.given["objects"] == drawing.objects
     assert seen(drawing) == [60, 140]
