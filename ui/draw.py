@@ -71,10 +71,8 @@ def reading(network, pen):
     drawing = canvas.current()
     probabilities, seen = read(network, drawing.image())
     least = threshold(network) if network else 0.0
-    words = (
-        "" if probabilities is None or drawing.pending else spoken(probabilities, least)
-    )  # once a stroke, when it is done
-    show(answer(probabilities, seen, least), words)
+    done = probabilities is not None and not drawing.pending
+    show(answer(probabilities, seen, least), spoken(probabilities, least) if done else "")
     canvas.companion(pen)  # last, since it goes on once it is answered
 
 
