@@ -39,13 +39,13 @@ def spoken(probabilities, threshold=0.0):
 
 
 def _confidence(probabilities):
-    return f"<b>{percent(probabilities.max())}</b><br>confident"
+    return f"<b>{percent(probabilities.max())}</b> <br>confident"
 
 
 def _doubt(probabilities):
     first, second = np.argsort(-probabilities, kind="stable")[:2]
     could = " or ".join(f"{digit} ({percent(probabilities[digit])})" for digit in (first, second))
-    return f"<b>Not sure</b><br>{could}?"
+    return f"<b>Not sure</b> <br>{could}?"
 
 
 def _bars(probabilities, sure):

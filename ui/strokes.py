@@ -6,7 +6,7 @@ A drawing is a list of objects, each over those before it: strokes of light or, 
 import base64
 import io
 from functools import lru_cache
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import numpy as np
 from PIL import Image
@@ -15,16 +15,17 @@ from engine.pen import CANVAS, PEN, draw_strokes
 from engine.preprocessing import find_ink
 
 LIGHT, DARK = "#FFFFFF", "#000000"  # the pen's colour, and the eraser's, which is the paper's
-CURVE_POINTS = 4  # straight pieces for each of the canvas's short curves
+PIECE, MOST_PIECES = 4, 16  # pixels of a straight piece of a curve, and how many make one
 
 
 def path(points, width, colour=LIGHT):
-    """A stroke through these points (x, y), as the canvas draws it itself."""
-    (x, y), *rest = points
-    rest = rest or [(x, y + 0.01)]  # a line of no length would show nothing
+    """A stroke through these points (x, y), as the canvas itself makes it of them: curves from middle to middle."""
+    if len(points) == 1:  # a line of no length would show nothing
+        points = [*points, (points[0][0], points[0][1] + 0.01)]
+    curves = [["Q", x, y, (x + to_x) / 2, (y + to_y) / 2] for (x, y), (to_x, to_y) in pairwise(points)]
     return {
         "type": "Path",
-        "path": [["M", x, y]] + [["L", *point] for point in rest],
+        "path": [["M", *points[0]], *curves, ["L", *points[-1]]],
         "stroke": colour,
         "strokeWidth": width,
         "strokeLineCap": "round",
@@ -34,17 +35,15 @@ def path(points, width, colour=LIGHT):
 
 
 def points(shape):
-    """The points of a stroke that the canvas describes as a path of ``M x y``, ``L x y`` and ``Q cx cy x y``."""
-    found = []
-    for command, *numbers in shape["path"]:
-        *control, end = np.reshape(numbers, (-1, 2)) if numbers else [None]
-        if command == "Q" and found:
-            t = np.linspace(0, 1, CURVE_POINTS + 1)[1:, None]
-            start = np.array(found[-1])
-            found += [tuple(p) for p in (1 - t) ** 2 * start + 2 * t * (1 - t) * control[0] + t**2 * end]
-        elif end is not None:
-            found.append(tuple(end))
-    return found
+    """The points (P, 2) of a stroke that the canvas describes as a path of ``M x y``, ``L x y`` and ``Q cx cy x y``."""
+    numbers = [command[1:] for command in shape["path"] if len(command) > 2]
+    ends = np.array([ends[-2:] for ends in numbers], float)  # (C, 2)
+    controls = np.array([ends[:2] for ends in numbers], float)[1:]  # a line is a curve that ends at its control point
+    starts, ends = ends[:-1], ends[1:]
+    longest = np.hypot(*(ends - starts).T).max(initial=0)
+    t = np.linspace(0, 1, int(np.clip(longest / PIECE, 1, MOST_PIECES)) + 1)[1:, None, None]
+    curves = (1 - t) ** 2 * starts + 2 * t * (1 - t) * controls + t**2 * ends  # (pieces, C - 1, 2)
+    return np.concatenate([starts[:1], curves.swapaxes(0, 1).reshape(-1, 2)]) if len(starts) else np.array(numbers)
 
 
 def picture(image):
