@@ -1,10 +1,8 @@
 """What a network says of a drawing, as HTML: the digit, its confidence, ten bars, and the image that it really saw."""
 
-import base64
-import io
-
 import numpy as np
-from PIL import Image
+
+from ui import pictures
 
 
 def answer(probabilities=None, seen=None, threshold=0.0):
@@ -21,7 +19,7 @@ def _headline(probabilities, seen, sure):
         picture = '<div class="inkling-seen inkling-blank"></div>'
     else:
         words = f"<b>{percent(probabilities.max())}</b> confident" if sure else _doubt(probabilities)
-        picture = f'<img class="inkling-seen" src="{data_url(seen)}" alt="The 28 by 28 pixels that the network saw">'
+        picture = f'<img class="inkling-seen" src="{pictures.url(seen)}" alt="The 28 by 28 pixels that the network saw">'
     return (
         f'<div class="inkling-headline"><div class="inkling-digit" data-sure="{sure}">{digit}</div>'
         f'<p role="status">{words}</p><figure>{picture}<figcaption>what the network saw</figcaption></figure></div>'
@@ -54,10 +52,3 @@ def percent(p):
     if 0.9995 <= p < 1:
         return "> 99.9 %"
     return f"{100 * p:.1f} %"
-
-
-def data_url(image):
-    """Grey values (H, W) in [0, 1] as a PNG data URL."""
-    buffer = io.BytesIO()
-    Image.fromarray(np.round(255 * image).astype(np.uint8)).save(buffer, "PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import streamlit as st
 
-import engine
 from engine.calibration import threshold
 from engine.pen import PEN
 from ui import canvas, session
 from ui.answer import answer
+from ui.panels import panels
 
 TRAIN = Path(__file__).with_name("train.py")
 
@@ -35,6 +35,7 @@ def drawing_and_answer():
         network = choose()
     with panel:
         st.html(reading(network, drawing.image()))
+    panels(network, drawing)
 
 
 def surface():
@@ -73,11 +74,8 @@ def choose():
 
 def reading(network, image):
     """The answer panel for an image of the canvas, or for an empty canvas."""
-    if network is None or image is None:
-        return answer()
-    try:
-        seen = engine.prepare(image)
-    except engine.BlankDrawing:
+    seen = session.seen(image)
+    if network is None or seen is None:
         return answer()
     return answer(network.predict_proba(seen[None])[0], seen, threshold(network))
 

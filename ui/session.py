@@ -91,7 +91,11 @@ def networks():
 def last_drawing():
     """What a network sees of this session's last drawing, (28, 28) in [0, 1]; None without one."""
     drawing = st.session_state.get("drawing")
-    image = drawing and drawing.image()
+    return seen(drawing and drawing.image())
+
+
+def seen(image):
+    """What a network sees of an image of the canvas, (28, 28) in [0, 1]; None where there is no ink, or no image."""
     try:
         return None if image is None else engine.prepare(image)
     except engine.BlankDrawing:
