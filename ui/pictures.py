@@ -81,13 +81,12 @@ def diverging(values, limit, above, below, ground):
 def sheet(pictures, gap, empty):
     """Pictures (T, H, W, 3) uint8 in rows of eight as one; ``gap`` is the brightness of the lines between them."""
     count, height, width, _ = pictures.shape
-    columns = min(count, COLUMNS)
-    rows = -(-count // columns)
-    framed = np.full((rows * columns, height + 2, width + 2, 3), gap, np.uint8)
+    rows = -(-count // COLUMNS)
+    framed = np.full((rows * COLUMNS, height + 2, width + 2, 3), gap, np.uint8)
     framed[:count, 1:-1, 1:-1] = pictures
     framed[count:] = empty
-    framed = framed.reshape(rows, columns, height + 2, width + 2, 3).transpose(0, 2, 1, 3, 4)
-    return framed.reshape(rows * (height + 2), columns * (width + 2), 3)
+    framed = framed.reshape(rows, COLUMNS, height + 2, width + 2, 3).transpose(0, 2, 1, 3, 4)
+    return framed.reshape(rows * (height + 2), COLUMNS * (width + 2), 3)
 
 
 def curves(snapshot, title, form, smooth=False, log=False):
