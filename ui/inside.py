@@ -9,6 +9,7 @@ from ui.session import seen
 
 UNITS = 8  # the strongest of a row
 MAPS = 32  # feature maps in a sheet
+TILE = 24  # pixels of the sheet for a small map, at least half of it
 ROW = 64  # units in a line of the strip
 
 
@@ -68,10 +69,12 @@ def _maps(values):
     else:
         grey = 255 * shown / max(float(shown.max()), 1e-12)
         coloured = np.repeat(np.nan_to_num(grey)[..., None], 3, axis=-1).astype(np.uint8)
+    times = max(1, TILE // shown.shape[-1])  # so that the lines between small maps are no wider
+    large = coloured.repeat(times, axis=1).repeat(times, axis=2)
     first = "" if len(shown) == len(values) else f"the first {MAPS} of "
     strongest = int(values.max(axis=(1, 2)).argmax()) + 1
     return (
-        f'<figure class="inkling-weights"><img src="{pictures.url(pictures.sheet(coloured, 64, 0))}" '
+        f'<figure class="inkling-weights"><img src="{pictures.url(pictures.sheet(large, 64, 0))}" '
         f'alt="Sheet of {first}{len(values)} feature maps; map {strongest} answers most">'
         f"{f'<figcaption>{first.capitalize()}{len(values)}.</figcaption>' if first else ''}</figure>"
     )

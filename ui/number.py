@@ -22,12 +22,8 @@ def hint(network, image):
     _, readings = read_number(network, image)
     if len(readings) < 2:
         return ""
-    return f"This looks like {len(readings)} digits: <b>{signs(readings)}</b>"
-
-
-def signs(readings):
-    """The number that they make, with a question mark for each that is not sure."""
-    return "".join(reading.sign for reading in readings)
+    number = "".join(reading.sign for reading in readings)
+    return f"This looks like {len(readings)} digits: <b>{number}</b> <small>each by itself under “Several digits”</small>"
 
 
 def number_panel(network, image):
@@ -37,8 +33,6 @@ def number_panel(network, image):
         st.caption(
             "There is one digit here. Draw several beside each other, with some room between them: each is then read."
         )
-    else:
-        st.html(f'<p>Read as <b class="inkling-number">{signs(readings)}</b></p>')
     st.html(f'<div class="inkling-number-parts">{_boxes(image, digits, readings)}{_digits(digits, readings)}</div>')
 
 

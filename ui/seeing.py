@@ -11,15 +11,18 @@ from ui.session import kept
 STEPS = {
     "crop": (
         "Crop",
+        "cropping",
         "Without cropping, the empty paper is shrunk along with the ink: a digit in a corner stays small and in its corner, "
         "and the network has only ever seen large ones in the middle.",
     ),
     "scale": (
         f"Scale to {BOX} x {BOX}",
+        "scaling",
         f"Without its margin, the digit fills all {SIDE} pixels: larger than any that the network has learned from.",
     ),
     "centre": (
         "Centre by mass",
+        "centring",
         "Without centring by mass, the ink is put wherever its box happens to lie. A network has learned what ink means at "
         "each place, so a pixel or two aside it meets weights that were meant for something else: this is why it matters.",
     ),
@@ -29,7 +32,7 @@ STEPS = {
 def seeing(network, image):
     """The panel."""
     with st.container(horizontal=True, gap="large"):
-        on = {step: st.toggle(label, key=kept(f"step {step}", True)) for step, (label, _) in STEPS.items()}
+        on = {step: st.toggle(label, key=kept(f"step {step}", True)) for step, (label, _, _) in STEPS.items()}
     skip = [step for step in STEPS if not on[step]]
     whole, found = stages(image), stages(image, skip)
     st.html(_stages(found, skip))
@@ -39,13 +42,13 @@ def seeing(network, image):
         st.html(_reading("With all steps", before))
     with right:
         if skip:
-            st.html(_reading("Without " + " and ".join(STEPS[step][0].lower() for step in skip), after))
+            st.html(_reading("Without " + " and ".join(STEPS[step][1] for step in skip), after))
         else:
             st.caption(
                 "MNIST's digits were all made this way. Switch a step off, and what the network then reads stands here."
             )
     for step in skip:
-        st.caption(STEPS[step][1])
+        st.caption(STEPS[step][2])
 
 
 def _stages(found, skip):
@@ -54,12 +57,12 @@ def _stages(found, skip):
     across, down = (f"{100 * (place + 0.5) / SIDE:.2f}%" for place in centre[::-1])
     cross = f'<i class="cross" style="left:{across};top:{down}"></i>'
     box = f'<i class="box" style="inset:{100 * (SIDE - BOX) / 2 / SIDE:.3f}%"></i>'
-    where = f"centre of mass at {centre[1]:.1f}, {centre[0]:.1f}"
+    where = f"mass at {centre[1]:.1f}, {centre[0]:.1f}"
     cells = (
-        ("1 Ink", found.ink, "found, whatever its colour", ""),
-        ("2 Cropped" if "crop" not in skip else "2 Not cropped", found.cropped, "to the ink alone", ""),
-        ("3 Scaled", found.scaled, f"to {max(found.scaled.shape)} pixels, soft-edged", ""),
-        ("4 Centred" if "centre" not in skip else "4 Boxed", found.centred, where, box + cross),
+        ("1 Ink", found.ink, "bright on dark, whatever it was", ""),
+        ("2 Cropped", found.cropped, "the whole sheet" if "crop" in skip else "to the ink alone", ""),
+        ("3 Scaled", found.scaled, f"the longer side to {max(found.scaled.shape)}", ""),
+        ("4 Centred", found.centred, f"{'by its box, ' if 'centre' in skip else ''}{where}", box + cross),
     )
     figures = "".join(
         f'<figure><b>{name}</b><div class="inkling-stage"><div class="sheet" style="{_fit(picture)}">'
@@ -67,7 +70,7 @@ def _stages(found, skip):
         f"<figcaption>{_size(picture)}<br><small>{words}</small></figcaption></figure>"
         for name, picture, words, marks in cells
     )
-    note = f"The frame is {BOX} x {BOX} pixels within the {SIDE} x {SIDE}; the cross is the centre of mass."
+    note = f"The frame is {BOX} x {BOX} pixels within the {SIDE} x {SIDE}; the cross is the ink's centre of mass."
     return f'<div class="inkling-stages">{figures}</div><p class="inkling-note">{note}</p>'
 
 

@@ -46,8 +46,9 @@ def _table(readings):
     rows = ""
     for label, chosen, reading in readings:
         note = "<br><small>chosen above</small>" if chosen else ""
+        doubt = "" if reading.sure else " doubt"
         rows += (
-            f'<tr><th scope="row">{escape(label)}{note}</th><td class="sign">{reading.sign}</td>'
+            f'<tr><th scope="row">{escape(label)}{note}</th><td class="sign{doubt}">{reading.sign}</td>'
             f"<td>{_confidence(reading)}</td><td>{reading.chart()}</td></tr>"
         )
     heads = "".join(f'<th scope="col">{name}</th>' for name in ("Network", "Reads", "Confidence", "All ten"))
