@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import streamlit as st
+from PIL import Image
 
 from engine.pen import CANVAS, PEN, draw_strokes
+from engine.preprocessing import crop, find_ink
 from ui import session
 
 KEY = "canvas"
@@ -24,10 +26,21 @@ class Drawing:
     objects: list = field(default_factory=list)
     given: dict = field(default_factory=lambda: {"objects": [], "revision": 0})
     reported: dict | None = None
+    picture: np.ndarray | None = None
+
+    def bring(self, picture):
+        """Replace what is there by the ink of a picture, a PIL image or uint8 array, fitted in the canvas."""
+        ink = Image.fromarray(crop(find_ink(picture)))
+        ink = ink.resize([max(1, round(side * 240 / max(ink.size))) for side in ink.size])
+        self.show([])
+        self.picture = np.zeros((CANVAS, CANVAS), np.uint8)
+        top, left = (CANVAS - ink.height) // 2, (CANVAS - ink.width) // 2
+        self.picture[top : top + ink.height, left : left + ink.width] = np.clip(255 * np.asarray(ink), 0, 255)
 
     def show(self, objects):
         """Have the canvas show these strokes; it acts on a new revision only."""
         self.objects = objects
+        self.picture = None
         self.given = {"objects": objects, "revision": self.given["revision"] + 1}
 
     def receive(self, report):
@@ -40,7 +53,7 @@ class Drawing:
         """The strokes as an image (280, 280) uint8, white on black; None where there are none."""
         strokes = [(points(shape), shape.get("strokeWidth", PEN)) for shape in self.objects if shape.get("path")]
         if not strokes:
-            return None
+            return self.picture
         return draw_strokes([stroke for stroke, _ in strokes], CANVAS, [width for _, width in strokes])
 
 
