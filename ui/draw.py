@@ -6,7 +6,7 @@ import streamlit as st
 
 from engine.calibration import threshold
 from engine.pen import PEN
-from ui import canvas, session
+from ui import canvas, grid, session, ways_in
 from ui.answer import answer
 from ui.panels import panels
 
@@ -26,26 +26,32 @@ def drawing_and_answer():
     """Only this part runs again after a stroke."""
     with st.container(horizontal=True, gap="large"):
         with st.container(width=280):
-            drawing = surface()
+            if grid.chosen():
+                grid.grid()
+            else:
+                surface()
+            ways_in.ways_in(grid.drawn())
         panel = st.container(width="stretch")
     with st.container(horizontal=True, gap="large"):  # last, so that on a phone the answer stands right below the canvas
         st.slider(
             "Pen width", 8, 32, key=session.kept("pen width", PEN), width=280, help="In pixels of the 280 x 280 canvas."
         )
         network = choose()
+        grid.switch()
+    drawing = grid.drawn()
     with panel:
         st.html(reading(network, drawing.image()))
+    ways_in.samples()
     panels(network, drawing)
 
 
 def surface():
-    """The canvas with its buttons; returns the drawing."""
+    """The canvas with its buttons."""
     drawing = canvas.drawing_canvas(st.session_state[session.kept("pen width", PEN)])
     blank = not drawing.objects
     with st.container(horizontal=True):
         st.button("Undo", icon=":material/undo:", on_click=undo, args=(drawing,), disabled=blank, width="stretch")
         st.button("Clear", icon=":material/delete:", on_click=clear, args=(drawing,), disabled=blank, width="stretch")
-    return drawing
 
 
 def undo(drawing):

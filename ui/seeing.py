@@ -31,7 +31,7 @@ STEPS = {
 
 def seeing(network, image):
     """The panel."""
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True, gap="medium"):
         on = {step: st.toggle(label, key=kept(f"step {step}", True)) for step, (label, _, _) in STEPS.items()}
     skip = [step for step in STEPS if not on[step]]
     whole, found = stages(image), stages(image, skip)

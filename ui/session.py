@@ -48,6 +48,11 @@ def page_switched():
     return st.session_state.pop("page_switched", False)
 
 
+def surface_changed():
+    """Have this page's surface to draw on shown as after a page switch: it has given way to another one, or comes back."""
+    st.session_state["page_switched"] = True
+
+
 def uploaded():
     """The networks that were uploaded in this session, by name."""
     return st.session_state.setdefault("uploaded", {})
@@ -86,12 +91,6 @@ def networks():
             right = f" ({snapshot.test.accuracy:.1%} of the test images right)" if snapshot.test else ""
             found[run.key] = snapshot.network, run.name + right
     return found
-
-
-def last_drawing():
-    """What a network sees of this session's last drawing, (28, 28) in [0, 1]; None without one."""
-    drawing = st.session_state.get("drawing")
-    return seen(drawing and drawing.image())
 
 
 def seen(image):
