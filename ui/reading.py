@@ -51,8 +51,9 @@ class Reading(NamedTuple):
         """Ten narrow columns, as HTML."""
         named = [digit for digit in self.likeliest if self.probabilities[digit] >= LEAST] or self.likeliest[:1]
         spoken = ", ".join(f"{digit} {percent(self.probabilities[digit])}" for digit in named)
+        winner = self.digit if self.sure else None
         columns = "".join(
-            f"<span{' class=winner' if self.sure and digit == self.digit else ''}>"
+            f'<span class="{"winner" if digit == winner else ""}">'
             f'<i style="height:{100 * p:.1f}%" title="{digit}: {percent(p)}"></i><b>{digit}</b></span>'
             for digit, p in enumerate(self.probabilities)
         )
