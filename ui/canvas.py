@@ -37,10 +37,10 @@ class Drawing:
         top, left = (CANVAS - ink.height) // 2, (CANVAS - ink.width) // 2
         self.picture[top : top + ink.height, left : left + ink.width] = np.clip(255 * np.asarray(ink), 0, 255)
 
-    def show(self, objects):
+    def show(self, objects, picture=None):
         """Have the canvas show these strokes; it acts on a new revision only."""
         self.objects = objects
-        self.picture = None
+        self.picture = picture
         self.given = {"objects": objects, "revision": self.given["revision"] + 1}
 
     def receive(self, report):
@@ -77,7 +77,7 @@ def drawing_canvas(stroke_width):
 
     drawing = current()
     if session.page_switched():
-        drawing.show(drawing.objects)
+        drawing.show(drawing.objects, drawing.picture)
     result = st_canvas(
         stroke_width=stroke_width,
         stroke_color="#FFFFFF",
