@@ -25,7 +25,9 @@ def inside(network, image):
     for number, (start, stop, position) in enumerate(found, start=1):
         values, last = outputs[position].values, stop == len(network.layers)
         working = [layer for layer in network.layers[start:stop] if layer.kind != "dropout"]  # which rests in use
-        title = f'<p class="inkling-part"><b>{number} · {words.layers(working)}</b><small>{told(values, last)}</small></p>'
+        title = (
+            f'<p class="inkling-part"><b>Layer {number} · {words.layers(working)}</b><small>{told(values, last)}</small></p>'
+        )
         if values.ndim == 3:
             st.html(title + _maps(values))
         else:

@@ -23,7 +23,7 @@ def hint(network, image):
     if len(readings) < 2:
         return ""
     number = "".join(reading.sign for reading in readings)
-    return f"This looks like {len(readings)} digits: <b>{number}</b> <small>each by itself under “Several digits”</small>"
+    return f"This looks like {len(readings)} digits: <b>{number}</b> <small>each by itself under “Number”</small>"
 
 
 def number_panel(network, image):

@@ -15,7 +15,7 @@ PANELS = {
     "Why": why,
     "Inside": inside,
     "Side by side": side_by_side,
-    "Several digits": number_panel,
+    "Number": number_panel,
 }
 EMPTY = (
     '<div class="inkling-empty"><p>Draw a digit above: here you then see what the network makes of it, and why.</p></div>'

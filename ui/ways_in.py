@@ -34,15 +34,18 @@ def _take(key):
         return
     name = "The photo" if key == "photo" else file.name
     try:
-        bring(read_image(file))
+        picture = read_image(file)
+    except InklingError:
+        st.session_state["picture problem"] = f"{name} must be an image, and cannot be read as one: save it as PNG or JPEG."
+        return
+    try:
+        bring(picture)
     except BlankDrawing:
-        problem = f"{name} must show ink, and none was found: take dark ink on light paper, close up."
+        st.session_state["picture problem"] = f"{name} must show ink, and none was found: take dark on light, close up."
     except InklingError as error:
-        problem = f"{error}. PNG and JPEG always work."
+        st.session_state["picture problem"] = f"{name}: {error}."
     else:
         st.session_state[POPOVER] = False  # it would hide what has come
-        return
-    st.session_state["picture problem"] = problem
 
 
 def bring(picture):

@@ -3,7 +3,8 @@
 import numpy as np
 import streamlit as st
 
-from engine.attribution import contrast, gradient_times_input, integrated_gradients
+from engine.attribution import contrast, gradient_times_input, integrated_gradients, missing
+from engine.preprocessing import SIDE
 from ui import pictures
 from ui.reading import read
 from ui.session import kept, seen
@@ -48,10 +49,12 @@ def why(network, image):
         st.caption(f"A {one} and not a {one}: choose two different digits.")
     elif other == NOTHING:
         values = METHODS[method](network, shown, one)
-        st.html(_map(values, shown, f"for a {one}", f"against a {one}", alone(network, shown, one, method, values)))
+        figure = _map(values, shown, f"for a {one}", f"against a {one}")
+        st.html(_beside([figure], alone(network, shown, one, method, values)))
     else:
         values = contrast(network, shown, one, other)
-        st.html(_map(values, shown, f"for a {one}", f"for a {other}", between(network, shown, one, other, values)))
+        figures = [_map(values, shown, f"for a {one}", f"for a {other}"), _missing(network, shown, one, other)]
+        st.html(_beside(figures, between(network, shown, one, other, values)))
 
 
 def scores(network, shown):
@@ -79,28 +82,40 @@ def between(network, shown, one, other, values):
     outputs = scores(network, shown)
     blank, full = outputs[:, one] - outputs[:, other]
     return (
-        f"Red ink speaks for a {one} and against a {other}, blue ink the other way round: for it to be a {other}, the red "
-        "would have to go, and more be like the blue.",
+        f"Red ink speaks for a {one} and against a {other}, blue ink the other way round. To make it a {other}, rub out "
+        "what is red, and draw where the second picture is blue.",
         f"The map adds up to {values.sum():.2f}: a {one}'s score less a {other}'s is {full:.2f} for this drawing and "
         f"{blank:.2f} for an empty sheet, which differ by {full - blank:.2f}.",
     )
 
 
-def _map(values, shown, above, below, words):
+def _beside(figures, lines):
+    return f'<div class="inkling-why">{"".join(figures)}<div>{"".join(f"<p>{line}</p>" for line in lines)}</div></div>'
+
+
+def _map(values, shown, above, below):
+    """What speaks for something and what against it, over the drawing, with its scale."""
     limit = float(np.abs(values).max())
-    rows, columns = np.unravel_index([values.argmax(), values.argmin()], values.shape)
-    strongest = f"strongest {_place(rows[0], columns[0])}" + (
-        f", and {below} {_place(rows[1], columns[1])}" if values.min() < 0 else ""
-    )
+    where = f"strongest {_place(values.argmax())}" + (f", and {below} {_place(values.argmin())}" if values.min() < 0 else "")
     return (
-        f'<div class="inkling-why"><figure><img src="{pictures.url(pictures.speaking(values, shown))}" '
-        f'alt="The drawing, coloured by what speaks {above}, {strongest}">'
+        f'<figure><img src="{pictures.url(pictures.speaking(values, shown))}" '
+        f'alt="The drawing, coloured by what speaks {above}, {where}">'
         f"<figcaption><span>{-limit:.2f}<br>{below}</span><i></i><span>{limit:+.2f}<br>{above}</span></figcaption></figure>"
-        f"<div>{''.join(f'<p>{line}</p>' for line in words)}</div></div>"
     )
 
 
-def _place(row, column):
+def _missing(network, shown, one, other):
+    """Where more ink would help, over the drawing."""
+    values = missing(network, shown, one, other)
+    return (
+        f'<figure><img src="{pictures.url(pictures.speaking(-values, shown))}" '
+        f'alt="Where more ink would speak for a {other}, strongest {_place(values.argmax())}">'
+        f"<figcaption>Blue: more ink here would speak for a {other}.</figcaption></figure>"
+    )
+
+
+def _place(pixel):
     """Where in the picture a pixel lies, in words."""
-    down, across = ("top", "middle", "bottom")[3 * row // 28], ("left", "centre", "right")[3 * column // 28]
+    row, column = divmod(int(pixel), SIDE)
+    down, across = ("top", "middle", "bottom")[3 * row // SIDE], ("left", "centre", "right")[3 * column // SIDE]
     return f"at the {down} {across}"

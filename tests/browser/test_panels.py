@@ -23,7 +23,7 @@ PANELS = {
     "Why": ".inkling-why img",
     "Inside": ".inkling-digits.eight img",
     "Side by side": ".inkling-networks .inkling-ten",
-    "Several digits": ".inkling-each img",
+    "Number": ".inkling-each img",
 }
 TOO_WIDE = """() => [...document.querySelectorAll("[data-testid=stMain] *")].filter((one) => {
   const box = one.getBoundingClientRect();
@@ -47,7 +47,7 @@ def test_a_number_is_found_and_every_panel_answers(visit):
     for stroke in NUMBER:
         visitor.stroke(*stroke)
     expect(visitor.page.locator(".inkling-hint")).to_contain_text(re.compile(r"3 digits: 7\s?1\s?2"))
-    ask(visitor, "Several digits")
+    ask(visitor, "Number")
     expect(visitor.page.locator(".inkling-boxes i")).to_have_count(3)
     visitor.picture("panels-number")
     for panel in PANELS:
@@ -88,7 +88,7 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(visit):
     for panel in PANELS:
         ask(visitor, panel)
         assert visitor.page.evaluate(TOO_WIDE) == []
-        visitor.picture(f"panels-phone-{panel.split()[0].lower()}")
+        visitor.picture(f"panels-phone-{panel.lower()}")
 
 
 def test_a_picture_is_brought_and_the_drawing_kept(visit):
@@ -97,7 +97,7 @@ def test_a_picture_is_brought_and_the_drawing_kept(visit):
     upload = visitor.page.locator("input[type=file]")
     visitor.page.get_by_role("button", name="Picture").click()
     upload.set_input_files({"name": "fake.png", "mimeType": "image/png", "buffer": b"this is text"})
-    expect(visitor.page.get_by_text("fake.png must be an image file")).to_be_visible()
+    expect(visitor.page.get_by_text("fake.png must be an image, and cannot be read")).to_be_visible()
     visitor.picture("ways-in-refused")
     paper = np.pad(255 - draw_strokes([SEVEN]), 60, constant_values=255)
     upload.set_input_files({"name": "seven.jpg", "mimeType": "image/jpeg", "buffer": picture(paper, "JPEG")})

@@ -135,6 +135,7 @@ def test_two_digits_are_set_against_each_other(network):
     widget(app.selectbox, "and not a").set_value(4).run()
     body = html(app)
     assert "for a 7 and against a 4" in body
+    assert re.search('alt="Where more ink would speak for a 4, strongest at the (top|middle|bottom)', body)
     assert f"The map adds up to {contrast(network, seven, 7, 4).sum():.2f}" in body
     widget(app.selectbox, "and not a").set_value(7).run()
     assert not app.exception
@@ -193,7 +194,7 @@ def test_several_digits_are_found_and_read_by_themselves():
     app = draw(open_app(), NARROW_SEVEN, NARROW_ONE, *NARROW_FOUR)
     body = html(ask(app, "What it sees"))
     assert re.search(r"This looks like 3 digits: <b>71\d</b>", body)
-    body = html(ask(app, "Several digits"))
+    body = html(ask(app, "Number"))
     assert body.count('class="inkling-ten"') == 3
     boxes = [tuple(map(float, box)) for box in re.findall(r"left:([\d.]+)%;top:([\d.]+)%;width:([\d.]+)%", body)]
     assert len(boxes) == 3
@@ -203,7 +204,7 @@ def test_several_digits_are_found_and_read_by_themselves():
 
 def test_a_single_digit_gives_no_hint():
     app = draw(open_app(), SEVEN)
-    assert "This looks like" not in html(ask(app, "Several digits"))
+    assert "This looks like" not in html(ask(app, "Number"))
     assert "one digit here" in app.caption[0].value
 
 
