@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 from examples import READER
-from helpers import ROOT
-from pages import ONE, SEVEN, draw, open_app, widget
+from helpers import ROOT, make_digits
+from pages import ONE, SEVEN, button, draw, open_app, widget
 
 import engine
 from engine import Network, dense_layers
@@ -14,7 +14,7 @@ from engine.attribution import contrast, integrated_gradients
 from engine.layers import Activation, BatchNorm, Conv2D, Dense, Dropout, Flatten, MaxPool2D
 from engine.pen import draw_strokes
 from engine.preprocessing import stages
-from ui import session
+from ui import data, session
 from ui.inside import parts
 from ui.panels import PANELS
 from ui.reading import Reading, read
@@ -86,6 +86,22 @@ def test_every_panel_answers_for_every_kind_of_network(shipped):
             assert "<img" in body or panel == "Side by side"
             assert "nan" not in re.sub('src="[^"]*"', "", body)
             assert all(re.search(r'alt="[^"]{10,}"', picture) for picture in re.findall("<img[^>]*>", body))
+
+
+def test_every_panel_answers_for_a_network_in_training(monkeypatch):
+    sets = make_digits(600), make_digits(100, 1)
+    monkeypatch.setattr(data, "load", lambda source: sets)
+    app = draw(open_app(), SEVEN)
+    app.switch_page("ui/train.py").run()
+    button(app, "1 batch").click().run()
+    app.switch_page("ui/draw.py").run()
+    (run,) = app.session_state["runs"]
+    app.session_state["kept:network"] = run.key
+    for panel in PANELS:
+        assert "Draw a digit above" not in html(ask(app, panel))
+    assert "Run 1 (as it is now, in epoch 1)<br><small>chosen above" in html(ask(app, "Side by side"))
+    assert not [caption for caption in app.caption if "only the shipped" in caption.value]
+    button(app.switch_page("ui/train.py").run(), "Stop").click().run()
 
 
 def test_each_stage_is_shown_with_its_size_and_can_be_left_out():
