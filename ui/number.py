@@ -2,18 +2,14 @@
 
 import streamlit as st
 
-from engine import BlankDrawing
 from engine.segmentation import find_digits
 from ui import pictures
 from ui.reading import read
 
 
 def read_number(network, image):
-    """The ``Digit``s of an image from left to right, and the ``Reading`` of each; none where there is no ink."""
-    try:
-        digits = find_digits(image)
-    except BlankDrawing:
-        return [], []
+    """The ``Digit``s of an image with ink, from left to right, and the ``Reading`` of each."""
+    digits = find_digits(image)
     return digits, read(network, [digit.image for digit in digits])
 
 

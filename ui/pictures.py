@@ -67,13 +67,14 @@ def tiles(weights):
 
 def speaking(values, ink=0.0):
     """Values (..., H, W) on a dark ground, (..., H, W, 3) uint8: above zero red, below it blue, ``ink`` in [0, 1] grey."""
+    values = np.nan_to_num(values)  # of a network that exploded
     limit = max(float(np.abs(values).max()), 1e-12)
     return diverging(values, limit, RED_ON_BLACK, BLUE_ON_BLACK, ground=GREY_INK * ink)
 
 
 def diverging(values, limit, above, below, ground):
     """Values as colours uint8, the ``ground`` (a brightness, or one for each) where they are zero, pure at ``limit``."""
-    part = np.clip(np.nan_to_num(values) / limit, -1, 1)[..., None]
+    part = np.clip(values / limit, -1, 1)[..., None]
     ground = np.broadcast_to(ground, values.shape)[..., None]
     return (ground + np.abs(part) * (np.where(part > 0, above, below) - ground)).astype(np.uint8)
 

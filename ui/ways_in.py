@@ -25,7 +25,7 @@ def _bringing():
     if way == FILE:
         st.file_uploader("An image of any common format", "image", key="picture", on_change=_take, args=("picture",))
     else:
-        st.camera_input("Dark ink on light paper, close up", key="photo", on_change=_take, args=("photo",))
+        st.camera_input("Dark ink on light paper, close up", key="photo", on_change=_take, args=("photo",), width=320)
 
 
 def _take(key):

@@ -17,7 +17,10 @@ from playwright.sync_api import sync_playwright
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from browser.conftest import BROWSERS, QUIET, Visitor, serve
+from browser.conftest import Visitor, launch, serve
+from helpers import ROOT
+
+import engine
 
 AIM = 500
 SEVEN = [(60, 60), (200, 60), (120, 230)]
@@ -28,7 +31,7 @@ PANELS = {  # the tab, and what stands in it when it is done
     "Side by side": ".inkling-networks",
     "Number": ".inkling-each",
 }
-LAYERS = {"mlp": 3, "cnn": 6}
+NETWORKS = ("mlp", "cnn")
 
 
 def measured(visitor, tab, shown):
@@ -41,11 +44,12 @@ def measured(visitor, tab, shown):
 
 def panels(visitor, name, rounds):
     """The milliseconds of each panel, by its name."""
+    layers = sum(hasattr(layer, "W") for layer in engine.load(ROOT / "pretrained" / f"{name}.npz").layers)
     found = {}
     for _ in range(rounds):
         for panel, shown in PANELS.items():
             tab = visitor.page.get_by_role("tab", name=panel).element_handle()
-            found.setdefault(panel, []).append(measured(visitor, tab, shown.format(layers=LAYERS[name])))
+            found.setdefault(panel, []).append(measured(visitor, tab, shown.format(layers=layers)))
             visitor.canvas()  # waits for the script to end
     return found
 
@@ -66,9 +70,8 @@ def main():
     results = {}
     try:
         with sync_playwright() as driver:
-            executable = next(path for path in BROWSERS if path and Path(path).is_file())
-            browser = driver.chromium.launch(executable_path=executable, args=QUIET)
-            for name in LAYERS:
+            browser = launch(driver)
+            for name in NETWORKS:
                 visitor = Visitor(browser.new_page(), url).open()
                 visitor.canvas()
                 choose(visitor, "Network", name)

@@ -49,6 +49,14 @@ def serve(environment):
             sleep(0.1)
 
 
+def launch(driver):
+    """A chromium, started by Playwright's ``driver``."""
+    executable = next((path for path in BROWSERS if path and Path(path).is_file()), None)
+    if executable is None:
+        need("browser", f"no chromium is in {', '.join(filter(None, BROWSERS))}; INKLING_CHROMIUM may name one")
+    return driver.chromium.launch(executable_path=executable, args=QUIET)
+
+
 @pytest.fixture(scope="session")
 def app(mnist):
     """The address of a running app that has MNIST."""
@@ -66,11 +74,8 @@ def browser():
     )
     if playwright is None:
         import playwright.sync_api as playwright
-    executable = next((path for path in BROWSERS if path and Path(path).is_file()), None)
-    if executable is None:
-        need("browser", f"no chromium is in {', '.join(filter(None, BROWSERS))}; INKLING_CHROMIUM may name one")
     with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=executable, args=QUIET)
+        chromium = launch(driver)
         yield chromium
         chromium.close()
 
@@ -101,7 +106,11 @@ class Visitor:
 
     def stroke(self, *points):
         """Draw with the mouse through these points of the canvas."""
-        box = self.canvas().bounding_box()
+        self.drag(self.canvas(), *points)
+
+    def drag(self, surface, *points):
+        """Go with the mouse, its button down, through these points of an element."""
+        box = surface.bounding_box()
         at = [(box["x"] + x, box["y"] + y) for x, y in points]
         self.page.mouse.move(*at[0])
         self.page.mouse.down()

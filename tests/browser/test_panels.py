@@ -137,12 +137,6 @@ def test_a_seven_is_drawn_with_keys_alone(visit):
     grid.focus()
     keys.press("Delete")
     expect(visitor.page.get_by_text("Draw a digit from 0 to 9")).to_be_visible()
-    box = grid.bounding_box()
-    at = [(box["x"] + x, box["y"] + y) for x, y in SEVEN]
-    visitor.page.mouse.move(*at[0])
-    visitor.page.mouse.down()
-    for point in at[1:]:
-        visitor.page.mouse.move(*point, steps=8)
-    visitor.page.mouse.up()
+    visitor.drag(grid, *SEVEN)
     expect(visitor.digit()).to_have_text("7")
     assert visitor.errors == []

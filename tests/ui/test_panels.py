@@ -88,6 +88,17 @@ def test_every_panel_answers_for_every_kind_of_network(shipped):
             assert all(re.search(r'alt="[^"]{10,}"', picture) for picture in re.findall("<img[^>]*>", body))
 
 
+def test_every_panel_answers_for_a_network_that_exploded():
+    app = draw(open_app(), SEVEN)
+    exploded = Network(dense_layers((16,)), rng=np.random.default_rng(0))
+    exploded.values[:] = np.nan
+    app.session_state["uploaded"] = {"exploded": exploded}
+    app.run()
+    app.session_state["kept:network"] = "Uploaded: exploded"
+    for panel in PANELS:
+        assert "Draw a digit above" not in html(ask(app, panel))
+
+
 def test_every_panel_answers_for_a_network_in_training(monkeypatch):
     sets = make_digits(600), make_digits(100, 1)
     monkeypatch.setattr(data, "load", lambda source: sets)
@@ -167,11 +178,12 @@ def test_the_quick_method_claims_no_sum():
 
 def test_the_strongest_units_and_the_feature_maps_are_shown():
     app = draw(open_app(), SEVEN)
-    assert html(ask(app, "Inside")).count("unit ") > 16  # two hidden layers
+    assert html(ask(app, "Inside")).count("unit ") > 16  # of two hidden layers
     app.session_state["kept:network"] = "cnn"
     body = html(ask(app, "Inside"))
-    assert body.count("feature maps") == 4
-    assert "24 maps of 12 x 12" in body
+    convolutions = [layer for layer in engine.load(ROOT / "pretrained" / "cnn.npz").layers if layer.kind == "conv2d"]
+    assert body.count("feature maps") == len(convolutions)
+    assert f"{convolutions[0].filters} maps of " in body
     assert "dropout" not in body
 
 
