@@ -125,14 +125,14 @@ def test_each_stage_is_shown_with_its_size_and_can_be_left_out():
     assert "28 x 28 pixels" in body
     assert 'class="cross"' in body
     assert "Without" not in body
-    for step, (label, gerund, why) in STEPS.items():
-        widget(app.toggle, label).set_value(False).run()
+    for name, step in STEPS.items():
+        widget(app.toggle, step.label).set_value(False).run()
         body = html(app)
-        assert f"Without {gerund}" in body
-        assert why in [caption.value for caption in app.caption]
+        assert f"Without {step.doing}" in body
+        assert step.loss in [caption.value for caption in app.caption]
         assert body.count('class="inkling-ten"') == 2
-        widget(app.toggle, label).set_value(True).run()
-        assert app.session_state[f"kept:step {step}"]
+        widget(app.toggle, step.label).set_value(True).run()
+        assert app.session_state[f"kept:step {name}"]
 
 
 def test_a_digit_in_a_corner_needs_its_centring():
