@@ -33,6 +33,8 @@ class Cells:
     cells: list = field(default_factory=list)
     given: dict = field(default_factory=lambda: {"cells": [], "revision": 0})
 
+    under_way = False  # as a ``Drawing`` says of its strokes: a cell takes no time
+
     def show(self):
         """Have a grid that has come anew show them; it acts on a new revision only."""
         self.given = {"cells": self.cells, "revision": self.given["revision"] + 1}

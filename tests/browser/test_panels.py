@@ -25,10 +25,9 @@ PANELS = {
     "Side by side": ".inkling-networks .inkling-ten",
     "Number": ".inkling-each img",
 }
-TOO_WIDE = """() => [...document.querySelectorAll("[data-testid=stMain] *")].filter((one) => {
-  const box = one.getBoundingClientRect();
-  return box.width > 0 && box.right > innerWidth + 1 && !one.closest("[role=tablist]"); // which scrolls by itself
-}).map((one) => one.outerHTML.slice(0, 120))"""
+TOO_WIDE = """() => [...document.querySelectorAll("[data-testid=stMain], [class*=inkling-], [class*=inkling-] *")].filter(
+  (one) => one.scrollWidth > innerWidth || one.getBoundingClientRect().right > innerWidth + 1
+).map((one) => one.outerHTML.slice(0, 120))"""
 
 
 def ask(visitor, panel):
