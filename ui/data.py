@@ -12,7 +12,7 @@ from engine.data.idx import IMAGES, LABELS, find, read_idx
 from engine.data.mnist import local_folder
 from engine.data.synthetic import draw_digits
 
-POOL = 500  # drawn digits to take samples from
+POOL = 250  # drawn digits to take samples from
 
 
 def load(source):

@@ -115,6 +115,7 @@ function start(board, { side, size, pen }) {
   board.parentElement.querySelector("button").addEventListener("click", clear);
 
   board.addEventListener("pointerdown", (event) => {
+    if (event.button) return;
     board.setPointerCapture(event.pointerId);
     [row, column] = under(event);
     brush = !cells.has(at(row, column)); // who starts on ink, erases
