@@ -4,6 +4,7 @@ The network is used as it reads: batch normalisation by its statistics, no dropo
 """
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from engine.checks import check_integer
 from engine.layers import Dropout
@@ -38,6 +39,19 @@ def contrast(network, image, one, other, steps=STEPS):
     """How much each pixel speaks for class ``one`` and against class ``other``, (28, 28): the integrated gradients of the
     difference of the two outputs. Negative where the ink speaks for ``other``."""
     return _integrated(network, image, _weights(network, (one, 1), (other, -1)), steps)
+
+
+def missing(network, image, one, other):
+    """How much new ink on each pixel would bring the image from class ``one`` towards ``other``, (28, 28), none below 0.
+
+    The slopes of the difference of the two outputs, each averaged over its neighbours too, as no pen marks a single pixel,
+    and weighed by the room that the pixel has left ("pertinent negatives"; Dhurandhar et al., "Explanations based on the
+    missing", 2018).
+    """
+    inputs = network.as_input(np.asarray(image)[None])
+    slopes = input_gradients(differentiable(network), inputs, _weights(network, (other, 1), (one, -1)))
+    around = sliding_window_view(np.pad(slopes.reshape(np.shape(image)), 1), (3, 3)).mean(axis=(2, 3))
+    return np.maximum(around, 0) * (1 - inputs.reshape(np.shape(image)))
 
 
 def differentiable(network, depth=None):

@@ -1,80 +1,54 @@
 """What a network says of a drawing, as HTML: the digit, its confidence, ten bars, and the image that it really saw."""
 
-import base64
-import io
 from pathlib import Path
 
 import numpy as np
 import streamlit as st
-from PIL import Image
+
+from ui import pictures
+from ui.words import percent
 
 FIGURE_SPACE = "\u2007"  # as wide as a digit: numbers of any length begin at one place, and none moves when it changes
+BLANK = np.zeros((28, 28))
 
 
-def answer(probabilities=None, seen=None, threshold=0.0):
-    """The whole panel. ``probabilities`` (10,) and ``seen`` (28, 28) in [0, 1], or neither for an empty canvas. Where no
-    probability reaches the ``threshold``, the panel names no digit, but the two that it could be."""
-    sure = probabilities is not None and probabilities.max() >= threshold
-    return f'<div class="inkling-answer">{_headline(probabilities, seen, sure)}{_bars(probabilities, sure)}</div>'
+def answer(reading=None, seen=None):
+    """The whole panel. ``reading`` (a ``Reading``) of the image ``seen`` (28, 28) in [0, 1], or neither for an empty canvas.
+    Where it is not sure, the panel names no digit, but the two that it could be."""
+    return f'<div class="inkling-answer">{_headline(reading, seen)}{_bars(reading)}</div>'
 
 
-def _headline(probabilities, seen, sure):
-    digit = str(int(probabilities.argmax())) if sure else "?"
-    if probabilities is None:
-        words, seen, alt = "Draw a digit from 0 to 9 in the black square.", np.zeros((28, 28)), ""
+def _headline(reading, seen):
+    if reading is None:
+        digit, words, picture, alt = "?", "Draw a digit from 0 to 9 in the black square.", BLANK, ""
     else:
-        words = _confidence(probabilities) if sure else _doubt(probabilities)
-        alt = "The 28 by 28 pixels that the network saw"
+        digit, words, picture, alt = reading.sign, _words(reading), seen, "The 28 by 28 pixels that the network saw"
+    sure = reading is not None and reading.sure
     return (
         f'<div class="inkling-headline"><div class="inkling-digit" data-sure="{sure}">{digit}</div>'
-        f'<p>{words}</p><figure><img class="inkling-seen" src="{data_url(seen)}" alt="{alt}">'
+        f'<p>{words}</p><figure><img class="inkling-seen" src="{pictures.url(picture)}" alt="{alt}">'
         "<figcaption>what the network saw</figcaption></figure></div>"
     )
 
 
-def spoken(probabilities, threshold=0.0):
-    """The reading in a sentence, for a screen reader."""
-    sure = probabilities.max() >= threshold
-    return f"{probabilities.argmax()}, {_confidence(probabilities)}" if sure else _doubt(probabilities)
+def _words(reading):
+    if reading.sure:
+        return f"<b>{percent(reading.confidence)}</b> <br>confident"
+    return f"<b>Not sure</b> <br>{reading.doubt}?"
 
 
-def _confidence(probabilities):
-    return f"<b>{percent(probabilities.max())}</b> <br>confident"
-
-
-def _doubt(probabilities):
-    first, second = np.argsort(-probabilities, kind="stable")[:2]
-    could = " or ".join(f"{digit} ({percent(probabilities[digit])})" for digit in (first, second))
-    return f"<b>Not sure</b> <br>{could}?"
-
-
-def _bars(probabilities, sure):
-    winner = int(probabilities.argmax()) if sure else None
+def _bars(reading):
     rows = []
     for digit in range(10):
-        p = 0 if probabilities is None else float(probabilities[digit])
-        mark = ' class="winner"' if digit == winner else ""
-        number = "" if probabilities is None else percent(p).rjust(len("100.0 %"), FIGURE_SPACE)
+        p = 0 if reading is None else float(reading.probabilities[digit])
+        mark = ' class="winner"' if reading and reading.sure and digit == reading.digit else ""
+        number = "" if reading is None else percent(p).rjust(len("100.0 %"), FIGURE_SPACE)
         rows.append(
             f'<li{mark}><span class="digit">{digit}</span>'
             f'<span class="track" aria-hidden="true"><span class="bar" style="width:{100 * p:.2f}%"></span></span>'
             f'<span class="number">{number}</span></li>'
         )
     return f'<ul class="inkling-bars" aria-label="Probability of each digit">{"".join(rows)}</ul>'
-
-
-def percent(p):
-    """A probability for people: no more digits than matter, and never a 100 % that is not one."""
-    if 0.9995 <= p < 1:
-        return ">99.9 %"
-    return f"{100 * p:.1f} %"
-
-
-def data_url(image):
-    """Grey values (H, W) in [0, 1] as a PNG data URL."""
-    buffer = io.BytesIO()
-    Image.fromarray(np.round(255 * image).astype(np.uint8)).save(buffer, "PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def show(html, words):

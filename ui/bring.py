@@ -3,6 +3,7 @@
 import io
 import zipfile
 from dataclasses import replace
+from math import prod
 from pathlib import PurePath
 
 import streamlit as st
@@ -11,6 +12,7 @@ import engine
 from engine import Config, InklingError
 from engine.data import SOURCES
 from engine.losses import LOSSES
+from engine.network import IMAGE_SHAPE
 from ui import data, runs, session
 from ui.session import KEPT
 from ui.settings import fill
@@ -65,15 +67,17 @@ def take(name, content):
         run = runs.adopt(engine.load_training(_named(name, content), train_set), source, test_set)
         return f"{run.name} is the paused training {name}: Resume goes on exactly where it stopped."
     network = engine.load(_named(name, content))
+    if prod(network.input_shape) != prod(IMAGE_SHAPE):
+        raise InklingError(f"{name} must take images of 28 x 28 pixels, and takes inputs of shape {network.input_shape}")
     config = network.info.get("config")
     loss = next(loss for loss in LOSSES if LOSSES[loss].output == network.output)
-    config = Config.from_json(config) if config else Config(layers=tuple(network.layers), loss=loss)
+    config = replace(Config.from_json(config) if config else Config(loss=loss), layers=tuple(network.layers))
     label = PurePath(name).stem
     session.uploaded().pop(label, None)
     if len(session.uploaded()) >= MOST:
         raise InklingError(f"there is room for {MOST} uploaded networks in a session: open the page anew to upload others")
     session.uploaded()[label] = network
-    fill(replace(config, layers=tuple(network.layers)), label)
+    fill(config, label)
     st.session_state[KEPT + "start"] = f"Uploaded: {label}"
     return f"{label} can be drawn with on the Draw page; Start goes on training from its weights."
 

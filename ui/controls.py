@@ -6,7 +6,7 @@ import streamlit as st
 
 from engine import InklingError
 from engine.network import parameter_count
-from ui import data, knobs, runs, session, speed, words
+from ui import data, grid, knobs, runs, session, speed, words
 
 CHANGES = {
     "learning_rate": ("Learning rate", knobs.LEARNING_RATES),
@@ -89,7 +89,7 @@ def reset(run):
 
 def follow(run):
     """Have the run record what it makes of the last drawing."""
-    seen = session.last_drawing()
+    seen = session.seen(grid.drawn().image())
     if run is not None and not run.over and seen is not None:
         run.job.follow(seen)
 

@@ -1,11 +1,18 @@
 """The labelled images to train on, read once for all sessions."""
 
+from contextlib import suppress
 from threading import Lock
 
+import numpy as np
 import streamlit as st
 
+from engine import DataError, Dataset
 from engine.data import load_data
+from engine.data.idx import IMAGES, LABELS, find, read_idx
 from engine.data.mnist import local_folder
+from engine.data.synthetic import draw_digits
+
+POOL = 250  # drawn digits to take samples from
 
 
 def load(source):
@@ -26,6 +33,21 @@ def here(source):
 def size(source):
     """How many training images ``source`` has."""
     return 120_000 if source == "mixed" else 60_000
+
+
+def samples(seed):
+    """One image (28, 28) uint8 of each digit: of MNIST's test images or, where they are not on this machine, drawn ones."""
+    rng, pool = np.random.default_rng(seed), _pool()
+    return [pool.images[rng.choice(np.flatnonzero(pool.labels == digit))] for digit in range(10)]
+
+
+@st.cache_resource(show_spinner=False)
+def _pool():
+    if folder := local_folder():
+        with suppress(DataError):  # a broken file is told of where it is needed
+            images, labels = (read_idx(find(folder, name.format("t10k")), axes) for name, axes in ((IMAGES, 3), (LABELS, 1)))
+            return Dataset(images, labels)
+    return draw_digits(POOL)
 
 
 @st.cache_resource(show_spinner=False)

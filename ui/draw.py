@@ -4,12 +4,12 @@ from pathlib import Path
 
 import streamlit as st
 
-import engine
-from engine.calibration import threshold
 from engine.pen import PEN
-from ui import canvas, session
-from ui.answer import answer, show, spoken
+from ui import canvas, grid, session, ways_in
+from ui.answer import answer, show
 from ui.drawing import Drawing
+from ui.panels import panels
+from ui.reading import read
 
 TRAIN = Path(__file__).with_name("train.py")
 TOOLS = {"Pen": ":material/edit: Pen", "Eraser": ":material/ink_eraser: Eraser"}
@@ -29,16 +29,23 @@ def drawing_and_answer():
     with st.container(key="draw", horizontal=True):
         with st.container(key="surface", width="content"):
             pen = surface()
+            with st.container(key="ways-in", horizontal=True):
+                ways_in.ways_in(grid.drawn())
+                grid.switch()
         with st.container(key="answer", width="stretch"):
             panel = st.container()
             network = choose()
     with panel:
         reading(network, pen)
-    # the panels below the fold: panels.panels(network, canvas.current())
+    ways_in.samples()
+    panels(network, grid.drawn())
 
 
 def surface():
-    """The canvas with its tools; returns the pen."""
+    """The canvas with its tools, or the grid; returns the canvas's pen."""
+    if grid.chosen():
+        grid.grid()
+        return None
     pen = canvas.Pen(
         st.session_state[session.kept("pen width", PEN)], st.session_state[session.kept("tool", "Pen")] == "Eraser"
     )
@@ -68,23 +75,13 @@ def tool(name, icon, keys, action, **options):
 @st.fragment
 def reading(network, pen):
     """Only this part runs again while a stroke is drawn."""
-    drawing = canvas.current()
-    probabilities, seen = read(network, drawing.image())
-    least = threshold(network) if network else 0.0
-    done = probabilities is not None and not drawing.pending
-    show(answer(probabilities, seen, least), spoken(probabilities, least) if done else "")
-    canvas.companion(pen)  # last, since it goes on once it is answered
-
-
-def read(network, image):
-    """The probabilities, and the image that they are of; None and None where there is nothing to read or nobody who can."""
-    if network is None or image is None:
-        return None, None
-    try:
-        seen = engine.prepare(image)
-    except engine.BlankDrawing:
-        return None, None
-    return network.predict_proba(seen[None])[0], seen
+    drawing = grid.drawn()
+    seen = session.seen(drawing.image())
+    found = read(network, [seen])[0] if network and seen is not None else None
+    settled = pen is None or not drawing.pending
+    show(answer(found, seen), found.words if found and settled else "")
+    if pen is not None:
+        canvas.companion(pen)  # last, since it goes on once it is answered
 
 
 def choose():

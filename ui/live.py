@@ -4,9 +4,9 @@ import numpy as np
 import streamlit as st
 
 from ui import charts, keep, mistakes, pictures, words
-from ui.answer import percent
 from ui.outcome import outcome
 from ui.session import kept
+from ui.words import percent
 
 PANELS = ("Curves", "Layers", "Readings", "Mistakes", "Keep")
 

@@ -6,7 +6,7 @@ import streamlit as st
 from engine.metrics import expected_calibration_error, reliability
 from engine.metrics import mistakes as find_mistakes
 from ui import charts, pictures
-from ui.answer import percent
+from ui.words import percent
 
 MOST = 24  # images shown at once
 NEWEST = "the latest"

@@ -5,20 +5,27 @@ import io
 from functools import lru_cache
 
 import numpy as np
-from matplotlib.figure import Figure
 from PIL import Image
 
 from ui.charts import COLOURS, SMOOTHED, TRAINING, VALIDATION, rows
 
 MOST = 32  # units or filters of the first layer that are shown
 COLUMNS = 8
+RED_ON_WHITE, BLUE_ON_WHITE = np.array([200, 30, 40]), np.array([40, 70, 200])
+RED_ON_BLACK, BLUE_ON_BLACK = np.array([255, 92, 51]), np.array([64, 156, 255])  # as far apart for the colour-blind
+GREY_INK = 90  # of 255: ink under a map
 
 
 def url(pixels):
-    """Grey values (H, W) or colours (H, W, 3), uint8, as a PNG data URL."""
+    """Grey values (H, W) or colours (H, W, 3) as a PNG data URL."""
+    return "data:image/png;base64," + base64.b64encode(png(pixels)).decode()
+
+
+def png(pixels):
+    """The bytes of a PNG of pixels: uint8, or floats in [0, 1]."""
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    Image.fromarray(pixels if pixels.dtype == np.uint8 else np.round(255 * pixels).astype(np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 @lru_cache(maxsize=512)
@@ -54,21 +61,39 @@ def first_weights(network):
 
 def tiles(weights):
     """Tiles (T, H, W) as one picture (uint8, RGB): what speaks for it red, what speaks against it blue, nothing white."""
-    count, height, width = weights.shape
     limit = max(float(np.quantile(np.abs(weights), 0.995)), 1e-12)
-    part = np.clip(weights / limit, -1, 1)[..., None]
-    for_it, against = np.array([200, 30, 40]), np.array([40, 70, 200])
-    colours = 255 - np.where(part > 0, part * (255 - for_it), -part * (255 - against))
+    return sheet(diverging(weights, limit, RED_ON_WHITE, BLUE_ON_WHITE, ground=255.0), gap=128, empty=255)
+
+
+def speaking(values, ink=0.0):
+    """Values (..., H, W) on a dark ground, (..., H, W, 3) uint8: above zero red, below it blue, ``ink`` in [0, 1] grey."""
+    values = np.nan_to_num(values)  # of a network that exploded
+    limit = max(float(np.abs(values).max()), 1e-12)
+    return diverging(values, limit, RED_ON_BLACK, BLUE_ON_BLACK, ground=GREY_INK * ink)
+
+
+def diverging(values, limit, above, below, ground):
+    """Values as colours uint8, the ``ground`` (a brightness, or one for each) where they are zero, pure at ``limit``."""
+    part = np.clip(values / limit, -1, 1)[..., None]
+    ground = np.broadcast_to(ground, values.shape)[..., None]
+    return (ground + np.abs(part) * (np.where(part > 0, above, below) - ground)).astype(np.uint8)
+
+
+def sheet(pictures, gap, empty):
+    """Pictures (T, H, W, 3) uint8 in rows of eight as one; ``gap`` is the brightness of the lines between them."""
+    count, height, width, _ = pictures.shape
     rows = -(-count // COLUMNS)
-    sheet = np.full((rows * COLUMNS, height + 2, width + 2, 3), 128, np.uint8)
-    sheet[:count, 1:-1, 1:-1] = colours.astype(np.uint8)
-    sheet[count:] = 255
-    sheet = sheet.reshape(rows, COLUMNS, height + 2, width + 2, 3).transpose(0, 2, 1, 3, 4)
-    return sheet.reshape(rows * (height + 2), COLUMNS * (width + 2), 3)
+    framed = np.full((rows * COLUMNS, height + 2, width + 2, 3), gap, np.uint8)
+    framed[:count, 1:-1, 1:-1] = pictures
+    framed[count:] = empty
+    framed = framed.reshape(rows, COLUMNS, height + 2, width + 2, 3).transpose(0, 2, 1, 3, 4)
+    return framed.reshape(rows * (height + 2), COLUMNS * (width + 2), 3)
 
 
 def curves(snapshot, title, form, smooth=False, log=False):
     """Loss and accuracy as the bytes of a figure, ``form`` "png" or "svg"."""
+    from matplotlib.figure import Figure  # takes longer to import than a page to open
+
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     figure.suptitle(title)
     for axes, quantity in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):

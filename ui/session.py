@@ -17,7 +17,7 @@ def begin_run(page):
     It forgets the widgets of a page that is not shown, and at once when the page is left in the middle of a run.
     """
     state = st.session_state
-    state["page_switched"] = state.get("page") != page
+    state["page_switched"] = state.get("page_switched", False) or state.get("page") != page
     state["page"] = page
     values = _values()
     values.update({key: state[key] for key in state if str(key).startswith(KEPT)})
@@ -46,6 +46,11 @@ def _values():
 def page_switched():
     """Whether this run is the first one on its page; says so once, since later runs of a fragment are on the same page."""
     return st.session_state.pop("page_switched", False)
+
+
+def surface_changed():
+    """Have this page's surface to draw on shown as after a page switch: it has given way to another one, or comes back."""
+    st.session_state["page_switched"] = True
 
 
 def uploaded():
@@ -88,10 +93,8 @@ def networks():
     return found
 
 
-def last_drawing():
-    """What a network sees of this session's last drawing, (28, 28) in [0, 1]; None without one."""
-    drawing = st.session_state.get("drawing")
-    image = drawing and drawing.image()
+def seen(image):
+    """What a network sees of an image of the canvas, (28, 28) in [0, 1]; None where there is no ink, or no image."""
     try:
         return None if image is None else engine.prepare(image)
     except engine.BlankDrawing:

@@ -12,9 +12,11 @@ import numpy as np
 from PIL import Image
 
 from engine.pen import CANVAS, PEN, draw_strokes
-from engine.preprocessing import find_ink
+from engine.preprocessing import crop, find_ink
+from ui import pictures
 
 LIGHT, DARK = "#FFFFFF", "#000000"  # the pen's colour, and the eraser's, which is the paper's
+FITTED = 240  # pixels: the longer side of a picture on the canvas
 PIECE, MOST_PIECES = 4, 16  # pixels of a straight piece of a curve, and how many make one
 
 
@@ -47,16 +49,13 @@ def points(shape):
 
 
 def picture(image):
-    """The ink of an image, of any kind that ``find_ink`` reads, as light on dark that fills the canvas as far as its shape
-    allows. Raises ``BlankDrawing`` where there is none."""
-    ink = Image.fromarray(np.round(255 * find_ink(image)).astype(np.uint8))
-    factor = CANVAS / max(ink.size)
-    width, height = (max(1, round(side * factor)) for side in ink.size)
-    buffer = io.BytesIO()
-    ink.resize((width, height), Image.Resampling.BICUBIC).save(buffer, "PNG")
+    """The ink of an image, of any kind that ``find_ink`` reads, as light on dark, in the middle of the canvas and as large
+    as people draw. Raises ``BlankDrawing`` where there is none."""
+    ink = Image.fromarray(np.round(255 * crop(find_ink(image))).astype(np.uint8))
+    width, height = (max(1, round(side * FITTED / max(ink.size))) for side in ink.size)
     return {
         "type": "Image",
-        "src": "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode(),
+        "src": pictures.url(np.asarray(ink.resize((width, height), Image.Resampling.BICUBIC))),
         "originX": "left",
         "originY": "top",
         "left": (CANVAS - width) // 2,

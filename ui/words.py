@@ -1,4 +1,4 @@
-"""Trainings in words: their settings, what differs between two of them, lengths of time."""
+"""In words: settings of trainings, what differs between two of them, probabilities, lengths of time."""
 
 from engine.data.augmentation import AUGMENTATIONS
 
@@ -123,3 +123,10 @@ def duration(seconds):
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def percent(p):
+    """A probability for people: no more digits than matter, and never a 100 % that is not one."""
+    if 0.9995 <= p < 1:
+        return ">99.9 %"
+    return f"{100 * p:.1f} %"

@@ -81,6 +81,12 @@ def browser():
         chromium.close()
 
 
+def on(element, *points):
+    """Points of an element as points of the page."""
+    box = element.bounding_box()
+    return [(box["x"] + x, box["y"] + y) for x, y in points]
+
+
 class Visitor:
     """A page in a fresh session, with what a visitor does on it; notes every request that leaves this machine."""
 
@@ -115,7 +121,11 @@ class Visitor:
 
     def stroke(self, *points, up=True):
         """Draw with the mouse through these points of the canvas; not ``up``, the button stays down."""
-        at = self.on_canvas(*points)
+        self.drag(self.canvas(), *points, up=up)
+
+    def drag(self, surface, *points, up=True):
+        """Go with the mouse, its button down, through these points of an element."""
+        at = on(surface, *points)
         self.page.mouse.move(*at[0])
         self.page.mouse.down()
         for point in at[1:]:
@@ -125,8 +135,7 @@ class Visitor:
 
     def on_canvas(self, *points):
         """Points of the canvas as points of the page."""
-        box = self.canvas().bounding_box()
-        return [(box["x"] + x, box["y"] + y) for x, y in points]
+        return on(self.canvas(), *points)
 
     def digit(self):
         return self.page.locator(".inkling-digit")

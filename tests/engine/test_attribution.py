@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from helpers import make_digits, slope_error
 
-from engine.attribution import contrast, gradient_times_input, integrated_gradients
+from engine.attribution import contrast, gradient_times_input, integrated_gradients, missing
 from engine.checks import InklingError
 from engine.config import Config
 from engine.layers import Activation, AvgPool2D, BatchNorm, Conv2D, Dense, Dropout, Flatten, MaxPool2D
@@ -52,6 +52,35 @@ def precise(network):
     twin = Network(network.layers, network.input_shape, dtype=np.float64)
     twin.values[:] = network.values
     return twin
+
+
+def test_ink_where_it_is_missing_brings_the_other_class_closer(network):
+    for image in IMAGES[:4]:
+        found = missing(network, image, 3, 5)
+        row, column = np.unravel_index(found.argmax(), found.shape)
+        more = image.copy()
+        more[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2] += 0.02
+        before, after = outputs(network, image), outputs(network, np.minimum(more, 1))
+        assert after[5] - after[3] > before[5] - before[3]
+
+
+def test_no_ink_is_missing_where_there_is_no_room_for_it(network):
+    found = missing(network, IMAGES[0], 3, 5)
+    assert found.shape == (28, 28)
+    assert found.min() == 0
+    assert not found[IMAGES[0] == 1].any()
+    assert not missing(network, np.ones((28, 28), np.float32), 3, 5).any()
+
+
+def test_of_a_linear_network_the_missing_ink_is_the_difference_of_weights():
+    network = Network(dense_layers(()), rng=np.random.default_rng(0), dtype=np.float64)
+    weights = np.zeros((28, 28))
+    weights[10, 12] = 9
+    network.layers[0].W[:] = 0
+    network.layers[0].W[:, 5] = weights.ravel()
+    found = missing(network, BLANK, 3, 5)
+    np.testing.assert_allclose(found[9:12, 11:14], 1)
+    assert found.sum() == pytest.approx(9)
 
 
 # --- the axioms ---

@@ -14,7 +14,9 @@ from engine import Config, Trainer, dense_layers
 from engine.jobs import Job
 from engine.recipes import RECIPES
 from ui import charts, pictures, speed, words
-from ui.answer import answer, percent
+from ui.answer import answer
+from ui.reading import Reading
+from ui.words import percent
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +37,7 @@ def test_percent_never_rounds_up_to_certainty(p, words):
 
 def test_the_winner_is_marked_once_and_the_rest_adds_up():
     probabilities = np.array([0, 0, 0.7, 0.3, 0, 0, 0, 0, 0, 0], np.float32)
-    body = answer(probabilities, np.zeros((28, 28), np.float32))
+    body = answer(Reading(probabilities, 0.0), np.zeros((28, 28), np.float32))
     assert body.count('class="winner"') == 1
     assert '<li class="winner"><span class="digit">2</span>' in body
     assert "70.0 %" in body
@@ -45,14 +47,14 @@ def test_the_winner_is_marked_once_and_the_rest_adds_up():
 def test_a_reading_under_the_threshold_names_no_digit_but_the_two_it_could_be():
     probabilities = np.array([0.05, 0.3, 0, 0.4, 0, 0.05, 0.1, 0.1, 0, 0], np.float32)
     seen = np.zeros((28, 28), np.float32)
-    body = answer(probabilities, seen, threshold=0.41)
+    body = answer(Reading(probabilities, 0.41), seen)
     assert "Not sure" in body
     assert "3 (40.0 %) or 1 (30.0 %)?" in body
     assert 'class="winner"' not in body
     assert "confident" not in body
     assert ">?</div>" in body
     for least in (0.0, 0.4):
-        sure = answer(probabilities, seen, threshold=least)
+        sure = answer(Reading(probabilities, least), seen)
         assert "Not sure" not in sure
         assert ">3</div>" in sure
 

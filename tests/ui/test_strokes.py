@@ -41,13 +41,13 @@ def test_the_eraser_takes_ink_away_and_the_pen_may_draw_there_again():
 
 @pytest.mark.parametrize("shape", [(60, 40), (28, 28), (400, 700)])
 @pytest.mark.parametrize("dark", [False, True])
-def test_a_picture_fills_the_canvas_as_far_as_its_shape_allows(shape, dark):
+def test_the_ink_of_a_picture_is_as_large_as_people_draw_wherever_it_was(shape, dark):
     pixels = np.zeros(shape, np.uint8)
-    pixels[shape[0] // 4 : -shape[0] // 4, shape[1] // 4 : -shape[1] // 4] = 200
+    pixels[2 : shape[0] // 2 + 2, 3 : shape[1] // 2 + 3] = 200
     image = strokes.draw([strokes.picture(255 - pixels if dark else pixels)])
     ink = np.argwhere(image > 127)
     height, width = np.ptp(ink, axis=0) + 1
-    np.testing.assert_allclose([height, width], 140 * np.array(shape) / max(shape), atol=6)
+    np.testing.assert_allclose([height, width], 240 * np.array(shape) / max(shape), atol=6)
     np.testing.assert_allclose(ink.mean(axis=0), 139.5, atol=2)
     assert image.max() == 255
     assert image[0, 0] == 0

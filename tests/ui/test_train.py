@@ -518,6 +518,21 @@ def test_an_upload_that_is_no_network_is_refused_in_one_line(content):
     assert "\n" not in app.error[0].value
 
 
+@pytest.mark.parametrize(("shape", "classes"), [((5,), 10), (None, 4)])
+@pytest.mark.parametrize("config", [None, Config().to_json()])
+def test_an_uploaded_network_that_reads_no_digits_is_refused(shape, classes, config):
+    info = {"config": config} if config else {}
+    network = engine.Network((Dense(classes),), shape, rng=np.random.default_rng(0), info=info)
+    file = io.BytesIO()
+    engine.save(file, network)
+    app = open_train()
+    upload(app, "other.npz", file.getvalue())
+    assert "\n" not in app.error[0].value
+    draw(app.switch_page("ui/draw.py").run(), SEVEN)
+    assert not app.exception
+    assert not [option for option in widget(app.selectbox, "Network").options if "other" in option]
+
+
 # Without data, and beside the other page
 
 

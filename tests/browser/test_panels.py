@@ -1,0 +1,141 @@
+"""What stands below the first screen, in a real browser: the panels, the ways in, and the grid for keys."""
+
+import io
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from engine.pen import draw_strokes
+
+pytestmark = pytest.mark.browser
+expect = pytest.importorskip("playwright.sync_api").expect
+
+SEVEN = [(60, 60), (200, 60), (120, 230)]
+NUMBER = (
+    [(20, 100), (100, 100), (50, 220)],
+    [(140, 80), (140, 220)],
+    [(200, 90), (250, 90), (250, 150), (200, 150), (200, 220), (255, 220)],
+)
+PANELS = {
+    "What it sees": ".inkling-stages img",
+    "Why": ".inkling-why img",
+    "Inside": ".inkling-digits.eight img",
+    "Side by side": ".inkling-networks .inkling-ten",
+    "Number": ".inkling-each img",
+}
+TOO_WIDE = """() => [...document.querySelectorAll("[data-testid=stMain], [class*=inkling-], [class*=inkling-] *")].filter(
+  (one) => one.scrollWidth > innerWidth || one.getBoundingClientRect().right > innerWidth + 1
+).map((one) => one.outerHTML.slice(0, 120))"""
+
+
+def ask(visitor, panel):
+    visitor.page.get_by_role("tab", name=panel).click()
+    expect(visitor.page.locator(PANELS[panel]).first).to_be_visible()
+
+
+def picture(pixels, form):
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, form)
+    return file.getvalue()
+
+
+def test_a_number_is_found_and_every_panel_answers(visit):
+    visitor = visit()
+    for stroke in NUMBER:
+        visitor.stroke(*stroke)
+    expect(visitor.page.locator(".inkling-hint")).to_contain_text(re.compile(r"3 digits: 7\s?1\s?2"))
+    ask(visitor, "Number")
+    expect(visitor.page.locator(".inkling-boxes i")).to_have_count(3)
+    visitor.picture("panels-number")
+    for panel in PANELS:
+        ask(visitor, panel)
+    visitor.button("Clear").click()
+    expect(visitor.page.get_by_text("Draw a digit above")).to_be_visible()
+    expect(visitor.page.locator(".inkling-hint")).to_be_empty()
+    assert visitor.errors == []
+    assert visitor.outside == []
+
+
+def test_a_stage_is_left_out_and_two_digits_set_against_each_other(visit):
+    visitor = visit(dark=True)
+    visitor.stroke(*SEVEN)
+    ask(visitor, "What it sees")
+    expect(visitor.page.locator(".inkling-ten")).to_have_count(1)
+    visitor.page.get_by_text("Centre by mass", exact=True).click()
+    expect(visitor.page.get_by_text("Without centring:")).to_be_visible()
+    expect(visitor.page.locator(".inkling-ten")).to_have_count(2)
+    visitor.picture("panels-seeing-dark")
+    ask(visitor, "Why")
+    expect(visitor.page.get_by_text("Red ink raises the network's score for a 7")).to_be_visible()
+    visitor.page.get_by_role("combobox", name="and not a").click()
+    visitor.page.keyboard.type("4")
+    visitor.page.keyboard.press("Enter")
+    expect(visitor.page.get_by_text("Red ink speaks for a 7 and against a 4")).to_be_visible()
+    expect(visitor.page.get_by_role("img", name=re.compile("The drawing, coloured by what speaks for a 7"))).to_be_visible()
+    visitor.picture("panels-why-dark")
+    visitor.go_to("Train")
+    visitor.go_to("Draw")
+    expect(visitor.page.get_by_text("Red ink speaks for a 7 and against a 4")).to_be_visible()
+
+
+def test_on_a_phone_nothing_is_wider_than_the_screen(visit):
+    visitor = visit(width=360, height=780, touch=True)
+    visitor.page.get_by_role("button", name="A 4 to play with").click()
+    expect(visitor.digit()).to_have_text("4")
+    for panel in PANELS:
+        ask(visitor, panel)
+        assert visitor.page.evaluate(TOO_WIDE) == []
+        visitor.picture(f"panels-phone-{panel.lower()}")
+
+
+def test_a_picture_is_brought_and_the_drawing_kept(visit):
+    visitor = visit()
+    visitor.canvas()
+    upload = visitor.page.locator("input[type=file]")
+    visitor.page.get_by_role("button", name="Picture").click()
+    upload.set_input_files({"name": "fake.png", "mimeType": "image/png", "buffer": b"this is text"})
+    expect(visitor.page.get_by_text("fake.png must be an image, and cannot be read")).to_be_visible()
+    visitor.picture("ways-in-refused")
+    paper = np.pad(255 - draw_strokes([SEVEN]), 60, constant_values=255)
+    upload.set_input_files({"name": "seven.jpg", "mimeType": "image/jpeg", "buffer": picture(paper, "JPEG")})
+    expect(visitor.digit()).to_have_text("7")
+    expect(upload).to_be_hidden()  # the popover has made way
+    visitor.page.get_by_role("button", name="Picture").click()
+    with visitor.page.expect_download() as waiting:
+        visitor.page.get_by_role("button", name="The 28 x 28").click()
+    kept = Image.open(waiting.value.path())
+    assert (kept.size, kept.mode) == ((28, 28), "L")
+    assert np.asarray(kept).max() == 255
+    assert visitor.errors == []
+
+
+def test_a_seven_is_drawn_with_keys_alone(visit):
+    visitor = visit()
+    visitor.canvas()
+    switch = visitor.page.get_by_role("switch", name="Draw with keys").or_(
+        visitor.page.get_by_role("checkbox", name="Draw with keys")
+    )
+    switch.focus()
+    visitor.page.keyboard.press("Space")
+    grid = visitor.page.get_by_role("application", name="28 by 28 cells")
+    grid.focus()
+    keys = visitor.page.keyboard
+    for key in ["Shift+ArrowRight"] * 9 + [*["Shift+ArrowDown"] * 2, "Shift+ArrowLeft"] * 5:
+        keys.press(key)
+    expect(visitor.digit()).to_have_text("7")
+    said = visitor.page.locator(".inkling-grid-said")
+    expect(said).to_have_text("row 18, column 14, ink")
+    keys.press("Space")
+    expect(said).to_have_text("no ink")
+    visitor.picture("grid-seven")
+    visitor.go_to("Train")
+    visitor.go_to("Draw")
+    expect(visitor.digit()).to_have_text("7")
+    grid.focus()
+    keys.press("Delete")
+    expect(visitor.page.get_by_text("Draw a digit from 0 to 9")).to_be_visible()
+    visitor.drag(grid, *SEVEN)
+    expect(visitor.digit()).to_have_text("7")
+    assert visitor.errors == []

@@ -1,0 +1,144 @@
+// A grid of cells to draw on by keys, mouse or finger. What it shows is what ui/grid.py makes of the cells: a pen's line
+// through the middles of those that touch.
+const KEYS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+const LATER = [[0, 1], [1, -1], [1, 0], [1, 1]]; // the neighbours of a cell that come after it
+const PAUSE = 100; // milliseconds from one report to the next
+const QUIET = 400; // milliseconds without a key before the place is said
+
+export default function ({ data, parentElement, setStateValue }) {
+  const board = parentElement.querySelector(".inkling-grid");
+  const grid = (board.grid ??= start(board, data));
+  grid.report = (cells) => setStateValue("cells", cells);
+  if (grid.revision !== data.revision) {
+    grid.revision = data.revision;
+    grid.show(data.cells);
+  }
+}
+
+function start(board, { side, size, pen }) {
+  const sheet = board.querySelector("canvas").getContext("2d");
+  const status = board.parentElement.querySelector("[role=status]");
+  const cell = size / side;
+  let cells = new Set();
+  let [row, column] = [Math.floor(side / 4), Math.floor(side / 3)];
+  let brush, sending, saying;
+  const grid = { show };
+
+  const at = (r, c) => r * side + c;
+  const middle = (index) => (index + 0.5) * cell;
+
+  function show(shown) {
+    cells = new Set(shown);
+    draw();
+  }
+
+  function draw() {
+    sheet.setTransform(sheet.canvas.width / size, 0, 0, sheet.canvas.height / size, 0, 0);
+    sheet.fillStyle = "#000";
+    sheet.fillRect(0, 0, size, size);
+    sheet.strokeStyle = "#fff";
+    sheet.lineWidth = pen;
+    sheet.lineCap = "round";
+    sheet.beginPath();
+    for (const index of cells) {
+      const [r, c] = [Math.floor(index / side), index % side];
+      line(r, c, r, c + 0.001); // a dot, which no line of no length would be
+      for (const [down, right] of LATER) {
+        if (c + right >= 0 && c + right < side && cells.has(at(r + down, c + right))) line(r, c, r + down, c + right);
+      }
+    }
+    sheet.stroke();
+    sheet.fillStyle = "rgba(140, 148, 180, 0.22)";
+    for (let k = 1; k < side; k++) {
+      sheet.fillRect(k * cell, 0, 0.5, size);
+      sheet.fillRect(0, k * cell, size, 0.5);
+    }
+    sheet.strokeStyle = "#ff9d3d";
+    sheet.lineWidth = 2;
+    sheet.strokeRect(column * cell, row * cell, cell, cell);
+  }
+
+  function line(r, c, toRow, toColumn) {
+    sheet.moveTo(middle(c), middle(r));
+    sheet.lineTo(middle(toColumn), middle(toRow));
+  }
+
+  function set(ink) {
+    const index = at(row, column);
+    if (cells.has(index) === ink) return;
+    ink ? cells.add(index) : cells.delete(index);
+    send();
+  }
+
+  function send() {
+    sending ??= setTimeout(() => {
+      sending = undefined;
+      grid.report([...cells]);
+    }, PAUSE);
+  }
+
+  function say(words, wait) {
+    clearTimeout(saying);
+    saying = setTimeout(() => (status.textContent = words), wait);
+  }
+
+  board.addEventListener("keydown", (event) => {
+    const step = KEYS[event.key];
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (step) {
+      if (event.shiftKey) set(true);
+      row = Math.min(Math.max(row + step[0], 0), side - 1);
+      column = Math.min(Math.max(column + step[1], 0), side - 1);
+      if (event.shiftKey) set(true);
+      const ink = cells.has(at(row, column)) ? ", ink" : "";
+      say(`row ${row + 1}, column ${column + 1}${ink}`, QUIET);
+    } else if (event.key === " " || event.key === "Enter") {
+      set(!cells.has(at(row, column)));
+      say(cells.has(at(row, column)) ? "ink" : "no ink", 0);
+    } else if (event.key === "Delete") {
+      clear();
+    } else {
+      return;
+    }
+    event.preventDefault(); // the page would scroll
+    event.stopPropagation(); // and may have keys of its own
+    draw();
+  });
+
+  function clear() {
+    cells.clear();
+    send();
+    say("cleared", 0);
+    draw();
+  }
+
+  board.parentElement.querySelector("button").addEventListener("click", clear);
+
+  board.addEventListener("pointerdown", (event) => {
+    if (event.button) return;
+    board.setPointerCapture(event.pointerId);
+    [row, column] = under(event);
+    brush = !cells.has(at(row, column)); // who starts on ink, erases
+    set(brush);
+    draw();
+  });
+  board.addEventListener("pointermove", (event) => {
+    if (brush === undefined) return;
+    const from = [row, column], to = under(event);
+    const steps = Math.max(Math.abs(to[0] - from[0]), Math.abs(to[1] - from[1]));
+    for (let k = 1; k <= steps; k++) {
+      [row, column] = from.map((start, axis) => Math.round(start + ((to[axis] - start) * k) / steps));
+      set(brush);
+    }
+    draw();
+  });
+  for (const end of ["pointerup", "pointercancel"]) board.addEventListener(end, () => (brush = undefined));
+
+  function under(event) {
+    const box = sheet.canvas.getBoundingClientRect();
+    const place = [(event.clientY - box.top) / box.height, (event.clientX - box.left) / box.width];
+    return place.map((part) => Math.min(Math.max(Math.floor(part * side), 0), side - 1));
+  }
+
+  return grid;
+}
