@@ -77,7 +77,8 @@ def test_a_second_finger_neither_zooms_nor_scrolls_nor_draws(visit):
 
 def test_a_pen_draws(visit):
     visitor = visit(width=820, height=1180)
-    (start, *others) = visitor.on_canvas((60, 60), (200, 60), (120, 230))
+    bar = [(60 + 20 * step, 60) for step in range(8)]
+    start, *others = visitor.on_canvas(*bar, *[(200 - 10 * step, 60 + 21 * step) for step in range(1, 9)])
     pen = visitor.page.context.new_cdp_session(visitor.page)
 
     def send(kind, x, y):
