@@ -78,8 +78,7 @@ def reading(network, pen):
     drawing = grid.drawn()
     seen = session.seen(drawing.image())
     found = read(network, [seen])[0] if network and seen is not None else None
-    settled = pen is None or not drawing.pending
-    show(answer(found, seen), found.words if found and settled else "")
+    show(answer(found, seen), found.words if found and not drawing.pending else "")
     if pen is not None:
         canvas.companion(pen)  # last, since it goes on once it is answered
 

@@ -33,7 +33,7 @@ class Cells:
     cells: list = field(default_factory=list)
     given: dict = field(default_factory=lambda: {"cells": [], "revision": 0})
 
-    under_way = False  # as a ``Drawing`` says of its strokes: a cell takes no time
+    pending = ()  # as of a ``Drawing``: a cell takes no time
 
     def show(self):
         """Have a grid that has come anew show them; it acts on a new revision only."""
