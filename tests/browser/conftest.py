@@ -49,11 +49,16 @@ def serve(environment):
             sleep(0.1)
 
 
+def app_environment():
+    """What tells the app where MNIST is, where it lies beside the repository."""
+    folder = ROOT.parent / "shared" / "mnist"
+    return {mnist_module.FOLDER_VARIABLE: str(folder)} if folder.is_dir() else {}
+
+
 @pytest.fixture(scope="session")
 def app(mnist):
     """The address of a running app that has MNIST."""
-    folder = ROOT.parent / "shared" / "mnist"
-    process, url = serve({mnist_module.FOLDER_VARIABLE: str(folder)} if folder.is_dir() else {})
+    process, url = serve(app_environment())
     yield url
     process.terminate()
     process.wait(10)
