@@ -15,23 +15,38 @@ def page():
         choice = settings.settings()
         bring.upload()
     with right:
-        controls.problem()
-        controls.controls(choice)
-        beside_start = st.empty()
-        run = runs.shown()
-        if run is None:
-            st.html(
-                '<div class="inkling-empty"><p>Press <b>Start</b>: the loss falls and the accuracy rises here.<br>'
-                "Or take <b>1 batch</b> at a time.</p></div>"
-            )
-        else:
-            controls.follow(run)
-            state = run.job.snapshot().state, run.over
-            st.fragment(live.live, run_every=None if run.over or state[0] == "paused" else REFRESH)(run, state)
+        controls.follow(runs.active())
+        laboratory(choice, runs.active())
     if runs.everything():
         table.table()
-    if runs.active() is None:
-        controls.estimate(beside_start, choice)
+
+
+@st.fragment
+def laboratory(choice, active):
+    """What a click on a control or a panel draws anew. ``active`` is the run that the rest of the page was drawn for."""
+    if runs.active() is not active:
+        st.rerun()
+    controls.problem()
+    controls.controls(choice, active)
+    run, moving = runs.shown(), active is not None and not active.still
+    if run is None:
+        st.html(
+            '<div class="inkling-empty"><p>Press <b>Start</b>: the loss falls and the accuracy rises here.<br>'
+            "Or take <b>1 batch</b> at a time.</p></div>"
+        )
+    elif run is not active or not moving:
+        with st.container():  # as the fragment below has one: a pause moves nothing
+            live.live(run)
+    if moving:
+        st.fragment(refresh, run_every=REFRESH)(active, active.job.snapshot().state, run)
+
+
+def refresh(active, state, run):
+    """Draw the run that is shown, if it moves; the controls, drawn for this ``state``, have to hear when it changes."""
+    if active.still or active.job.snapshot().state != state:
+        st.rerun()
+    if run is active:
+        live.live(run)
 
 
 page()

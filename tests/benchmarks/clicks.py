@@ -1,4 +1,4 @@
-"""How soon the Train page answers a click while it trains: from the press of the mouse to the first frame of the changed page.
+"""How soon the Train page answers a click while it trains: from the mouse to the first frame of the changed page.
 
     python tests/benchmarks/clicks.py [--clicks 15] [--works quick,cnn] [--json FILE]
 
@@ -16,7 +16,8 @@ from time import sleep
 
 import numpy as np
 
-sys.path[:0] = map(str, (Path(__file__).parents[2], Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from browser.conftest import BROWSERS, QUIET, app_environment, serve
 from playwright.sync_api import sync_playwright
@@ -146,7 +147,9 @@ def main():
                 for kind, took in running.items():
                     median, most = np.percentile(took, [50, 90])
                     calm = np.median(paused.get(kind, paused["learning rate"]))
-                    print(f"| {preset} | {kind} | {median:.0f} | {most:.0f} | {calm:.0f} | {median / calm:.2f} |", flush=True)
+                    print(
+                        f"| {preset} | {kind} | {median:.0f} | {most:.0f} | {calm:.0f} | {median / calm:.2f} |", flush=True
+                    )
                     report[f"{preset}, {kind}"] = {"ms": took, "median": median, "p90": most, "paused": calm}
             browser.close()
     finally:

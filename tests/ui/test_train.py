@@ -34,7 +34,7 @@ def sets(monkeypatch):
 @pytest.fixture(autouse=True)
 def _no_measuring(monkeypatch):
     """How fast this machine is makes no difference here."""
-    monkeypatch.setattr(speed, "seconds_per_epoch", lambda config, images, trainings: 1.0)
+    monkeypatch.setattr(speed, "seconds_per_epoch", lambda config, available, runs: 1.0)
 
 
 def open_train(**query):
