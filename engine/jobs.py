@@ -32,9 +32,9 @@ class Snapshot:
     """A training at one moment; nothing in it changes any more.
 
     ``state`` is one of ready, running, paused, testing (its last act), finished, stopped, diverged, failed. ``config`` has
-    what was changed on the way, ``changes`` when. ``curve`` has a column for each of step, epoch (and parts of one), loss and accuracy, ``history``
-    the ends of the epochs, ``test`` the result on the test images once it is over, ``error`` a line for the log's reader
-    when it failed. ``seconds_left`` is None while nothing can be said.
+    what was changed on the way, ``changes`` when. ``curve`` has a column for each of step, epoch (and parts of one), loss
+    and accuracy, ``history`` the ends of the epochs, ``test`` the result on the test images once it is over, ``error`` a
+    line for the log's reader when it failed. ``seconds_left`` is None while nothing can be said.
 
     As of the last look, one or two a second: ``network``, ``health`` of its layers (empty before the first step),
     ``digits``, a dozen test images as they are read now (None without a test set). ``followed`` has a row for each time
