@@ -1,6 +1,6 @@
 """How soon the Train page answers a click while it trains: from the mouse to the first frame of the changed page.
 
-    python tests/benchmarks/clicks.py [--clicks 15] [--works quick,cnn] [--json FILE]
+    python tests/benchmarks/clicks.py [--clicks 15] [--presets quick,cnn] [--json FILE]
 
 A real browser before a real server, both on this machine, which trains meanwhile. For each kind of click the median and the
 90th percentile in milliseconds, and the median's ratio to that of the same click while the run is paused (for Pause and
@@ -11,6 +11,8 @@ import argparse
 import json
 import random
 import sys
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from time import sleep
 
@@ -21,6 +23,9 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from browser.conftest import BROWSERS, QUIET, app_environment, serve
 from playwright.sync_api import sync_playwright
+
+from engine.data import default_source
+from engine.recipes import RECIPES
 
 AIM = 300  # milliseconds, of the median
 PATIENCE = 60_000
@@ -103,58 +108,52 @@ class Bench:
         return found
 
 
-def measure(page, url, preset, laps):
+@contextmanager
+def open_page(path):
+    """A browser's page of a server of its own, and the server's process id."""
+    process, url = serve(app_environment())
+    try:
+        with sync_playwright() as driver:
+            executable = next(known for known in BROWSERS if known and Path(known).is_file())
+            browser = driver.chromium.launch(executable_path=executable, args=QUIET)
+            page = browser.new_page(viewport={"width": 1280, "height": 800})
+            page.set_default_timeout(PATIENCE)
+            page.goto(url + path)
+            yield page, process.pid
+            browser.close()
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def measure(preset, laps):
     """Clicks while ``preset`` trains, and while it is paused."""
-    page.goto(f"{url}/train")
-    bench = Bench(page)
-    bench.control("Start").wait_for()
-    box = page.get_by_role("combobox", name="Preset", exact=True)
-    if preset != "quick":
-        box.click()
-        page.get_by_role("option", name=preset, exact=True).click()
-    page.get_by_label("Epochs", exact=True).first.fill("9999")
-    page.get_by_label("Epochs", exact=True).first.press("Enter")
-    page.get_by_text("epochs 6").or_(page.get_by_text("→ 9,999")).first.wait_for()
-    bench.control("Start").click()
-    bench.control("Pause").wait_for()
-    page.get_by_test_id("stVegaLiteChart").nth(1).wait_for()
-    running = bench.clicks(laps, running=True)
-    bench.press("Pause", "Resume")
-    paused = bench.clicks(laps, running=False)
-    bench.control("Stop").click()
-    bench.control("Start").wait_for()
-    return running, paused
+    config = replace(RECIPES[preset].config, epochs=9_999)
+    with open_page(f"/train?data={default_source()}&config={config.to_link()}") as (page, _):
+        bench = Bench(page)
+        bench.control("Start").click()
+        bench.control("Pause").wait_for()
+        page.get_by_test_id("stVegaLiteChart").nth(1).wait_for()
+        running = bench.clicks(laps, running=True)
+        bench.press("Pause", "Resume")
+        return running, bench.clicks(laps, running=False)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clicks", type=int, default=15, help="of each kind")
-    parser.add_argument("--works", default="quick,cnn", help="presets")
+    parser.add_argument("--presets", default="quick,cnn")
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
-    process, url = serve(app_environment())
-    report = {}
-    try:
-        with sync_playwright() as driver:
-            executable = next(path for path in BROWSERS if path and Path(path).is_file())
-            browser = driver.chromium.launch(executable_path=executable, args=QUIET)
-            print(f"| preset | click | median, ms (aim {AIM}) | 90 % | paused, ms | ratio |\n|---|---|---|---|---|---|")
-            for preset in options.works.split(","):
-                context = browser.new_context(viewport={"width": 1280, "height": 800})
-                context.set_default_timeout(PATIENCE)
-                running, paused = measure(context.new_page(), url, preset, options.clicks)
-                context.close()
-                for kind, took in running.items():
-                    median, most = np.percentile(took, [50, 90])
-                    calm = np.median(paused.get(kind, paused["learning rate"]))
-                    print(
-                        f"| {preset} | {kind} | {median:.0f} | {most:.0f} | {calm:.0f} | {median / calm:.2f} |", flush=True
-                    )
-                    report[f"{preset}, {kind}"] = {"ms": took, "median": median, "p90": most, "paused": calm}
-            browser.close()
-    finally:
-        process.terminate()
-        process.wait(10)
+    report = []
+    print(f"| preset | click | median, ms (aim {AIM}) | 90 % | paused, ms | ratio |\n|---|---|---|---|---|---|")
+    for preset in options.presets.split(","):
+        running, paused = measure(preset, options.clicks)
+        for kind, took in running.items():
+            median, most = np.percentile(took, [50, 90]).tolist()
+            calm = float(np.median(paused.get(kind, paused["learning rate"])))
+            print(f"| {preset} | {kind} | {median:.0f} | {most:.0f} | {calm:.0f} | {median / calm:.2f} |", flush=True)
+            report.append({"preset": preset, "click": kind, "median": median, "p90": most, "paused": calm})
     if options.json:
         options.json.write_text(json.dumps(report, indent=1))
 
