@@ -14,6 +14,8 @@ def page():
     with left:
         choice = settings.settings()
         bring.upload()
+        if runs.active():
+            st.caption("These settings are for the next run. What can change in this one stands beside its curves.")
     with right:
         controls.follow(runs.active())
         laboratory(choice, runs.active())

@@ -60,7 +60,7 @@ class Bench:
 
     def timed(self, target, condition):
         """Milliseconds from a press on ``target`` until ``condition`` holds in the page."""
-        sleep(random.uniform(0.3, 1.3))  # at any moment between two refreshes
+        sleep(random.uniform(0.1, 0.8))  # at any moment between two refreshes
         target.scroll_into_view_if_needed()
         box = target.bounding_box()
         self.page.evaluate(ARM, condition)

@@ -7,8 +7,7 @@ over the bare ``Trainer``, in turn in one run; medians of the ratios round by ro
 on the wall, and in a second of the processor's time for all of the process, which other programs hardly disturb. One
 thread for matrix products, as on the page. Memory: what this process holds through a training of a small network of
 thousands of epochs with the same viewer, from half a minute after its start to its end. Estimate: the seconds per epoch
-that stand beside Start before the first run, over those that real epochs take in such a watched job by the clock on the
-wall, and by the processor's.
+that stand beside Start before the first run, over those that real epochs take in such a watched job.
 """
 
 import argparse
@@ -131,20 +130,16 @@ def estimates(train_set, test_set, epochs):
         while (said := seconds_per_epoch(config, len(train_set))) is None:
             sleep(0.05)
         job = Job(engine.Trainer.from_config(config, train_set), test_set)
-        started = now()
         for _ in range(min(epochs, config.epochs)):
             job.step_epoch()
             while not job.settle(REFRESH):
                 job.snapshot()
-        _, processor = now() - started
         history = job.snapshot().history
         took = history[-1].seconds / len(history)
         job.stop()
         job.wait()
-        row = {"preset": name, "said": said, "took": took, "ratio": said / took}
-        row["processor_ratio"] = said * len(history) / float(processor)
-        rows.append(row)
-        print(f"| {name} | {said:.1f} | {took:.1f} | {said / took:.2f} | {row['processor_ratio']:.2f} |", flush=True)
+        rows.append({"preset": name, "said": said, "took": took, "ratio": said / took})
+        print(f"| {name} | {said:.1f} | {took:.1f} | {said / took:.2f} |", flush=True)
     return rows
 
 
@@ -175,9 +170,7 @@ def main():
             f"{found['grown_mb']:+.1f} MB (aim: less than {MEMORY_AIM}); a snapshot takes {found['snapshot_ms']:.1f} ms"
         )
     if options.epochs:
-        print(
-            f"| preset | said, s an epoch | took | ratio (within {ESTIMATE_AIM:.0%}) | by processor |\n|---|---|---|---|---|"
-        )
+        print(f"| preset | said, s an epoch | took | ratio (within {ESTIMATE_AIM:.0%}) |\n|---|---|---|---|")
         report["estimate"] = estimates(train_set, test_set, options.epochs)
     if options.json:
         options.json.write_text(json.dumps(report, indent=1))

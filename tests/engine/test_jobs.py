@@ -1,5 +1,6 @@
 from dataclasses import FrozenInstanceError
 from io import BytesIO
+from threading import Event
 from time import monotonic, sleep
 
 import numpy as np
@@ -141,6 +142,29 @@ def test_stop_ends_it_and_keeps_the_network(make, paused):
     assert 0 < end.progress < 1
     assert end.test.images == 200
     np.testing.assert_array_equal(end.network.values, trainer.network.values)
+
+
+def test_while_it_is_tested_it_says_so_and_takes_no_other_step(make, monkeypatch):
+    begun, may_end = Event(), Event()
+
+    def slow(*arguments):
+        begun.set()
+        assert may_end.wait(10)
+        return evaluate(*arguments)
+
+    monkeypatch.setattr(jobs, "evaluate", slow)
+    job = make(TEST, epochs=1)
+    job.start()
+    assert begun.wait(10)
+    for ask in (job.step, job.step_epoch, job.pause, job.resume, job.stop):
+        ask()
+        now = job.snapshot()
+        assert (now.state, now.over, now.step, now.test) == ("testing", False, 50, None)
+    assert not job.settle(0)
+    may_end.set()
+    assert job.wait(10)
+    assert job.snapshot().state == "finished"
+    assert job.snapshot().test.images == 200
 
 
 def test_what_is_over_stays_over(make):
@@ -394,8 +418,8 @@ def test_a_running_training_can_be_changed(make):
     asked = job.snapshot().step
     job.change(learning_rate=0.5)
     job.change(weight_decay=0.1)
-    until(lambda: job.snapshot().changes)
-    until(lambda: job.snapshot().config.weight_decay == 0.1)
+    assert job.takes_changes(5)
+    assert job.snapshot().config.weight_decay == 0.1
     now = job.snapshot()
     assert now.config.learning_rate == 0.5
     assert now.changes[0].step >= asked
