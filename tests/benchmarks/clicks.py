@@ -21,7 +21,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from browser.conftest import BROWSERS, QUIET, app_environment, serve
+from browser.conftest import BROWSERS, QUIET, app_environment, serve, stop
 from playwright.sync_api import sync_playwright
 
 from engine.data import default_source
@@ -122,8 +122,7 @@ def open_page(path):
             yield page, process.pid
             browser.close()
     finally:
-        process.terminate()
-        process.wait(10)
+        stop(process)
 
 
 def measure(preset, laps):

@@ -49,6 +49,16 @@ def serve(environment):
             sleep(0.1)
 
 
+def stop(process):
+    """End a server; on a busy machine it takes a while."""
+    process.terminate()
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 def app_environment():
     """What tells the app where MNIST is, where it lies beside the repository."""
     folder = ROOT.parent / "shared" / "mnist"
@@ -60,8 +70,7 @@ def app(mnist):
     """The address of a running app that has MNIST."""
     process, url = serve(app_environment())
     yield url
-    process.terminate()
-    process.wait(10)
+    stop(process)
 
 
 @pytest.fixture(scope="session")
