@@ -5,6 +5,7 @@ import streamlit as st
 from ui import bring, controls, live, runs, settings, table
 
 REFRESH = 0.7  # seconds between two looks at a running training
+HEAL = 3.0  # seconds after which the controls are drawn again: Streamlit can lose a redraw on a very busy machine
 
 
 def page():
@@ -18,19 +19,19 @@ def page():
             st.caption("These settings are for the next run. What can change in this one stands beside its curves.")
     with right:
         controls.follow(runs.active())
-        laboratory(choice, runs.active())
+        active = runs.active()
+        st.fragment(laboratory, run_every=HEAL if active else None)(choice, active)
     if runs.everything():
         table.table()
 
 
-@st.fragment
 def laboratory(choice, active):
     """What a click on a control or a panel draws anew. ``active`` is the run that the rest of the page was drawn for."""
     if runs.active() is not active:
         st.rerun()
+    run, moving = runs.shown(), active is not None and not active.still  # before the controls, which come to rest with it
     controls.problem()
     controls.controls(choice, active)
-    run, moving = runs.shown(), active is not None and not active.still
     if run is None:
         st.html(
             '<div class="inkling-empty"><p>Press <b>Start</b>: the loss falls and the accuracy rises here.<br>'
