@@ -1,5 +1,7 @@
 """Run control: start, pause, step, stop, reset, and what may be changed while it runs."""
 
+from time import monotonic
+
 import streamlit as st
 
 from engine import InklingError
@@ -13,6 +15,7 @@ CHANGES = {
     "batch_size": ("Batch size", [*knobs.BATCHES, knobs.NOTHING]),
 }
 SETTLE = 0.2  # seconds that a click waits for what it asks for, so that the page shows it at once
+LINGER = 10.0  # seconds for which it is said what went wrong
 ASK_SPEED = 0.4  # seconds between two looks whether the speed has been measured
 
 
@@ -70,6 +73,7 @@ def _button(label, icon, shortcut, action=None, *args, **look):
 def begin(choice, paused=False):
     """Start what the settings say, and have the last drawing followed through it."""
     runs.begin(choice.config, choice.source, seeds=choice.seeds, start=choice.start, paused=paused)
+    st.session_state.pop("told", None)
     follow(runs.active())
 
 
@@ -105,8 +109,11 @@ def follow(run):
 
 
 def problem():
-    """What went wrong at the last click, in one line."""
+    """What went wrong at the last click, in one line; for a while, although the page is drawn anew by itself."""
     if line := st.session_state.pop("problem", None):
+        st.session_state["told"] = line, monotonic()
+    line, since = st.session_state.get("told", ("", 0.0))
+    if line and monotonic() - since < LINGER:
         st.error(line, icon=":material/error:")
 
 

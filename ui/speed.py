@@ -25,9 +25,9 @@ def seconds_per_epoch(config, available, runs=()):
     validation = config.held_back(images)
     epoch = _key(config, SAME_EPOCH)
     for run in reversed(runs):
-        last = run.snapshots()[0]
-        if last.history and _key(run.config, SAME_EPOCH) == epoch and not last.changes:
-            return last.history[-1].seconds / len(last.history)
+        first = run.snapshots()[0]
+        if first.history and _key(run.config, SAME_EPOCH) == epoch and not first.changes:
+            return first.history[-1].seconds / len(first.history)
     key = _key(config, SAME_SPEED)
     measured, lock = _measured()
     if key not in measured and lock.acquire(blocking=False):

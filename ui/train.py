@@ -18,8 +18,8 @@ def page():
         if runs.active():
             st.caption("These settings are for the next run. What can change in this one stands beside its curves.")
     with right:
-        controls.follow(runs.active())
         active = runs.active()
+        controls.follow(active)
         st.fragment(laboratory, run_every=HEAL if active else None)(choice, active)
     if runs.everything():
         table.table()

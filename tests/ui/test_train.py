@@ -19,7 +19,7 @@ from engine.layers import Activation, Dense
 from engine.metrics import evaluate
 from engine.network import dense_layers
 from engine.recipes import RECIPES
-from ui import data, keep, speed, table
+from ui import controls, data, keep, speed, table
 
 WAIT = 30  # seconds that a tiny training may take on a busy machine
 CONTROLS = ("Start", "Pause", "Resume", "1 batch", "1 epoch", "Stop", "Reset")
@@ -490,6 +490,13 @@ def test_a_broken_link_says_so_in_one_line_and_the_page_still_works():
     assert app.error[0].value.startswith("This link holds no settings")
     assert "\n" not in app.error[0].value
     assert not button(app, "Start").disabled
+
+
+def test_what_went_wrong_is_said_for_a_while_and_no_longer(monkeypatch):
+    app = open_train(config="nonsense")
+    assert len(app.run().error) == 1
+    monkeypatch.setattr(controls, "LINGER", 0)
+    assert len(app.run().error) == 0
 
 
 def test_what_is_kept_can_be_read_back(sets):
