@@ -352,8 +352,10 @@ def test_stepping_a_running_training_ends_in_a_pause(make, action):
     assert job.settle(5)
     after = job.snapshot()
     assert after.state == "paused"
-    assert after.step > before.step
-    if action == "step_epoch":
+    if action == "step":
+        assert after.step > before.step
+    else:  # at an epoch's last step, its measurement alone may be left
+        assert len(after.history) > len(before.history)
         assert after.step % 50 == 0
     job.resume()
     until(lambda: job.snapshot().step > after.step + 5)
@@ -482,13 +484,13 @@ def test_snapshots_have_what_a_laboratory_shows(make):
     assert (before.health, before.changes, before.confusions) == ((), (), ())
     np.testing.assert_allclose(before.digits.probabilities, before.network.predict_proba(before.digits.images), atol=1e-6)
     job.step()
-    assert job.settle(5)
+    assert job.settle(30)
     first = job.snapshot()
     assert [found.position for found in first.health] == [0, 2]
     assert all(found.gradient_norm > 0 and found.update_ratio > 0 for found in first.health)
     np.testing.assert_allclose(first.digits.probabilities, first.network.predict_proba(first.digits.images), atol=1e-6)
     job.resume()
-    assert job.wait(10)
+    assert job.wait(60)
     end = job.snapshot()
     assert (end.confusions[0][0], end.confusions[-1][0]) == (1, 60)
     assert len(end.confusions) <= 50
