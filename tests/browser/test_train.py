@@ -300,7 +300,10 @@ def test_what_it_looks_like(arrive):
         expect(visitor.page.get_by_text("The mistakes that it was surest of")).to_be_visible()
         visitor.picture(f"{look}-mistakes")
         panel(visitor, "Curves")
-        visitor.page.get_by_test_id("stVegaLiteChart").first.scroll_into_view_if_needed()
+        switch = visitor.page.get_by_text("Log loss")
+        expect(switch).to_be_visible()
+        idle(visitor)
+        switch.evaluate("(element) => element.scrollIntoView()")
         visitor.picture(look)
         sideways = visitor.page.evaluate("document.documentElement.scrollWidth")
         assert sideways <= width, "the page scrolls sideways"
