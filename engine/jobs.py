@@ -31,10 +31,10 @@ log = logging.getLogger(__name__)
 class Snapshot:
     """A training at one moment; nothing in it changes any more.
 
-    ``state`` is one of ready, running, paused, finished, stopped, diverged, failed. ``config`` has what was changed on the
-    way, ``changes`` when. ``curve`` has a column for each of step, epoch (and parts of one), loss and accuracy, ``history``
-    the ends of the epochs, ``test`` the result on the test images once it is over, ``error`` a line for the log's reader
-    when it failed. ``seconds_left`` is None while nothing can be said.
+    ``state`` is one of ready, running, paused, testing (its last act), finished, stopped, diverged, failed. ``config`` has
+    what was changed on the way, ``changes`` when. ``curve`` has a column for each of step, epoch (and parts of one), loss
+    and accuracy, ``history`` the ends of the epochs, ``test`` the result on the test images once it is over, ``error`` a
+    line for the log's reader when it failed. ``seconds_left`` is None while nothing can be said.
 
     As of the last look, one or two a second: ``network``, ``health`` of its layers (empty before the first step),
     ``digits``, a dozen test images as they are read now (None without a test set). ``followed`` has a row for each time
@@ -126,6 +126,11 @@ class Job:
             if self._asleep:
                 self._take_changes()
 
+    def takes_changes(self, timeout=None):
+        """Block until what was changed is in force, at most ``timeout`` seconds; say whether it is."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._last is not None or not self._pending, timeout)
+
     def follow(self, image):
         """Record from now on what the network makes of this image (28, 28) in [0, 1]; None ends it."""
         with self._changed:
@@ -211,7 +216,7 @@ class Job:
 
     def _advance(self, goals):
         with self._changed:
-            if self._last or self._wanted == "stopped":
+            if self._last or self._wanted == "stopped" or self._state == "testing":
                 return
             self._wanted = "paused"
             self._to_step, self._to_epoch = goals(self.trainer)
@@ -230,6 +235,8 @@ class Job:
                     break
                 self._note(event, look)
             self._publish()
+            with self._changed:
+                self._state = "testing"
             test = self.test_set and evaluate(self._network, self.test_set, trainer.loss)
             diverged = isinstance(self._end, Diverged)
             self._close("diverged" if diverged else "finished" if trainer.over else "stopped", test=test)
@@ -291,6 +298,7 @@ class Job:
         if self._pending and not self._writers:
             self.trainer.change(**self._pending)
             self._pending = {}
+            self._changed.notify_all()
 
     def _may_rest(self):
         trainer = self.trainer

@@ -408,17 +408,31 @@ def _values_for(network, start):
     return start.values
 
 
-def measure_speed(config, train_set, seconds=0.2):
-    """Images per second of a training by ``config``, from a few real steps of a copy that take about so long.
+def measure_seconds(config, train_set, window=0.1, windows=5):
+    """Seconds that training on an image takes by ``config``, and that validating on one does.
 
-    The batches are of at most 128 images, which is about as fast as more; matrix products take the threads they are given.
+    Real steps of a copy with batches of the given size, up to 1,024, in ``windows`` of at least so many seconds; of these
+    the fastest, which other work on the machine disturbed least. Matrix products take the threads they are given.
     """
-    few = train_set.subset(slice(512))
-    batch_size = min(config.batch_size or 128, 128)
-    changes = {"images": 512, "validation_size": 0, "patience": None, "batch_size": batch_size, "learning_rate": 1e-9}
-    trainer = Trainer.from_config(replace(config, **changes, epochs=100_000), few)
+    batch_size = min(config.batch_size or len(train_set), len(train_set), 1_024)
+    changes = {
+        "images": len(train_set),
+        "validation_size": 0,
+        "patience": None,
+        "batch_size": batch_size,
+        "learning_rate": 1e-9,
+    }
+    trainer = Trainer.from_config(replace(config, **changes, epochs=100_000), train_set)
     next(trainer)  # the first step allocates what the others use again
-    first, trainer.samples, trainer.training_seconds = trainer.training_seconds, 0, 0.0
-    while trainer.training_seconds < seconds - first or not trainer.samples:
-        next(trainer)
-    return trainer.samples_per_second
+    training, validating = np.inf, np.inf
+    for _ in range(windows):
+        seconds, samples = trainer.training_seconds, trainer.samples
+        while trainer.training_seconds - seconds < window or trainer.samples == samples:
+            next(trainer)
+        training = min(training, (trainer.training_seconds - seconds) / (trainer.samples - samples))
+    part = train_set.subset(slice(trainer.network.at_once))
+    for _ in range(windows):
+        started = perf_counter()
+        evaluate(trainer.result, part, trainer.loss)
+        validating = min(validating, (perf_counter() - started) / len(part))
+    return training, validating

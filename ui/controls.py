@@ -1,6 +1,6 @@
 """Run control: start, pause, step, stop, reset, and what may be changed while it runs."""
 
-from time import monotonic, sleep
+from time import monotonic
 
 import streamlit as st
 
@@ -14,13 +14,13 @@ CHANGES = {
     "weight_decay": ("Weight decay", knobs.DECAYS),
     "batch_size": ("Batch size", [*knobs.BATCHES, knobs.NOTHING]),
 }
-PATIENCE = 3.0  # seconds that the page waits for a speed to be measured
-SETTLE = 0.4  # seconds that a click on a step waits for it, so that the page shows it at once
+SETTLE = 0.2  # seconds that a click waits for what it asks for, so that the page shows it at once
+LINGER = 10.0  # seconds for which it is said what went wrong
+ASK_SPEED = 0.4  # seconds between two looks whether the speed has been measured
 
 
-def controls(choice):
-    """The buttons; outside the fragment that refreshes, so that no click meets a redrawn one."""
-    run = runs.active()
+def controls(choice, run):
+    """The buttons, for the ``run`` that is under way if any."""
     ready = choice.config is not None
     with st.container(horizontal=True, gap="small", key="controls"):
         if run is None:
@@ -28,17 +28,24 @@ def controls(choice):
             batch = _button("1 batch", "skip_next", "B", disabled=not ready)
             epoch = _button("1 epoch", "fast_forward", "E", disabled=not ready)
         else:
-            if run.job.snapshot().state == "paused":
+            state = run.job.snapshot().state
+            ending = state == "testing" and run.seeds == 1
+            if state == "paused":
                 _button("Resume", "resume", "S", run.work.resume, type="primary")
             else:
-                _button("Pause", "pause", "S", run.work.pause, type="primary")
-            _button("1 batch", "skip_next", "B", step, run, "step")
-            _button("1 epoch", "fast_forward", "E", step, run, "step_epoch")
-        _button("Stop", "stop", "X", stop, run, disabled=run is None)
+                _button("Pause", "pause", "S", pause, run, type="primary", disabled=ending)
+            _button("1 batch", "skip_next", "B", step, run, "step", disabled=ending)
+            _button("1 epoch", "fast_forward", "E", step, run, "step_epoch", disabled=ending)
+        _button("Stop", "stop", "X", stop, run, disabled=run is None or ending)
         _button("Reset", "replay", "0", reset, run, disabled=run is None)
     if run is not None:
         changes(run)
         return
+    if ready:
+        known = seconds_per_epoch(choice) is not None
+        st.fragment(estimate, run_every=None if known else ASK_SPEED)(choice, known)
+    else:
+        st.caption("Nothing to start: what is wrong stands below the settings.")
     if start or batch or epoch:  # here, and not in a callback: a download shows its bar in this place
         try:
             begin(choice, paused=not start)
@@ -66,7 +73,14 @@ def _button(label, icon, shortcut, action=None, *args, **look):
 def begin(choice, paused=False):
     """Start what the settings say, and have the last drawing followed through it."""
     runs.begin(choice.config, choice.source, seeds=choice.seeds, start=choice.start, paused=paused)
+    st.session_state.pop("told", None)
     follow(runs.active())
+
+
+def pause(run):
+    """Stand still after the step that is under way."""
+    run.work.pause()
+    run.job.settle(SETTLE)
 
 
 def step(run, name):
@@ -78,7 +92,7 @@ def step(run, name):
 def stop(run):
     """End the run; its network is kept, and measured on the test images."""
     run.work.stop()
-    run.work.wait(timeout=5)  # a step and the test are over in less; then the page shows the end at once
+    run.work.wait(SETTLE)
 
 
 def reset(run):
@@ -95,8 +109,11 @@ def follow(run):
 
 
 def problem():
-    """What went wrong at the last click, in one line."""
+    """What went wrong at the last click, in one line; for a while, although the page is drawn anew by itself."""
     if line := st.session_state.pop("problem", None):
+        st.session_state["told"] = line, monotonic()
+    line, since = st.session_state.get("told", ("", 0.0))
+    if line and monotonic() - since < LINGER:
         st.error(line, icon=":material/error:")
 
 
@@ -126,32 +143,28 @@ def changes(run):
 def _change(run, name, key):
     try:
         run.job.change(**{name: knobs.taken(st.session_state[key])})
+        run.job.takes_changes(SETTLE)
     except InklingError as error:
         st.session_state["problem"] = f"{error}"
 
 
-def estimate(slot, choice):
-    """How large the network is, and how long an epoch takes here; to be called last, since it may wait to be measured."""
-    if choice.config is None:
-        slot.caption("Nothing to start: what is wrong stands below the settings.")
-        return
-    deadline = monotonic() + PATIENCE
-    while (line := _line(choice)) is None and monotonic() < deadline:
-        slot.caption(f"{_size(choice)} · measuring the speed …")  # also lets the next click in
-        sleep(0.03)
-    slot.caption(line or _size(choice))
+def estimate(choice, known):
+    """How large the network is, and how long an epoch takes here; draws the page anew once it is ``known``."""
+    size = f"{parameter_count(choice.config.layers):,} parameters"
+    seconds = seconds_per_epoch(choice)
+    if seconds is None:
+        st.caption(f"{size} · measuring the speed …")
+    elif not known:
+        st.rerun()  # which ends the asking
+    elif seconds:
+        st.caption(f"{size} · about **{words.duration(seconds)}** an epoch on this machine, as measured")
+    else:
+        st.caption(size)
 
 
-def _size(choice):
-    return f"{parameter_count(choice.config.layers):,} parameters"
-
-
-def _line(choice):
-    config = choice.config
-    images = min(config.images, data.size(choice.source))
+def seconds_per_epoch(choice):
+    """As ``speed`` says it: None until it was measured, 0 where it cannot be."""
     try:
-        images -= config.held_back(images)
-    except InklingError:  # Start will say it
-        return None
-    seconds = speed.seconds_per_epoch(config, images, [run.job.snapshot() for run in runs.everything()])
-    return seconds and f"{_size(choice)} · about **{words.duration(seconds)}** an epoch on this machine, as measured"
+        return speed.seconds_per_epoch(choice.config, data.size(choice.source), runs.everything())
+    except InklingError:  # of settings that do not fit the data: Start will say it
+        return 0

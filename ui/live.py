@@ -11,11 +11,9 @@ from ui.words import percent
 PANELS = ("Curves", "Layers", "Readings", "Mistakes", "Keep")
 
 
-def live(run, state):
-    """All of it. ``state`` is what the buttons outside this fragment were drawn for; when it changes, they have to hear."""
+def live(run):
+    """All of it."""
     snapshot = run.job.snapshot()
-    if (snapshot.state, run.over) != state:
-        st.rerun()
     st.progress(snapshot.progress, text=headline(run, snapshot))
     st.html(figures(snapshot))
     if run.over:
@@ -34,6 +32,8 @@ def headline(run, snapshot):
     seed = f", seed {len(run.snapshots())} of {run.seeds}" if run.seeds > 1 else ""
     if snapshot.over:
         done = f"{snapshot.state} after {words.duration(snapshot.seconds)}, {speed}"
+    elif snapshot.state == "testing":
+        done = "being measured on the test images"
     elif snapshot.state == "paused":
         done = f"paused at step {snapshot.step:,}, {epoch}"
     else:

@@ -50,6 +50,11 @@ class Run:
     def over(self):
         return self.work.over if isinstance(self.work, Series) else self.work.snapshot().over
 
+    @property
+    def still(self):
+        """Whether nothing will change in it by itself: it is over, or has come to stand in a pause."""
+        return self.over or (self.job.snapshot().state == "paused" and self.job.settle(0))
+
     def snapshots(self):
         """Those of its trainings that have begun, one for each seed."""
         return self.work.snapshots() if isinstance(self.work, Series) else (self.work.snapshot(),)

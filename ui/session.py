@@ -85,7 +85,7 @@ def networks():
     found |= {f"Uploaded: {name}": (network, f"Uploaded: {name}") for name, network in uploaded().items()}
     for run in runs.everything():
         snapshot = run.job.snapshot()
-        if snapshot.state in ("running", "paused"):
+        if not snapshot.over:
             found[run.key] = snapshot.network, f"{run.name} (as it is now, in epoch {snapshot.epoch})"
         elif snapshot.state in ("finished", "stopped"):
             right = f" ({snapshot.test.accuracy:.1%} of the test images right)" if snapshot.test else ""

@@ -5,6 +5,7 @@ import streamlit as st
 from ui import bring, controls, live, runs, settings, table
 
 REFRESH = 0.7  # seconds between two looks at a running training
+HEAL = 3.0  # seconds after which the controls are drawn again: Streamlit can lose a redraw on a very busy machine
 
 
 def page():
@@ -14,24 +15,41 @@ def page():
     with left:
         choice = settings.settings()
         bring.upload()
+        if runs.active():
+            st.caption("These settings are for the next run. What can change in this one stands beside its curves.")
     with right:
-        controls.problem()
-        controls.controls(choice)
-        beside_start = st.empty()
-        run = runs.shown()
-        if run is None:
-            st.html(
-                '<div class="inkling-empty"><p>Press <b>Start</b>: the loss falls and the accuracy rises here.<br>'
-                "Or take <b>1 batch</b> at a time.</p></div>"
-            )
-        else:
-            controls.follow(run)
-            state = run.job.snapshot().state, run.over
-            st.fragment(live.live, run_every=None if run.over or state[0] == "paused" else REFRESH)(run, state)
+        active = runs.active()
+        controls.follow(active)
+        st.fragment(laboratory, run_every=HEAL if active else None)(choice, active)
     if runs.everything():
         table.table()
-    if runs.active() is None:
-        controls.estimate(beside_start, choice)
+
+
+def laboratory(choice, active):
+    """What a click on a control or a panel draws anew. ``active`` is the run that the rest of the page was drawn for."""
+    if runs.active() is not active:
+        st.rerun()
+    run, moving = runs.shown(), active is not None and not active.still  # before the controls, which come to rest with it
+    controls.problem()
+    controls.controls(choice, active)
+    if run is None:
+        st.html(
+            '<div class="inkling-empty"><p>Press <b>Start</b>: the loss falls and the accuracy rises here.<br>'
+            "Or take <b>1 batch</b> at a time.</p></div>"
+        )
+    elif run is not active or not moving:
+        with st.container():  # as the fragment below has one: a pause moves nothing
+            live.live(run)
+    if moving:
+        st.fragment(refresh, run_every=REFRESH)(active, active.job.snapshot().state, run)
+
+
+def refresh(active, state, run):
+    """Draw the run that is shown, if it moves; the controls, drawn for this ``state``, have to hear when it changes."""
+    if active.still or active.job.snapshot().state != state:
+        st.rerun()
+    if run is active:
+        live.live(run)
 
 
 page()

@@ -1,12 +1,13 @@
-"""What watching a training costs: its speed beside a bare ``Trainer``, and the memory of a long one.
+"""What watching a training costs: its speed beside a bare ``Trainer``, the memory of a long one, how true the estimate is.
 
-    python tests/benchmarks/laboratory.py [--rounds 5] [--seconds 4] [--minutes 20] [--json FILE]
+    python tests/benchmarks/laboratory.py [--rounds 5] [--seconds 4] [--minutes 20] [--epochs 1] [--json FILE]
 
 Speed: a ``Job`` with a test set, a drawing that is followed and a viewer who takes a snapshot every 0.6 s, against a loop
 over the bare ``Trainer``, in turn in one run; medians of the ratios round by round, of the steps in a second by the clock
 on the wall, and in a second of the processor's time for all of the process, which other programs hardly disturb. One
 thread for matrix products, as on the page. Memory: what this process holds through a training of a small network of
-thousands of epochs with the same viewer, from half a minute after its start to its end.
+thousands of epochs with the same viewer, from half a minute after its start to its end. Estimate: the seconds per epoch
+that stand beside Start before the first run, over those that real epochs take in such a watched job.
 """
 
 import argparse
@@ -25,6 +26,8 @@ import engine
 from engine.data import default_source, load_data
 from engine.jobs import Job
 from engine.layers import Activation, Conv2D, Dense, Flatten, MaxPool2D
+from engine.recipes import RECIPES
+from ui.speed import seconds_per_epoch
 
 REFRESH = 0.6  # seconds between two looks of the page
 WARM_UP = 30.0  # seconds until the curves are full and the allocator has what it needs
@@ -39,7 +42,8 @@ WORK = {
     "784-16-10, batch 8": {"layers": engine.dense_layers((16,)), "batch_size": 8},
     "LeNet-like, batch 64": {"layers": CONVOLUTIONAL, "batch_size": 64},
 }
-SPEED_AIM, MEMORY_AIM = 0.85, 20
+PRESETS = ("quick", "mlp", "cnn")
+SPEED_AIM, MEMORY_AIM, ESTIMATE_AIM = 0.85, 20, 0.3
 
 
 def bare(config, train_set, seconds):
@@ -118,6 +122,27 @@ def memory(train_set, test_set, minutes):
     }
 
 
+def estimates(train_set, test_set, epochs):
+    """A row for each preset: the seconds per epoch that the page says, what one takes, and the ratio."""
+    rows = []
+    for name in PRESETS:
+        config = RECIPES[name].config
+        while (said := seconds_per_epoch(config, len(train_set))) is None:
+            sleep(0.05)
+        job = Job(engine.Trainer.from_config(config, train_set), test_set)
+        for _ in range(min(epochs, config.epochs)):
+            job.step_epoch()
+            while not job.settle(REFRESH):
+                job.snapshot()
+        history = job.snapshot().history
+        took = history[-1].seconds / len(history)
+        job.stop()
+        job.wait()
+        rows.append({"preset": name, "said": said, "took": took, "ratio": said / took})
+        print(f"| {name} | {said:.1f} | {took:.1f} | {said / took:.2f} |", flush=True)
+    return rows
+
+
 def resident():
     """Megabytes of memory that this process holds."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
@@ -129,6 +154,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5, help="of the speed; 0 leaves it out")
     parser.add_argument("--seconds", type=float, default=4.0, help="of each training")
     parser.add_argument("--minutes", type=float, default=2.0, help="of the long training; 0 leaves it out")
+    parser.add_argument("--epochs", type=int, default=1, help="to compare the estimate with; 0 leaves it out")
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
     threadpool_limits(1, user_api="blas")
@@ -143,6 +169,9 @@ def main():
             f"memory after {found['minutes']:g} min, {found['epochs']:,} epochs, {found['steps']:,} steps: "
             f"{found['grown_mb']:+.1f} MB (aim: less than {MEMORY_AIM}); a snapshot takes {found['snapshot_ms']:.1f} ms"
         )
+    if options.epochs:
+        print(f"| preset | said, s an epoch | took | ratio (within {ESTIMATE_AIM:.0%}) |\n|---|---|---|---|")
+        report["estimate"] = estimates(train_set, test_set, options.epochs)
     if options.json:
         options.json.write_text(json.dumps(report, indent=1))
 

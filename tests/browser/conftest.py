@@ -57,14 +57,28 @@ def launch(driver):
     return driver.chromium.launch(executable_path=executable, args=QUIET)
 
 
+def stop(process):
+    """End a server; on a busy machine it takes a while."""
+    process.terminate()
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def app_environment():
+    """What tells the app where MNIST is, where it lies beside the repository."""
+    folder = ROOT.parent / "shared" / "mnist"
+    return {mnist_module.FOLDER_VARIABLE: str(folder)} if folder.is_dir() else {}
+
+
 @pytest.fixture(scope="session")
 def app(mnist):
     """The address of a running app that has MNIST."""
-    folder = ROOT.parent / "shared" / "mnist"
-    process, url = serve({mnist_module.FOLDER_VARIABLE: str(folder)} if folder.is_dir() else {})
+    process, url = serve(app_environment())
     yield url
-    process.terminate()
-    process.wait(10)
+    stop(process)
 
 
 @pytest.fixture(scope="session")

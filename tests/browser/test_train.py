@@ -1,6 +1,7 @@
 """The Train page in a real browser."""
 
 import re
+from itertools import product
 
 import pytest
 
@@ -173,6 +174,8 @@ def test_a_long_run_pauses_steps_by_exactly_one_changes_resumes_and_stops_while_
     says(visitor, "left")
     control(visitor, "Stop").click()
     says(visitor, "stopped after")
+    expect(control(visitor, "Start")).to_be_enabled()
+    expect(control(visitor, "Pause")).to_have_count(0)
     expect(visitor.page.get_by_text("test images right")).to_be_visible()
     no_harm(visitor)
 
@@ -282,19 +285,26 @@ def test_the_builder_says_which_two_layers_do_not_fit(arrive):
     visitor.picture("train-misfit")
 
 
-@pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
-def test_what_it_looks_like(arrive, width, height, dark):
-    visitor = arrive("/train", width=width, height=height, dark=dark)
-    name = f"train-{width}-{'dark' if dark else 'light'}"
+def test_what_it_looks_like(arrive):
+    visitor = arrive("/train")
     use_few_images(visitor, epochs=3)
     train(visitor)
     expect(visitor.page.get_by_text("test images right")).to_be_visible()
-    visitor.page.get_by_test_id("stVegaLiteChart").first.scroll_into_view_if_needed()
-    visitor.picture(name)
-    panel(visitor, "Mistakes")
-    expect(visitor.page.get_by_text("The mistakes that it was surest of")).to_be_visible()
-    visitor.picture(f"{name}-mistakes")
-    sideways = visitor.page.evaluate("document.documentElement.scrollWidth")
-    assert sideways <= width, "the page scrolls sideways"
+    for dark, (width, height) in product((False, True), ((1280, 800), (390, 844))):
+        look = f"train-{width}-{'dark' if dark else 'light'}"
+        visitor.page.emulate_media(color_scheme="dark" if dark else "light")
+        visitor.page.set_viewport_size({"width": width, "height": height})
+        ground = "rgb(18, 19, 26)" if dark else "rgb(255, 255, 255)"
+        expect(visitor.page.get_by_test_id("stApp")).to_have_css("background-color", ground)
+        panel(visitor, "Mistakes")
+        expect(visitor.page.get_by_text("The mistakes that it was surest of")).to_be_visible()
+        visitor.picture(f"{look}-mistakes")
+        panel(visitor, "Curves")
+        switch = visitor.page.get_by_text("Log loss")
+        expect(switch).to_be_visible()
+        idle(visitor)
+        switch.evaluate("(element) => element.scrollIntoView()")
+        visitor.picture(look)
+        sideways = visitor.page.evaluate("document.documentElement.scrollWidth")
+        assert sideways <= width, "the page scrolls sideways"
     no_harm(visitor)

@@ -17,7 +17,7 @@ from engine.losses import LOSSES
 from engine.metrics import evaluate
 from engine.network import Network, dense_layers
 from engine.optimizers import OPTIMIZERS
-from engine.training import Diverged, EpochEnd, Finished, StepEnd, Trainer, measure_speed
+from engine.training import Diverged, EpochEnd, Finished, StepEnd, Trainer, measure_seconds
 
 SMALL = {"layers": dense_layers((16,)), "epochs": 2, "batch_size": 32, "validation_size": 100}
 
@@ -682,22 +682,25 @@ def test_the_config_given_to_a_trainer_is_not_changed_with_it(tiny):
 @pytest.mark.parametrize(
     "changes", [{}, {"batch_size": None}, {"batch_size": 7}, {"layers": READER, "patience": 3}], ids=str
 )
-def test_the_speed_is_measured_in_little_time_and_is_near_the_real_one(changes):
+def test_the_seconds_of_an_image_are_measured_in_little_time_and_are_near_the_real_ones(changes):
     dataset = make_digits(1_500)
     config = Config(**({"layers": dense_layers((32,)), "batch_size": 64, "epochs": 2} | changes))
     before = dataset.images.tobytes()
     started = perf_counter()
-    speed = measure_speed(config, dataset, seconds=0.05)
+    training, validating = measure_seconds(config, dataset, window=0.02, windows=3)
     assert perf_counter() - started < 2
     trainer = Trainer.from_config(config, dataset)
     list(trainer)
-    assert trainer.samples_per_second / 6 < speed < trainer.samples_per_second * 6  # other programs may be at work
+    speed = trainer.samples_per_second
+    assert speed / 6 < 1 / training < speed * 6  # other programs may be at work
+    assert 0 < validating < training
     assert dataset.images.tobytes() == before
 
 
-def test_a_rate_at_which_it_would_diverge_does_not_keep_the_speed_from_being_measured(tiny):
+def test_a_rate_at_which_it_would_diverge_does_not_keep_the_seconds_from_being_measured(tiny):
     layers = dense_layers((16, 16, 16, 16), "identity")
-    assert measure_speed(Config(layers=layers, loss="sse", optimizer="sgd", learning_rate=10), tiny, seconds=0.01) > 0
+    config = Config(layers=layers, loss="sse", optimizer="sgd", learning_rate=10)
+    assert min(measure_seconds(config, tiny, window=0.01, windows=2)) > 0
 
 
 def test_complete_says_that_no_batch_is_left(tiny):

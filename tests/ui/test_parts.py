@@ -10,10 +10,10 @@ import pytest
 from helpers import make_digits
 from PIL import Image
 
-from engine import Config, Trainer, dense_layers
+from engine import Config, InklingError, Trainer, dense_layers
 from engine.jobs import Job
 from engine.recipes import RECIPES
-from ui import charts, pictures, speed, words
+from ui import charts, pictures, runs, speed, words
 from ui.answer import answer
 from ui.reading import Reading
 from ui.words import percent
@@ -137,14 +137,22 @@ def test_durations(seconds, told):
     assert words.duration(seconds) == told
 
 
-def test_a_speed_is_measured_in_the_background_and_near_the_real_one():
-    config = Config(layers=dense_layers((48,)), epochs=1)
+def test_an_epochs_seconds_are_measured_in_the_background_and_near_the_real_ones():
+    config = Config(layers=dense_layers((48,)), epochs=2)
     deadline = monotonic() + 20
-    while (seconds := speed.seconds_per_epoch(config, 1_000)) is None:
+    while (seconds := speed.seconds_per_epoch(config, 10_000)) is None:
         assert monotonic() < deadline, "no speed was measured"
         sleep(0.05)
-    job = Job(Trainer.from_config(replace(config, images=10_000, epochs=2), make_digits(10_000)))
+    job = Job(Trainer.from_config(config, make_digits(10_000)))
     job.start()
     assert job.wait(30)
-    real = 1_000 / job.snapshot().samples_per_second
+    real = job.snapshot().history[-1].seconds / 2
     assert real / 5 < seconds < real * 5
+    run = runs.Run(1, "Run 1", config, "mnist", job)
+    assert speed.seconds_per_epoch(config, 10_000, [run]) == real
+    assert speed.seconds_per_epoch(replace(config, batch_size=127), 10_000, [run]) != real
+
+
+def test_where_no_image_is_left_to_train_on_there_are_no_seconds_either():
+    with pytest.raises(InklingError, match="validation_size"):
+        speed.seconds_per_epoch(Config(validation_size=5_000), 1_000)

@@ -2,6 +2,7 @@
 
 import io
 from math import comb
+from threading import Event
 from time import monotonic, sleep
 from urllib.parse import parse_qs, urlparse
 
@@ -11,15 +12,17 @@ from helpers import make_digits
 from pages import SEVEN, answer, button, draw, open_app, widget
 
 import engine
-from engine import Config, Trainer
+from engine import Config, Trainer, jobs
 from engine.data import mnist as mnist_module
 from engine.data.augmentation import AUGMENTATIONS, Augmentation
 from engine.layers import Activation, Dense
+from engine.metrics import evaluate
 from engine.network import dense_layers
 from engine.recipes import RECIPES
-from ui import data, keep, speed, table
+from ui import controls, data, keep, speed, table
 
 WAIT = 30  # seconds that a tiny training may take on a busy machine
+CONTROLS = ("Start", "Pause", "Resume", "1 batch", "1 epoch", "Stop", "Reset")
 OPEN = ("network open", "more open")  # the expanders of settings
 
 
@@ -34,7 +37,7 @@ def sets(monkeypatch):
 @pytest.fixture(autouse=True)
 def _no_measuring(monkeypatch):
     """How fast this machine is makes no difference here."""
-    monkeypatch.setattr(speed, "seconds_per_epoch", lambda config, images, trainings: 1.0)
+    monkeypatch.setattr(speed, "seconds_per_epoch", lambda config, available, runs: 1.0)
 
 
 def open_train(**query):
@@ -267,6 +270,36 @@ def test_pause_stands_still_steps_count_resume_goes_on_and_stop_keeps_the_networ
     assert any(option.startswith("Run 1") for option in options)
 
 
+def test_a_run_that_is_stopped_is_shown_being_tested_until_that_is_done(sets, monkeypatch):
+    app, may_end = open_train(), Event()
+
+    def slow(*arguments):
+        assert may_end.wait(WAIT)
+        return evaluate(*arguments)
+
+    monkeypatch.setattr(jobs, "evaluate", slow)
+    run = start(app, Epochs=2_000)
+    button(app, "Stop").click().run()
+    assert not app.exception
+    assert run.job.snapshot().state == "testing"
+    assert [b.label for b in app.button if b.label in CONTROLS and not b.disabled] == ["Reset"]
+    assert "being measured on the test images" in app.get("progress")[0].proto.text
+    may_end.set()
+    run_to_end(app)
+    assert run.job.snapshot().state == "stopped"
+    assert [b.label for b in app.button if b.label in CONTROLS and not b.disabled] == ["Start", "1 batch", "1 epoch"]
+
+
+def test_the_estimate_beside_start_is_there_as_soon_as_it_was_measured(monkeypatch):
+    known = []
+    monkeypatch.setattr(speed, "seconds_per_epoch", lambda config, available, runs: known[-1] if known else None)
+    app = open_train()
+    assert any("101,770 parameters · measuring the speed" in caption.value for caption in app.caption)
+    known.append(12.4)
+    app.run()
+    assert any("101,770 parameters · about **12 s** an epoch" in caption.value for caption in app.caption)
+
+
 def test_a_first_step_needs_no_start(sets):
     app = open_train()
     button(app, "1 batch").click().run()
@@ -457,6 +490,13 @@ def test_a_broken_link_says_so_in_one_line_and_the_page_still_works():
     assert app.error[0].value.startswith("This link holds no settings")
     assert "\n" not in app.error[0].value
     assert not button(app, "Start").disabled
+
+
+def test_what_went_wrong_is_said_for_a_while_and_no_longer(monkeypatch):
+    app = open_train(config="nonsense")
+    assert len(app.run().error) == 1
+    monkeypatch.setattr(controls, "LINGER", 0)
+    assert len(app.run().error) == 0
 
 
 def test_what_is_kept_can_be_read_back(sets):
