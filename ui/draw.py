@@ -29,7 +29,7 @@ def drawing_and_answer():
     with st.container(key="draw", horizontal=True):
         with st.container(key="surface", width="content"):
             pen = surface()
-            with st.container(key="ways-in", horizontal=True):
+            with st.container(key="ways-in", horizontal=True, vertical_alignment="center"):
                 ways_in.ways_in(grid.drawn())
                 grid.switch()
         with st.container(key="answer", width="stretch"):

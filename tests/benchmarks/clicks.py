@@ -21,7 +21,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from browser.conftest import BROWSERS, QUIET, app_environment, serve, stop
+from browser.conftest import app_environment, launch, serve
 from playwright.sync_api import sync_playwright
 
 from engine.data import default_source
@@ -111,18 +111,13 @@ class Bench:
 @contextmanager
 def open_page(path):
     """A browser's page of a server of its own, and the server's process id."""
-    process, url = serve(app_environment())
-    try:
-        with sync_playwright() as driver:
-            executable = next(known for known in BROWSERS if known and Path(known).is_file())
-            browser = driver.chromium.launch(executable_path=executable, args=QUIET)
-            page = browser.new_page(viewport={"width": 1280, "height": 800})
-            page.set_default_timeout(PATIENCE)
-            page.goto(url + path)
-            yield page, process.pid
-            browser.close()
-    finally:
-        stop(process)
+    with serve(app_environment()) as (process, url), sync_playwright() as driver:
+        browser = launch(driver)
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.set_default_timeout(PATIENCE)
+        page.goto(url + path)
+        yield page, process.pid
+        browser.close()
 
 
 def measure(preset, laps):

@@ -17,7 +17,7 @@ from playwright.sync_api import sync_playwright
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from browser.conftest import Visitor, launch, serve
+from browser.conftest import Visitor, app_environment, launch, serve
 from helpers import ROOT
 
 import engine
@@ -66,27 +66,22 @@ def main():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    process, url = serve({})
     results = {}
-    try:
-        with sync_playwright() as driver:
-            browser = launch(driver)
-            for name in NETWORKS:
-                visitor = Visitor(browser.new_page(), url).open()
-                visitor.canvas()
-                choose(visitor, "Network", name)
-                visitor.stroke(*SEVEN)
-                visitor.page.get_by_text("7", exact=True).first.wait_for()
-                found = panels(visitor, name, options.rounds)
-                visitor.page.get_by_role("tab", name="Why").click()
-                choose(visitor, "and not a", "4")
-                visitor.page.get_by_text("for a 7 and against a 4").wait_for()
-                found["Why, and not a 4"] = panels(visitor, name, options.rounds)["Why"]
-                results[name] = {panel: [median(times), max(times)] for panel, times in found.items()}
-            browser.close()
-    finally:
-        process.terminate()
-        process.wait(10)
+    with serve(app_environment()) as (_, url), sync_playwright() as driver:
+        browser = launch(driver)
+        for name in NETWORKS:
+            visitor = Visitor(browser.new_page(), url).open()
+            visitor.canvas()
+            choose(visitor, "Network", name)
+            visitor.stroke(*SEVEN)
+            visitor.page.get_by_text("7", exact=True).first.wait_for()
+            found = panels(visitor, name, options.rounds)
+            visitor.page.get_by_role("tab", name="Why").click()
+            choose(visitor, "and not a", "4")
+            visitor.page.get_by_text("for a 7 and against a 4").wait_for()
+            found["Why, and not a 4"] = panels(visitor, name, options.rounds)["Why"]
+            results[name] = {panel: [median(times), max(times)] for panel, times in found.items()}
+        browser.close()
     for name, found in results.items():
         for panel, (middle, worst) in found.items():
             print(f"{name}  {panel:18} {middle:5.0f} ms, at worst {worst:5.0f}{'' if middle <= AIM else f'  over {AIM}'}")

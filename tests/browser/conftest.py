@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 from urllib.request import urlopen
@@ -31,18 +32,32 @@ QUIET = [
 ]
 
 
+@contextmanager
 def serve(environment):
-    """Start the app on a free port; returns the process and its address."""
+    """A context with the app on a free port: the process and its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.port", str(port)]
     process = subprocess.Popen(command, cwd=ROOT, env=os.environ | environment, stdout=subprocess.DEVNULL)
+    try:
+        _await_answer(process, f"http://127.0.0.1:{port}/_stcore/health")
+        yield process, f"http://localhost:{port}"
+    finally:
+        process.terminate()
+        try:
+            process.wait(30)  # on a busy machine it takes a while
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _await_answer(process, address):
     deadline = monotonic() + 30
     while True:
         try:
-            urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1)
-            return process, f"http://localhost:{port}"
+            urlopen(address, timeout=1)
+            return
         except OSError:
             assert process.poll() is None, "the server ended at its start"
             assert monotonic() < deadline, "the server did not answer within 30 s"
@@ -57,16 +72,6 @@ def launch(driver):
     return driver.chromium.launch(executable_path=executable, args=QUIET)
 
 
-def stop(process):
-    """End a server; on a busy machine it takes a while."""
-    process.terminate()
-    try:
-        process.wait(30)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
 def app_environment():
     """What tells the app where MNIST is, where it lies beside the repository."""
     folder = ROOT.parent / "shared" / "mnist"
@@ -76,9 +81,8 @@ def app_environment():
 @pytest.fixture(scope="session")
 def app(mnist):
     """The address of a running app that has MNIST."""
-    process, url = serve(app_environment())
-    yield url
-    stop(process)
+    with serve(app_environment()) as (_, url):
+        yield url
 
 
 @pytest.fixture(scope="session")
