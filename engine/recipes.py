@@ -110,7 +110,7 @@ RECIPES = {
                     Dense(10),
                 ),
                 learning_rate=0.004,
-                epochs=30,
+                epochs=45,
                 **_SHIPPED,
             ),
             long=True,
