@@ -110,7 +110,7 @@ RECIPES = {
                     Dense(10),
                 ),
                 learning_rate=0.004,
-                epochs=45,
+                epochs=36,
                 **_SHIPPED,
             ),
             long=True,
