@@ -102,15 +102,15 @@ RECIPES = {
             "The shipped convolutional network, for all data at once: an hour on one core",
             Config(
                 layers=(
-                    *(Conv2D(24, 5), BatchNorm(), Activation("relu"), MaxPool2D()),
-                    *(Conv2D(48, 3), BatchNorm(), Activation("relu")),
-                    *(Conv2D(64, 3), BatchNorm(), Activation("relu"), MaxPool2D()),
-                    *(Conv2D(96, 3), BatchNorm(), Activation("relu")),
-                    *(Flatten(), Dense(128), BatchNorm(), Activation("relu"), Dropout(0.2)),
+                    *(Conv2D(24, 5), MaxPool2D(), BatchNorm(), Activation("relu")),  # pooled first: a quarter of the work
+                    *(Conv2D(64, 3), BatchNorm(), Activation("relu")),
+                    *(Conv2D(64, 3), MaxPool2D(), BatchNorm(), Activation("relu")),
+                    *(Conv2D(128, 3), BatchNorm(), Activation("relu")),
+                    *(Flatten(), Dense(96), BatchNorm(), Activation("relu"), Dropout(0.2)),
                     Dense(10),
                 ),
                 learning_rate=0.004,
-                epochs=24,
+                epochs=36,
                 **_SHIPPED,
             ),
             long=True,
