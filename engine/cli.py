@@ -119,6 +119,7 @@ def _parser():
 
     sub = command("train", train, "train a network and measure it on the test images")
     sub.add_argument("--recipe", choices=RECIPES, metavar="NAME", help="start from a recipe (see: recipes)")
+    sub.add_argument("--begin-with", type=Path, metavar="MODEL", help="the weights of this network, in place of random ones")
     sub.add_argument("--hidden", type=_units, metavar="128,64", help="units of each hidden layer (default: 128)")
     sub.add_argument("--activation", choices=ACTIVATIONS, help="of the hidden layers (default: relu)")
     sub.add_argument("--initializer", choices=INITIALIZERS, help="of the weights (default: he_normal)")
@@ -214,11 +215,11 @@ def _trainer(options, train_set):
     if options.recipe and "layers" in changes:
         raise InklingError(f"--hidden, --activation and --initializer would replace the layers of --recipe {options.recipe}")
     if not options.resume:
-        return Trainer.from_config(
-            replace(RECIPES[options.recipe].config if options.recipe else Config(), **changes), train_set
-        )
-    if options.recipe:
-        raise InklingError("--resume goes on with the training in the file, got --recipe beside it")
+        config = replace(RECIPES[options.recipe].config if options.recipe else Config(), **changes)
+        return Trainer.from_config(config, train_set, options.begin_with and load(options.begin_with))
+    for flag, given in (("--recipe", options.recipe), ("--begin-with", options.begin_with)):
+        if given:
+            raise InklingError(f"--resume goes on with the training in the file, got {flag} beside it")
     trainer = load_training(options.resume, train_set)
     if changes:
         trainer.change(**changes)

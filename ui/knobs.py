@@ -146,7 +146,7 @@ def more():
         help="Shift, turn and bend each image anew whenever it is shown, so that none can be learned by heart.",
     )
     if st.session_state[KEPT + "augmentation"] == OWN:
-        for name, column in zip(LIMITS, [c for _ in range(4) for c in st.columns(2)], strict=True):
+        for name, column in zip(LIMITS, [c for _ in range(5) for c in st.columns(2)], strict=False):
             low, high = map(float, LIMITS[name])
             with column:
                 number(f"augmentation {name}", name.capitalize(), low, high, AUGMENTATION_HELP[name], format="%g", step=0.5)
@@ -162,6 +162,7 @@ AUGMENTATION_HELP = {
     "smoothness": "Pixels over which the bending is even.",
     "thickness": "Pixels by which strokes get wider or thinner.",
     "noise": "Of each pixel, where white is 1.",
+    "untouched": "The part of the images that are left as they are.",
 }
 
 

@@ -438,12 +438,24 @@ def test_an_interrupted_training_goes_on_bit_for_bit(idx_folder, tmp_path):
     np.testing.assert_array_equal(engine.load(resumed).values, engine.load(whole).values)
 
 
+def test_a_training_can_begin_with_another_networks_weights(run, idx_folder, tmp_path):
+    first, second = tmp_path / "first.npz", tmp_path / "second.npz"
+    assert run("train", "--data", idx_folder, *QUICK, "--out", first)[0] == 0
+    still = ["--learning-rate", "1e-30", "--out", second]
+    assert run("train", "--data", idx_folder, *QUICK, "--begin-with", first, *still)[0] == 0
+    np.testing.assert_allclose(engine.load(second).values, engine.load(first).values, atol=1e-6)
+    status, _, err = run("train", "--data", idx_folder, "--hidden", "9", "--begin-with", first)
+    assert (status, len(err.strip().splitlines())) == (2, 1)
+    assert "layer" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
         (["--recipe", "cnn", "--activation", "tanh"], "--recipe cnn"),
         (["--resume", "{paused}", "--epochs", "9"], "epochs"),
         (["--resume", "{paused}", "--recipe", "cnn"], "--recipe"),
+        (["--resume", "{paused}", "--begin-with", "model.npz"], "--begin-with"),
     ],
 )
 def test_what_would_be_ignored_is_refused(run, idx_folder, tmp_path, arguments, named):

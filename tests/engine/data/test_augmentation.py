@@ -202,14 +202,28 @@ def test_noise_has_its_standard_deviation():
 
 
 @pytest.mark.parametrize("name", [name for name, preset in AUGMENTATIONS.items() if preset])
-def test_presets_change_every_image_and_keep_its_ink(name):
+def test_presets_change_images_and_keep_their_ink(name):
     images = np.repeat(pen_images(), 150, axis=0)
     changed = AUGMENTATIONS[name](images, np.random.default_rng(6))
     before = images / 255
-    assert (abs(changed - before).mean(axis=(1, 2)) > 0.002).all()
+    moved = abs(changed - before).mean(axis=(1, 2)) > 0.002
+    assert 1 - moved.mean() == pytest.approx(AUGMENTATIONS[name].untouched, abs=0.05)
     assert changed.mean() == pytest.approx(before.mean(), rel=0.05)
     kept = changed.mean(axis=(1, 2)) / before.mean(axis=(1, 2))
     assert 0.4 < kept.min() < kept.max() < 2.2
+
+
+@pytest.mark.parametrize("as_float", [False, True])
+def test_untouched_images_are_as_they_were_and_the_others_as_ever(as_float):
+    images = np.repeat(pen_images(), 40, axis=0)
+    if as_float:
+        images = images / 255
+    strong = dataclasses.replace(AUGMENTATIONS["strong"], noise=0.1)
+    changed = strong(images, np.random.default_rng(3))
+    half = dataclasses.replace(strong, untouched=0.5)(images, np.random.default_rng(3))
+    as_before = (half == (images / (1 if as_float else 255)).astype(np.float32)).all(axis=(1, 2))
+    assert 0.3 < as_before.mean() < 0.7
+    np.testing.assert_array_equal(half[~as_before], changed[~as_before])
 
 
 def test_one_seed_gives_the_same_bits_and_another_does_not():
