@@ -79,7 +79,7 @@ def test_is_sure_of_digits_and_not_of_scribbles(path, mnist):
 @each
 def test_its_header_says_how_it_was_made(path):
     info = engine.load(path).info
-    config = RECIPES[f"{path.stem}-shipped"].config
+    config = RECIPES[f"{path.stem}-refined"].config
     assert engine.Config.from_json(info["config"]) == config
     assert info["data"]["name"] == "mnist+synthetic+scribbles+pen_digits.jsonl.gz"
     assert info["metrics"]["test_accuracy"] >= 0.992
