@@ -21,6 +21,7 @@ from engine.schedules import SCHEDULES
 
 STREAMS = ("split", "weights", "order", "noise", "augmentation")  # new ones go last: the others then draw as before
 COUNTERS = ("epoch", "step", "position", "samples", "loss_sum", "correct", "training_seconds", "seconds")
+LARGEST_LOSS = 1e300  # finite, and more than any sum of losses in float32
 CHANGEABLE = {"learning_rate", "momentum", "weight_decay", "batch_size"}
 
 
@@ -210,7 +211,7 @@ class Trainer:
         check_integer("epochs in the history", len(values["history"]), begun - 1, begun)
         if values["best"] is not None:
             loss, epoch = values["best"]
-            self.best = check_number("best loss", loss, 0, 1e30), check_integer("best epoch", epoch, 1, begun)
+            self.best = check_number("best loss", loss, 0, LARGEST_LOSS), check_integer("best epoch", epoch, 1, begun)
             self.best_values = np.empty_like(self.network.values)
         into = {"values": self.network.values, "last_finite": self.previous, "best_values": self.best_values}
         into |= {f"optimizer.{name}": vector for name, vector in self.optimizer.state.items()}
@@ -226,7 +227,7 @@ class Trainer:
                 raise InklingError(f"{name} must be finite numbers, got NaN or infinite ones")
             vector[:] = arrays[name]
         for name in COUNTERS:
-            check_number(name, values[name], 0, 1e18)
+            check_number(name, values[name], 0, LARGEST_LOSS if name == "loss_sum" else 1e18)
             setattr(self, name, values[name])
         self.over = values["over"] is True
         self.history = [_checked_epoch(*row) for row in values["history"]]
@@ -388,7 +389,7 @@ def _checked_epoch(*row):
     event = EpochEnd(*row)
     for name, value in event._asdict().items():
         if value is not None or not name.startswith("validation"):
-            check_number(name, value, 0, 1e38)
+            check_number(name, value, 0, LARGEST_LOSS)
     return event
 
 

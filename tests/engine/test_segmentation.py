@@ -118,7 +118,7 @@ def test_a_drawing_of_nothing_but_ink_is_one():
 
 def test_numbers_are_read(digits):
     """Images of single digits beside each other, read by a network that has only ever seen single ones."""
-    config = Config(layers=dense_layers((64,)), batch_size=50, epochs=8, validation_size=100)
+    config = Config(layers=dense_layers((64,)), batch_size=50, epochs=16, validation_size=100)
     trainer = Trainer.from_config(config, digits)
     list(trainer)
     test, rng = make_digits(300, 9), np.random.default_rng(0)
