@@ -76,7 +76,7 @@ def _maps(values):
     first = "" if len(shown) == len(values) else f"the first {MAPS} of "
     strongest = int(values.max(axis=(1, 2)).argmax()) + 1
     return (
-        f'<figure class="inkling-weights"><img src="{pictures.url(pictures.sheet(large, 64, 0))}" '
+        f'<figure class="inkling-weights"><img src="{pictures.url(pictures.sheet(large))}" '
         f'alt="Sheet of {first}{len(values)} feature maps; map {strongest} answers most">'
         f"{f'<figcaption>{first.capitalize()}{len(values)}.</figcaption>' if first else ''}</figure>"
     )

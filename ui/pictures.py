@@ -11,9 +11,8 @@ from ui.charts import COLOURS, SMOOTHED, TRAINING, VALIDATION, rows
 
 MOST = 32  # units or filters of the first layer that are shown
 COLUMNS = 8
-RED_ON_WHITE, BLUE_ON_WHITE = np.array([200, 30, 40]), np.array([40, 70, 200])
-RED_ON_BLACK, BLUE_ON_BLACK = np.array([255, 92, 51]), np.array([64, 156, 255])  # as far apart for the colour-blind
-GREY_INK = 90  # of 255: ink under a map
+RED, BLUE = np.array([255, 92, 51]), np.array([64, 156, 255])  # as far apart for the colour-blind
+GREY_INK, LINES = 90, 64  # of 255: ink under a map; between pictures
 
 
 def url(pixels):
@@ -60,32 +59,26 @@ def first_weights(network):
 
 
 def tiles(weights):
-    """Tiles (T, H, W) as one picture (uint8, RGB): what speaks for it red, what speaks against it blue, nothing white."""
-    limit = max(float(np.quantile(np.abs(weights), 0.995)), 1e-12)
-    return sheet(diverging(weights, limit, RED_ON_WHITE, BLUE_ON_WHITE, ground=255.0), gap=128, empty=255)
+    """Tiles (T, H, W) as one picture (uint8, RGB): what speaks for it red, what speaks against it blue."""
+    limit = np.quantile(np.abs(weights), 0.995)
+    return sheet(speaking(np.clip(weights, -limit, limit)))
 
 
 def speaking(values, ink=0.0):
     """Values (..., H, W) on a dark ground, (..., H, W, 3) uint8: above zero red, below it blue, ``ink`` in [0, 1] grey."""
     values = np.nan_to_num(values)  # of a network that exploded
-    limit = max(float(np.abs(values).max()), 1e-12)
-    return diverging(values, limit, RED_ON_BLACK, BLUE_ON_BLACK, ground=GREY_INK * ink)
+    part = (values / max(float(np.abs(values).max()), 1e-12))[..., None]
+    ground = np.broadcast_to(GREY_INK * ink, values.shape)[..., None]
+    return (ground + np.abs(part) * (np.where(part > 0, RED, BLUE) - ground)).astype(np.uint8)
 
 
-def diverging(values, limit, above, below, ground):
-    """Values as colours uint8, the ``ground`` (a brightness, or one for each) where they are zero, pure at ``limit``."""
-    part = np.clip(values / limit, -1, 1)[..., None]
-    ground = np.broadcast_to(ground, values.shape)[..., None]
-    return (ground + np.abs(part) * (np.where(part > 0, above, below) - ground)).astype(np.uint8)
-
-
-def sheet(pictures, gap, empty):
-    """Pictures (T, H, W, 3) uint8 in rows of eight as one; ``gap`` is the brightness of the lines between them."""
+def sheet(pictures):
+    """Pictures (T, H, W, 3) uint8 in rows of eight as one, with lines between them."""
     count, height, width, _ = pictures.shape
     rows = -(-count // COLUMNS)
-    framed = np.full((rows * COLUMNS, height + 2, width + 2, 3), gap, np.uint8)
+    framed = np.full((rows * COLUMNS, height + 2, width + 2, 3), LINES, np.uint8)
     framed[:count, 1:-1, 1:-1] = pictures
-    framed[count:] = empty
+    framed[count:] = 0
     framed = framed.reshape(rows, COLUMNS, height + 2, width + 2, 3).transpose(0, 2, 1, 3, 4)
     return framed.reshape(rows * (height + 2), COLUMNS * (width + 2), 3)
 

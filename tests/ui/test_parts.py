@@ -108,7 +108,7 @@ def test_the_first_layers_weights_become_tiles_red_for_and_blue_against():
     red, blue, nothing = (sheet[15, 30 * tile + 15].astype(int) for tile in range(3))
     assert red[0] > red[2] + 100
     assert blue[2] > blue[0] + 100
-    assert nothing.tolist() == [255, 255, 255]
+    assert nothing.tolist() == [0, 0, 0]
 
 
 def test_the_cells_of_a_confusion_matrix_keep_label_and_reading_apart():
