@@ -4,7 +4,7 @@ import os
 import socket
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
 from urllib.request import urlopen
@@ -166,8 +166,14 @@ class Visitor:
         )
 
     def go_to(self, title):
-        self.page.get_by_role("link", name=title, exact=True).click()
-        self.page.get_by_role("heading", level=1).filter(has_text=title).wait_for()
+        """Follow the link to a page; once more where it leads nowhere: Streamlit forgets a page switch that is still waiting
+        when a fragment of the old page asks to run again."""
+        heading = self.page.get_by_role("heading", level=1).filter(has_text=title)
+        for patience in (10_000, 10_000, 60_000):
+            self.page.get_by_role("link", name=title, exact=True).click()
+            with suppress(TimeoutError):
+                return heading.wait_for(timeout=patience)
+        raise AssertionError(f"no way to the page {title}")
 
     def picture(self, name):
         """Keep a screenshot for a person to look at."""
