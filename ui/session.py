@@ -17,18 +17,20 @@ def begin_run(page):
     It forgets the widgets of a page that is not shown, and at once when the page is left in the middle of a run.
     """
     state = st.session_state
-    state["page_switched"] = state.get("page_switched", False) or state.get("page") != page
+    switched = state.get("page") != page
+    state["page_switched"] = state.get("page_switched", False) or switched
     state["page"] = page
     values = _values()
     values.update({key: state[key] for key in state if str(key).startswith(KEPT)})
     for key, value in values.items():
-        state[key] = value
+        if switched or key not in state:  # what is set here takes back what a visitor chooses meanwhile
+            state[key] = value
 
 
 def kept(name, default):
     """The key of a widget that keeps its value while its page is away, and starts from ``default``."""
     key = KEPT + name
-    _values()[key] = st.session_state.setdefault(key, default)
+    _values()[key] = st.session_state.setdefault(key, _values().get(key, default))
     return key
 
 
