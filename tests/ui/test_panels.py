@@ -38,7 +38,8 @@ NARROW_FOUR = [["M", 210, 90], ["L", 190, 160], ["L", 260, 160]], [["M", 240, 11
 
 @pytest.fixture(scope="module")
 def network():
-    return engine.load(ROOT / "pretrained" / "mlp.npz")
+    """The one that the page reads with by itself."""
+    return next(iter(session.shipped_networks()[0].values()))
 
 
 @pytest.fixture
@@ -178,6 +179,7 @@ def test_the_quick_method_claims_no_sum():
 
 def test_the_strongest_units_and_the_feature_maps_are_shown():
     app = draw(open_app(), SEVEN)
+    app.session_state["kept:network"] = "mlp"
     assert html(ask(app, "Inside")).count("unit ") > 16  # of two hidden layers
     app.session_state["kept:network"] = "cnn"
     body = html(ask(app, "Inside"))
