@@ -46,7 +46,7 @@ _SHIPPED = {
     "augmentation": AUGMENTATIONS["strong"],
     "images": 1_000_000,
 }
-_REFINED = {"augmentation": AUGMENTATIONS["half"], "learning_rate": 0.001}
+_REFINED = {"augmentation": AUGMENTATIONS["half"], "learning_rate": 0.001, "epochs": 8}
 _MLP = Config(
     layers=(
         *(Dense(1024), BatchNorm(), Activation("relu"), Dropout(0.15)),
@@ -110,14 +110,14 @@ RECIPES = {
         Recipe(
             "mlp-refined",
             "What follows it, begun with its weights: every other image is left as it is",
-            replace(_MLP, **_REFINED, epochs=24),
+            replace(_MLP, **_REFINED),
             long=True,
         ),
         Recipe("cnn-shipped", "The shipped convolutional network, for all data at once: an hour", _CNN, long=True),
         Recipe(
             "cnn-refined",
             "What follows it, begun with its weights: every other image is left as it is",
-            replace(_CNN, **_REFINED, epochs=8),
+            replace(_CNN, **_REFINED),
             long=True,
         ),
         Recipe(
