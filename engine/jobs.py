@@ -202,8 +202,8 @@ class Job:
         self._thread.start()
 
     def _unfinished(self):
-        if self._last:
-            raise InklingError(f"the training is over: it is {self._last.state}")
+        if self._last or self._state == "testing":
+            raise InklingError(f"the training is over: it is {self._state}")
         return self.trainer
 
     def _want(self, state):

@@ -109,14 +109,14 @@ RECIPES = {
         Recipe("mlp-shipped", "The shipped network of dense layers, for all data at once: an hour", _MLP, long=True),
         Recipe(
             "mlp-refined",
-            "What follows it, begun with its weights: every other image is left as it is",
+            "What follows it, to begin with its weights: every other image is left as it is",
             replace(_MLP, **_REFINED),
             long=True,
         ),
         Recipe("cnn-shipped", "The shipped convolutional network, for all data at once: an hour", _CNN, long=True),
         Recipe(
             "cnn-refined",
-            "What follows it, begun with its weights: every other image is left as it is",
+            "What follows it, to begin with its weights: every other image is left as it is",
             replace(_CNN, **_REFINED),
             long=True,
         ),

@@ -73,11 +73,11 @@ def take(name, content):
     loss = next(loss for loss in LOSSES if LOSSES[loss].output == network.output)
     config = replace(Config.from_json(config) if config else Config(loss=loss), layers=tuple(network.layers))
     label = PurePath(name).stem
-    session.uploaded().pop(label, None)
-    if len(session.uploaded()) >= MOST:
+    if len(session.uploaded().keys() - {label}) >= MOST:
         raise InklingError(f"there is room for {MOST} uploaded networks in a session: open the page anew to upload others")
-    session.uploaded()[label] = network
     fill(config, label)
+    session.uploaded().pop(label, None)  # the newest is the last of the list
+    session.uploaded()[label] = network
     st.session_state[KEPT + "start"] = f"Uploaded: {label}"
     return f"{label} can be drawn with on the Draw page; Start goes on training from its weights."
 

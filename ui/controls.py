@@ -121,7 +121,8 @@ def changes(run):
     """The settings that can be changed in the middle of a training, in force from its next step."""
     if run.seeds > 1:  # its seeds are to be of one configuration
         return
-    config = run.job.snapshot().config
+    snapshot = run.job.snapshot()
+    config = snapshot.config
     with st.container(horizontal=True, gap="small"):
         for name, (label, usual) in CHANGES.items():
             key, now = f"{run.key} {name}", knobs.put(getattr(config, name))
@@ -134,7 +135,7 @@ def changes(run):
                 key=key,
                 on_change=_change,
                 args=(run, name, key),
-                disabled=name == "momentum" and config.optimizer not in knobs.MOMENTUM,
+                disabled=snapshot.state == "testing" or (name == "momentum" and config.optimizer not in knobs.MOMENTUM),
                 help="From the next step on; the change is marked on the curves.",
                 width=165,
             )
@@ -165,6 +166,7 @@ def estimate(choice, known):
 def seconds_per_epoch(choice):
     """As ``speed`` says it: None until it was measured, 0 where it cannot be."""
     try:
-        return speed.seconds_per_epoch(choice.config, data.size(choice.source), runs.everything())
+        alike = [run for run in runs.everything() if run.source == choice.source]
+        return speed.seconds_per_epoch(choice.config, data.size(choice.source), alike)
     except InklingError:  # of settings that do not fit the data: Start will say it
         return 0

@@ -11,6 +11,8 @@ import numpy as np
 
 from ui import strokes
 
+MOST = 200  # steps that can be undone
+
 
 @dataclass
 class Drawing:
@@ -102,12 +104,15 @@ class Drawing:
 
     def _settle(self, objects):
         """Take these for what is drawn; each new one can be undone by itself."""
+        known = zip(self.objects, objects, strict=False)  # not another copy of each in every step of the history
+        objects = [old if old == new else new for old, new in known] + objects[len(self.objects) :]
         steps = [objects[:count] for count in range(len(self.objects), len(objects))]
         if len(objects) < len(self.objects):  # by the canvas's own toolbar, where the companion could not hide it
             steps = [self.objects]
         if steps:
             self.past += steps
             self.future = []
+            del self.past[:-MOST]
         self.objects = objects
 
     def _replace(self, objects):

@@ -92,14 +92,13 @@ def leave():
 
 
 def grid():
-    """Show the grid and return its image, (280, 280) uint8, or None where it is empty."""
+    """Show the grid, and take over what it says."""
     cells = current()
     if session.page_switched():
         cells.show()
     data = {"side": SIDE, "size": CANVAS, "pen": PEN, **cells.given}
     result = _grid()(data=data, key=KEY, default={"cells": cells.cells}, on_cells_change=lambda: None)
     cells.receive(result.cells)
-    return cells.image()
 
 
 @st.cache_resource(show_spinner=False)

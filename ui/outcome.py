@@ -25,6 +25,8 @@ def outcome(run, snapshot):
 
 def learned_nothing(snapshot):
     """Why a run came to nothing, and what to try."""
+    if not len(snapshot.curve):
+        return "It was stopped before its first step, so it has learned nothing yet. Press Start to train it."
     rate, first, last = snapshot.config.learning_rate, snapshot.curve[0, 2], snapshot.curve[-1, 2]
     if last > first:
         why = f"its loss rose from {words.loss(first)} to {words.loss(last)}, so the steps were too large"

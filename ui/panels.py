@@ -32,7 +32,10 @@ def panels(network, drawing):
     for tab, panel in zip(tabs, PANELS.values(), strict=True):
         if tab.open:
             with tab:
-                if blank:
+                if not blank:
+                    panel(network, image)
+                elif panel in (seeing, why):  # whose controls stay: taken away, they would come back as they were at first
+                    panel(network, None)
                     st.html(EMPTY)
                 else:
-                    panel(network, image)
+                    st.html(EMPTY)

@@ -113,11 +113,14 @@ def _add(config, source, work, start, paused):
 def remove(run):
     """Stop the run and forget it."""
     run.work.stop()
-    everything().remove(run)
+    if run in everything():  # a second click on the same button comes with the same run
+        everything().remove(run)
 
 
 def reset(run):
     """Throw away what the run has learned: the same again, under the same name, paused before its first step."""
+    if run not in everything():
+        return
     remove(run)
     begin(run.config, run.source, seeds=run.seeds, start=run.start, paused=True).name = run.name
 

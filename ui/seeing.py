@@ -41,10 +41,12 @@ STEPS = {
 
 
 def seeing(network, image):
-    """The panel."""
+    """The panel; without an image its switches alone."""
     with st.container(horizontal=True, gap="medium"):
         on = {name: st.toggle(step.label, key=kept(f"step {name}", True)) for name, step in STEPS.items()}
     skip = [name for name in STEPS if not on[name]]
+    if image is None:
+        return
     whole, found = stages(image), stages(image, skip)
     st.html(_stages(found, skip))
     before, after = read(network, [whole.centred, found.centred])

@@ -132,12 +132,15 @@ def _beginning(built):
     key = KEPT + "start"
     if st.session_state[key] not in names:
         st.session_state[key] = NEW_WEIGHTS
-    st.selectbox("First weights", names, key=key, help="Go on from a network of the same layers, trained here or uploaded.")
+    st.selectbox(
+        "First weights", names, key=key, help="Those of a network with the same layers: shipped, uploaded or trained here."
+    )
 
 
 def _beginnings(built):
-    """The networks of these layers by name: those that were uploaded, and those of runs that are over."""
-    known = [(f"Uploaded: {name}", network) for name, network in session.uploaded().items()]
+    """The networks of these layers by name: shipped ones, those that were uploaded, and those of runs that are over."""
+    known = [(f"Shipped: {name}", network) for name, network in session.shipped_networks()[0].items()]
+    known += [(f"Uploaded: {name}", network) for name, network in session.uploaded().items()]
     for run in runs.everything():
         snapshot = run.job.snapshot()
         if snapshot.state in ("finished", "stopped"):

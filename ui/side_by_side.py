@@ -8,7 +8,7 @@ import streamlit as st
 
 from ui import session
 from ui.reading import read
-from ui.session import seen
+from ui.session import KEPT, seen
 from ui.words import percent
 
 TRAIN = Path(__file__).with_name("train.py")
@@ -17,7 +17,8 @@ TRAIN = Path(__file__).with_name("train.py")
 def side_by_side(network, image):
     """The panel; the ``network`` that is chosen above is marked."""
     shown = seen(image)
-    readings = [(label, one is network, read(one, [shown])[0]) for one, label in session.networks().values()]
+    chosen = st.session_state.get(KEPT + "network")
+    readings = [(label, name == chosen, read(one, [shown])[0]) for name, (one, label) in session.networks().items()]
     st.html(f"<p>{agreement([reading for _, _, reading in readings])}</p>{_table(readings)}")
     if len(session.networks()) == len(session.shipped_networks()[0]):
         st.caption(

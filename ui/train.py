@@ -20,17 +20,21 @@ def page():
     with right:
         active = runs.active()
         controls.follow(active)
-        st.fragment(laboratory, run_every=HEAL if active else None)(choice, active)
+        told = active and active.job.snapshot().step  # by the table
+        st.fragment(laboratory, run_every=HEAL if active else None)(choice, active, told)
     if runs.everything():
         table.table()
 
 
-def laboratory(choice, active):
-    """What a click on a control or a panel draws anew. ``active`` is the run that the rest of the page was drawn for."""
+def laboratory(choice, active, told):
+    """What a click on a control or a panel draws anew. ``active`` is the run that the rest of the page was drawn for, when
+    it had taken the steps that are ``told``."""
     if runs.active() is not active:
         st.rerun()
     run, moving = runs.shown(), active is not None and not active.still  # before the controls, which come to rest with it
-    controls.problem()
+    state = active and active.job.snapshot().state
+    with st.container():  # always there: what is below keeps its place when the line goes
+        controls.problem()
     controls.controls(choice, active)
     if run is None:
         st.html(
@@ -41,7 +45,9 @@ def laboratory(choice, active):
         with st.container():  # as the fragment below has one: a pause moves nothing
             live.live(run)
     if moving:
-        st.fragment(refresh, run_every=REFRESH)(active, active.job.snapshot().state, run)
+        st.fragment(refresh, run_every=REFRESH)(active, state, run)
+    elif active is not None and active.job.snapshot().step != told:
+        st.rerun()  # the click is answered; now the table hears of it
 
 
 def refresh(active, state, run):

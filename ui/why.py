@@ -14,9 +14,9 @@ METHODS = {"Integrated gradients": integrated_gradients, "Gradient x input": gra
 
 
 def why(network, image):
-    """The panel."""
+    """The panel; without an image its choices alone."""
     shown = seen(image)
-    first, second = read(network, [shown])[0].likeliest[:2]
+    first, second = read(network, [shown])[0].likeliest[:2] if shown is not None else ("digit", "digit")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         names = {READ: f"{first}, as read"}
         one = st.selectbox(
@@ -44,6 +44,8 @@ def why(network, image):
             disabled=other != NOTHING,
             help="The first follows the score from an empty sheet to this drawing; the second only looks at its slope here.",
         )
+    if shown is None:
+        return
     one, other = first if one == READ else one, second if other == SECOND else other
     if one == other:
         st.caption(f"A {one} and not a {one}: choose two different digits.")

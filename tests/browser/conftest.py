@@ -168,10 +168,12 @@ class Visitor:
     def go_to(self, title):
         """Follow the link to a page; once more where it leads nowhere: Streamlit forgets a page switch that is still waiting
         when a fragment of the old page asks to run again."""
+        from playwright.sync_api import TimeoutError as Late  # no subclass of the builtin one
+
         heading = self.page.get_by_role("heading", level=1).filter(has_text=title)
         for patience in (10_000, 10_000, 60_000):
             self.page.get_by_role("link", name=title, exact=True).click()
-            with suppress(TimeoutError):
+            with suppress(Late):
                 return heading.wait_for(timeout=patience)
         raise AssertionError(f"no way to the page {title}")
 

@@ -41,6 +41,20 @@ def picture(pixels, form):
     return file.getvalue()
 
 
+def test_a_cleared_canvas_leaves_the_controls_of_the_panels_as_they_were(visit):
+    visitor = visit()
+    visitor.stroke(*SEVEN)
+    expect(visitor.page.locator(PANELS["What it sees"]).first).to_be_visible()
+    visitor.page.get_by_text("Scale to 20 x 20").click()
+    expect(visitor.page.get_by_text("Without scaling")).to_be_visible()
+    visitor.button("Clear").click()
+    expect(visitor.page.get_by_text("Draw a digit above")).to_be_visible()
+    visitor.stroke(*SEVEN)
+    expect(visitor.page.get_by_text("Without scaling")).to_be_visible()
+    expect(visitor.page.get_by_label("Crop")).to_be_checked()
+    expect(visitor.page.get_by_label("Scale to 20 x 20")).not_to_be_checked()
+
+
 def test_a_number_is_found_and_every_panel_answers(visit):
     visitor = visit()
     for stroke in NUMBER:

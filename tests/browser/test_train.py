@@ -26,7 +26,7 @@ def arrive(visit):
 
     expect.set_options(timeout=PATIENCE)
     yield arrive
-    expect.set_options(timeout=5_000)
+    expect.set_options(timeout=20_000)
 
 
 def idle(visitor):

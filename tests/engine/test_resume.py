@@ -217,3 +217,12 @@ def test_a_resumed_training_still_says_what_made_it(tmp_path):
     for network in (resumed.network, resumed.result):
         assert network.info["config"]["learning_rate"] == 0.004
         assert network.info["data"]["images"] == 270
+
+
+def test_a_training_about_to_diverge_can_be_written_down(tmp_path):
+    layers = dense_layers((16, 16, 16), "identity")
+    diverging = trainer("plain", learning_rate=10.0, loss="sse", layers=layers)
+    while diverging.loss_sum < 1e19:
+        next(diverging)
+    save_training(tmp_path / "paused.npz", diverging)
+    assert load_training(tmp_path / "paused.npz", make_digits(300)).loss_sum == diverging.loss_sum

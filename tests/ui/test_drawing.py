@@ -180,3 +180,12 @@ def test_a_brought_picture_takes_the_place_of_what_is_drawn_and_can_be_undone():
     with pytest.raises(BlankDrawing):
         drawing.bring(np.zeros((28, 28), np.uint8))
     assert seen(drawing) == [60]
+
+
+def test_the_history_shares_its_strokes_and_has_an_end():
+    drawing = Drawing()
+    for count in range(1, 260):
+        report = {"objects": [{"type": "Path", "path": [["M", n, n], ["L", n, 9]]} for n in range(count)]}
+        drawing.receive(report)
+    assert drawing.past[-1][0] is drawing.objects[0]
+    assert len(drawing.past) == 200
