@@ -3,6 +3,7 @@
 const KEYS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 const LATER = [[0, 1], [1, -1], [1, 0], [1, 1]]; // the neighbours of a cell that come after it
 const PAUSE = 100; // milliseconds from one report to the next
+const MOST = 200; // changes that can be undone
 const QUIET = 400; // milliseconds without a key before the place is said
 
 export default function ({ data, parentElement, setStateValue }) {
@@ -21,6 +22,7 @@ function start(board, { side, size, pen }) {
   const cell = size / side;
   let cells = new Set();
   let [row, column] = [Math.floor(side / 4), Math.floor(side / 3)];
+  const past = []; // cells before each change, for Undo
   let brush, sending, saying;
   const grid = { show };
 
@@ -84,8 +86,12 @@ function start(board, { side, size, pen }) {
 
   board.addEventListener("keydown", (event) => {
     const step = KEYS[event.key];
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (step) {
+    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z") {
+      undo();
+    } else if (event.ctrlKey || event.metaKey || event.altKey) {
+      return;
+    } else if (step) {
+      if (event.shiftKey) remember();
       if (event.shiftKey) set(true);
       row = Math.min(Math.max(row + step[0], 0), side - 1);
       column = Math.min(Math.max(column + step[1], 0), side - 1);
@@ -93,6 +99,7 @@ function start(board, { side, size, pen }) {
       const ink = cells.has(at(row, column)) ? ", ink" : "";
       say(`row ${row + 1}, column ${column + 1}${ink}`, QUIET);
     } else if (event.key === " " || event.key === "Enter") {
+      remember();
       set(!cells.has(at(row, column)));
       say(cells.has(at(row, column)) ? "ink" : "no ink", 0);
     } else if (event.key === "Delete") {
@@ -105,19 +112,34 @@ function start(board, { side, size, pen }) {
     draw();
   });
 
+  function remember() {
+    past.push([...cells]);
+    if (past.length > MOST) past.shift();
+  }
+
+  function undo() {
+    if (!past.length) return;
+    show(past.pop());
+    send();
+    say("undone", 0);
+  }
+
   function clear() {
+    remember();
     cells.clear();
     send();
     say("cleared", 0);
     draw();
   }
 
-  board.parentElement.querySelector("button").addEventListener("click", clear);
+  board.parentElement.querySelector(".inkling-grid-clear").addEventListener("click", clear);
+  board.parentElement.querySelector(".inkling-grid-undo").addEventListener("click", undo);
 
   board.addEventListener("pointerdown", (event) => {
     if (event.button) return;
     board.setPointerCapture(event.pointerId);
     [row, column] = under(event);
+    remember();
     brush = !cells.has(at(row, column)); // who starts on ink, erases
     set(brush);
     draw();

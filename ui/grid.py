@@ -20,8 +20,8 @@ HTML = f"""
   <canvas width="{2 * CANVAS}" height="{2 * CANVAS}" aria-hidden="true"></canvas>
 </div>
 <p id="grid-keys" class="inkling-note"><b>Arrows</b> move, <b>Shift</b> with them draws. <b>Space</b> draws or erases a cell.
-<b>Delete</b> clears. Mouse and finger draw too.</p>
-<button class="inkling-grid-clear">Clear the grid</button>
+<b>Delete</b> clears, <b>Ctrl+Z</b> undoes. Mouse and finger draw too.</p>
+<button class="inkling-grid-undo">Undo</button> <button class="inkling-grid-clear">Clear the grid</button>
 <p class="inkling-grid-said" role="status"></p>
 """
 

@@ -17,14 +17,12 @@ def begin_run(page):
     It forgets the widgets of a page that is not shown, and at once when the page is left in the middle of a run.
     """
     state = st.session_state
-    switched = state.get("page") != page
-    state["page_switched"] = state.get("page_switched", False) or switched
+    state["page_switched"] = state.get("page_switched", False) or state.get("page") != page
     state["page"] = page
     values = _values()
     values.update({key: state[key] for key in state if str(key).startswith(KEPT)})
     for key, value in values.items():
-        if switched or key not in state:  # what is set here takes back what a visitor chooses meanwhile
-            state[key] = value
+        state[key] = value
 
 
 def kept(name, default):

@@ -20,15 +20,13 @@ def page():
     with right:
         active = runs.active()
         controls.follow(active)
-        told = active and active.job.snapshot().step  # by the table
-        st.fragment(laboratory, run_every=HEAL if active else None)(choice, active, told)
+        st.fragment(laboratory, run_every=HEAL if active else None)(choice, active)
     if runs.everything():
         table.table()
 
 
-def laboratory(choice, active, told):
-    """What a click on a control or a panel draws anew. ``active`` is the run that the rest of the page was drawn for, when
-    it had taken the steps that are ``told``."""
+def laboratory(choice, active):
+    """What a click on a control or a panel draws anew. ``active`` is the run that the rest of the page was drawn for."""
     if runs.active() is not active:
         st.rerun()
     run, moving = runs.shown(), active is not None and not active.still  # before the controls, which come to rest with it
@@ -46,8 +44,6 @@ def laboratory(choice, active, told):
             live.live(run)
     if moving:
         st.fragment(refresh, run_every=REFRESH)(active, state, run)
-    elif active is not None and active.job.snapshot().step != told:
-        st.rerun()  # the click is answered; now the table hears of it
 
 
 def refresh(active, state, run):

@@ -46,6 +46,13 @@ def test_axe_finds_no_violation(visit, axe, dark):
     visitor.stroke(*SEVEN)
     expect(visitor.page.locator(".inkling-spoken")).not_to_be_empty()
     assert violations() == []
+    for panel in ("Why", "Inside", "Side by side", "Number"):
+        visitor.page.get_by_role("tab", name=panel).click()
+        expect(visitor.page.get_by_role("tabpanel", name=panel).locator("img, .inkling-ten").first).to_be_visible()
+        assert violations() == []
+    visitor.page.get_by_text("Draw with keys").click()
+    expect(visitor.page.locator(".inkling-grid")).to_be_visible()
+    assert violations() == []
     visitor.go_to("Train")
     visitor.page.locator(".st-key-controls button").filter(has_text="Start").wait_for()
     assert violations() == []

@@ -150,6 +150,10 @@ def test_a_seven_is_drawn_with_keys_alone(visit):
     grid.focus()
     keys.press("Delete")
     expect(visitor.page.get_by_text("Draw a digit from 0 to 9")).to_be_visible()
+    keys.press("Control+z")
+    expect(visitor.digit()).to_have_text("7")
+    visitor.page.get_by_role("button", name="Clear the grid").click()
+    expect(visitor.page.get_by_text("Draw a digit from 0 to 9")).to_be_visible()
     visitor.drag(grid, *SEVEN)
     expect(visitor.digit()).to_have_text("7")
     assert visitor.errors == []

@@ -4,7 +4,6 @@ import base64
 import io
 
 import numpy as np
-import pytest
 from pages import ONE, SEVEN, answer, button, draw, open_app, under_way, widget
 from PIL import Image
 
@@ -119,13 +118,3 @@ def test_a_broken_shipped_network_is_named_and_the_page_still_opens(monkeypatch,
         assert "Train page" in app.info[0].value
     finally:
         session.shipped_networks.clear()
-
-
-@pytest.mark.parametrize("page", ["ui/draw.py", "ui/train.py"])
-def test_a_page_drawn_anew_leaves_its_widgets_to_the_visitor(page):
-    """Else a click that comes while the page is drawn would be taken back."""
-    app = open_app(page)
-    app.run()
-    widgets = [*app.selectbox, *app.slider, *app.toggle, *app.number_input, *app.select_slider]
-    assert len(widgets) > 2
-    assert [widget.label for widget in widgets if widget.proto.set_value] == []
