@@ -28,9 +28,9 @@ def controls(choice, run):
             batch = _button("1 batch", "skip_next", "B", disabled=not ready)
             epoch = _button("1 epoch", "fast_forward", "E", disabled=not ready)
         else:
-            state = run.job.snapshot().state
-            ending = state == "testing" and run.seeds == 1
-            if state == "paused":
+            snapshot = run.job.snapshot()
+            ending = snapshot.state == "testing" and run.seeds == 1
+            if snapshot.state == "paused":
                 _button("Resume", "resume", "S", run.work.resume, type="primary")
             else:
                 _button("Pause", "pause", "S", pause, run, type="primary", disabled=ending)
@@ -39,7 +39,7 @@ def controls(choice, run):
         _button("Stop", "stop", "X", stop, run, disabled=run is None or ending)
         _button("Reset", "replay", "0", reset, run, disabled=run is None)
     if run is not None:
-        changes(run)
+        changes(run, snapshot)
         return
     if ready:
         known = seconds_per_epoch(choice) is not None
@@ -117,11 +117,10 @@ def problem():
         st.error(line, icon=":material/error:")
 
 
-def changes(run):
+def changes(run, snapshot):
     """The settings that can be changed in the middle of a training, in force from its next step."""
     if run.seeds > 1:  # its seeds are to be of one configuration
         return
-    snapshot = run.job.snapshot()
     config = snapshot.config
     with st.container(horizontal=True, gap="small"):
         for name, (label, usual) in CHANGES.items():

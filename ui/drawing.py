@@ -110,17 +110,19 @@ class Drawing:
         if len(objects) < len(self.objects):  # by the canvas's own toolbar, where the companion could not hide it
             steps = [self.objects]
         if steps:
-            self.past += steps
-            self.future = []
-            del self.past[:-MOST]
+            self._remember(steps)
         self.objects = objects
 
     def _replace(self, objects):
         self._settle(self.objects + self.pending)
         if self.objects or objects:
-            self.past.append(self.objects)
-            self.future = []
+            self._remember([self.objects])
             self._give(objects)
+
+    def _remember(self, steps):
+        """Have Undo lead back through these; what was undone before is gone."""
+        self.past = (self.past + steps)[-MOST:]
+        self.future = []
 
     def _give(self, objects):
         """Have the canvas show these objects; it acts on a new revision only."""

@@ -1,6 +1,7 @@
 """The grid: another surface to draw on, cell by cell, for those who draw with keys."""
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -45,18 +46,21 @@ class Cells:
 
     def image(self):
         """A line of the canvas's pen through them, (280, 280) uint8, white on black; None where there are none."""
-        if not self.cells:
-            return None
-        places = [divmod(cell, SIDE) for cell in self.cells]
-        inked = set(places)
-        between = [
-            (row + down / 2, column + right / 2)
-            for row, column in places
-            for down, right in LATER
-            if (row + down, column + right) in inked
-        ]
-        points = (np.array(places + between, float)[:, ::-1] + 0.5) * CELL
-        return draw_dots(points[None], np.full((1, len(points)), PEN / 2), CANVAS)[0]
+        return _line(tuple(self.cells)) if self.cells else None
+
+
+@lru_cache(maxsize=8)
+def _line(cells):
+    places = [divmod(cell, SIDE) for cell in cells]
+    inked = set(places)
+    between = [
+        (row + down / 2, column + right / 2)
+        for row, column in places
+        for down, right in LATER
+        if (row + down, column + right) in inked
+    ]
+    points = (np.array(places + between, float)[:, ::-1] + 0.5) * CELL
+    return draw_dots(points[None], np.full((1, len(points)), PEN / 2), CANVAS)[0]
 
 
 def current():

@@ -17,6 +17,7 @@ PANELS = {
     "Side by side": side_by_side,
     "Number": number_panel,
 }
+CONTROLLED = (seeing, why)  # their controls stay without a drawing: taken away, they would come back as they were at first
 EMPTY = (
     '<div class="inkling-empty"><p>Draw a digit above: here you then see what the network makes of it, and why.</p></div>'
 )
@@ -32,10 +33,7 @@ def panels(network, drawing):
     for tab, panel in zip(tabs, PANELS.values(), strict=True):
         if tab.open:
             with tab:
-                if not blank:
-                    panel(network, image)
-                elif panel in (seeing, why):  # whose controls stay: taken away, they would come back as they were at first
-                    panel(network, None)
-                    st.html(EMPTY)
-                else:
+                if not blank or panel in CONTROLLED:
+                    panel(network, None if blank else image)
+                if blank:
                     st.html(EMPTY)

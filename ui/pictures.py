@@ -27,6 +27,11 @@ def png(pixels):
     return buffer.getvalue()
 
 
+def digit_url(image):
+    """``url`` of an image (28, 28) uint8 of a data set, which is often shown again."""
+    return _digit_url(image.tobytes())
+
+
 @lru_cache(maxsize=512)
 def _digit_url(content):
     return url(np.frombuffer(content, np.uint8).reshape(28, 28))
@@ -36,7 +41,7 @@ def digit(image, caption, wrong=False, title=""):
     """One image of a data set with its caption, as HTML."""
     mark = ' class="wrong"' if wrong else ""
     return (
-        f'<figure{mark} title="{title}"><img src="{_digit_url(image.tobytes())}" alt="{title}">'
+        f'<figure{mark} title="{title}"><img src="{digit_url(image)}" alt="{title}">'
         f"<figcaption>{caption}</figcaption></figure>"
     )
 

@@ -17,10 +17,10 @@ TRAIN = Path(__file__).with_name("train.py")
 def side_by_side(network, image):
     """The panel; the ``network`` that is chosen above is marked."""
     shown = seen(image)
-    chosen = st.session_state.get(KEPT + "network")
-    readings = [(label, name == chosen, read(one, [shown])[0]) for name, (one, label) in session.networks().items()]
+    networks, chosen = session.networks(), st.session_state.get(KEPT + "network")
+    readings = [(label, name == chosen, read(one, [shown])[0]) for name, (one, label) in networks.items()]
     st.html(f"<p>{agreement([reading for _, _, reading in readings])}</p>{_table(readings)}")
-    if len(session.networks()) == len(session.shipped_networks()[0]):
+    if len(networks) == len(session.shipped_networks()[0]):
         st.caption(
             "So far only the shipped networks are here. Those that you train or upload join them, even as they learn."
         )

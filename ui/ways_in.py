@@ -74,7 +74,7 @@ def samples():
     with st.container(horizontal=True, key="samples", vertical_alignment="center", gap="small"):
         st.html("<p>Or take one of these:</p>", width="content")
         for digit, image in enumerate(data.samples(st.session_state.get("samples", 0))):
-            label = f"![A {digit} to play with]({pictures.url(image)})"
+            label = f"![A {digit} to play with]({pictures.digit_url(image)})"
             st.button(label, key=f"sample {digit}", on_click=bring, args=(image,))
         st.button("Others", key="other samples", icon=":material/refresh:", on_click=_others)
 
