@@ -35,7 +35,8 @@ FAULTS = {
 
 
 def ink(visitor):
-    """How many pixels of the canvas are bright."""
+    """How many pixels of the canvas are bright, once it has drawn the last stroke: only then is the reading said."""
+    expect(visitor.page.locator(".inkling-spoken")).not_to_be_empty()
     return visitor.page.evaluate(INK)
 
 
