@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from ui import session
+from ui import kept, session
 
 UI = Path(__file__).parent / "ui"
 st.set_page_config(page_title="Inkling", page_icon=UI / "icon.png", layout="wide")
@@ -18,3 +18,4 @@ page = st.navigation(
 )
 session.begin_run(page.title)
 page.run()
+kept.end_run()

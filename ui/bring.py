@@ -13,8 +13,7 @@ from engine import Config, InklingError
 from engine.data import SOURCES
 from engine.losses import LOSSES
 from engine.network import IMAGE_SHAPE
-from ui import data, runs, session
-from ui.session import KEPT
+from ui import data, kept, runs, session
 from ui.settings import fill
 
 MOST = 10  # uploaded networks in a session
@@ -60,7 +59,7 @@ def _take():
 def take(name, content):
     """Take over an uploaded file; returns what was made of it, in words."""
     if is_training(content):
-        source = st.session_state[KEPT + "source"]
+        source = kept.value("source")
         if runs.active():
             raise InklingError("a training is under way: stop it first, then upload again")
         train_set, test_set = data.load(source)
@@ -78,7 +77,7 @@ def take(name, content):
     fill(config, label)
     session.uploaded().pop(label, None)  # the newest is the last of the list
     session.uploaded()[label] = network
-    st.session_state[KEPT + "start"] = f"Uploaded: {label}"
+    kept.put("start", f"Uploaded: {label}")
     return f"{label} can be drawn with on the Draw page; Start goes on training from its weights."
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from engine.pen import PEN
-from ui import canvas, grid, session, ways_in
+from ui import canvas, grid, kept, session, ways_in
 from ui.answer import answer, show
 from ui.drawing import Drawing
 from ui.panels import panels
@@ -46,9 +46,7 @@ def surface():
     if grid.chosen():
         grid.grid()
         return None
-    pen = canvas.Pen(
-        st.session_state[session.kept("pen width", PEN)], st.session_state[session.kept("tool", "Pen")] == "Eraser"
-    )
+    pen = canvas.Pen(kept.value("pen width", PEN), kept.value("tool", "Pen") == "Eraser")
     with st.container(key="sheet", horizontal=True):
         drawing = canvas.drawing_canvas(pen)
         with st.container(key="history", width="content"):
@@ -60,11 +58,11 @@ def surface():
             "Tool",
             TOOLS,
             format_func=TOOLS.get,
-            key=session.kept("tool", "Pen"),
+            key=kept.key("tool", "Pen"),
             label_visibility="collapsed",
             required=True,
         )
-        st.slider("Pen width", 8, 32, key=session.kept("pen width", PEN), label_visibility="collapsed")
+        st.slider("Pen width", 8, 32, key=kept.key("pen width", PEN), label_visibility="collapsed")
     return pen
 
 
@@ -90,11 +88,14 @@ def choose():
         st.info("There is no network to read a drawing yet: train one on the Train page.")
         return None
     names = list(networks)
-    key = session.kept("network", names[0])
-    if st.session_state[key] not in names:
-        st.session_state[key] = names[0]
+    if kept.value("network") not in names:
+        kept.put("network", names[0])
     name = st.selectbox(
-        "Network", names, format_func=lambda name: networks[name][1], key=key, help="Shipped, or trained in this session."
+        "Network",
+        names,
+        format_func=lambda name: networks[name][1],
+        key=kept.key("network"),
+        help="Shipped, or trained in this session.",
     )
     return networks[name][0]
 

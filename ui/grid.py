@@ -9,8 +9,7 @@ import streamlit as st
 
 from engine.pen import CANVAS, PEN, draw_dots
 from engine.preprocessing import SIDE
-from ui import canvas, session
-from ui.session import KEPT, kept
+from ui import canvas, kept, session
 
 KEY, CHOSEN = "grid", "draw with keys"
 CELL = CANVAS / SIDE  # pixels of the canvas
@@ -70,7 +69,7 @@ def current():
 
 def chosen():
     """Whether the visitor draws on the grid, not on the canvas."""
-    return st.session_state.get(KEPT + CHOSEN, False)
+    return kept.value(CHOSEN, False)
 
 
 def drawn():
@@ -82,7 +81,7 @@ def switch():
     """What chooses the grid."""
     st.toggle(
         "Draw with keys",
-        key=kept(CHOSEN, False),
+        key=kept.key(CHOSEN, False),
         on_change=session.surface_changed,
         help="A grid of 28 x 28 cells in place of the canvas, for the keyboard.",
     )
@@ -91,7 +90,7 @@ def switch():
 def leave():
     """Go back to the canvas, within a callback."""
     if chosen():
-        st.session_state[KEPT + CHOSEN] = False
+        kept.put(CHOSEN, False)
         session.surface_changed()
 
 

@@ -8,8 +8,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 import engine
-from ui import pictures, words
-from ui.session import KEPT
+from ui import kept, pictures, words
 
 EPOCH_COLUMNS = (
     "epoch",
@@ -73,7 +72,7 @@ def metrics(snapshot):
 
 def _curves(run, snapshot, form):
     title = f"{run.name}: {words.layers(run.config.layers)}"
-    smooth, log = (st.session_state.get(KEPT + name, False) for name in ("smooth", "log"))  # as the page shows them
+    smooth, log = (kept.value(name, False) for name in ("smooth", "log"))  # as the page shows them
     return lambda: pictures.curves(snapshot, title, form, smooth, log)
 
 

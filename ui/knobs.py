@@ -6,8 +6,7 @@ from engine.data.augmentation import AUGMENTATIONS, LIMITS, Augmentation
 from engine.losses import LOSSES
 from engine.optimizers import OPTIMIZERS
 from engine.schedules import SCHEDULES
-from ui import words
-from ui.session import KEPT
+from ui import kept, words
 
 LEARNING_RATES = [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0]
 USUAL_RATE = {"sgd": 0.2, "momentum": 0.05, "nesterov": 0.05, "rmsprop": 0.001, "adam": 0.002, "adamw": 0.002}
@@ -31,19 +30,19 @@ def taken(choice):
 
 def options(name, usual, *first):
     """What to choose from: the usual values, and the one that a preset or a link has set."""
-    given, now = put(getattr(st.session_state["base"][1], name)), st.session_state[KEPT + name]
+    given, now = put(getattr(st.session_state["base"][1], name)), kept.value(name)
     return [*first, *sorted({value for value in (*usual, given, now) if value not in first})]
 
 
 def number(name, label, low, high, help, **look):
     """A number to type."""
-    return st.number_input(label, low, high, key=KEPT + name, help=help, **look)
+    return st.number_input(label, low, high, key=kept.key(name), help=help, **look)
 
 
 def choose(name, label, options, help, **look):
     """A value to pick, shown in words."""
     return st.selectbox(
-        label, options, format_func=lambda v: words.value(name, taken(v)), key=KEPT + name, help=help, **look
+        label, options, format_func=lambda v: words.value(name, taken(v)), key=kept.key(name), help=help, **look
     )
 
 
@@ -53,7 +52,7 @@ def few():
         "Learning rate",
         options("learning_rate", LEARNING_RATES),
         format_func="{:g}".format,
-        key=KEPT + "learning_rate",
+        key=kept.key("learning_rate"),
         help="The size of a step. Larger learns faster, until it does not: too large, and the loss explodes.",
     )
     left, right = st.columns(2, wrap=False)
@@ -71,7 +70,7 @@ def few():
 def more():
     """All others, but for the layers and the seed."""
     left, right = st.columns(2)
-    optimizer = st.session_state[KEPT + "optimizer"]
+    optimizer = kept.value("optimizer")
     with left:
         choose(
             "optimizer",
@@ -142,15 +141,15 @@ def more():
     st.selectbox(
         "Augmentation",
         [*AUGMENTATIONS, OWN],
-        key=KEPT + "augmentation",
+        key=kept.key("augmentation"),
         help="Shift, turn and bend each image anew whenever it is shown, so that none can be learned by heart.",
     )
-    if st.session_state[KEPT + "augmentation"] == OWN:
+    if kept.value("augmentation") == OWN:
         for name, column in zip(LIMITS, [c for _ in range(5) for c in st.columns(2)], strict=False):
             low, high = map(float, LIMITS[name])
             with column:
                 number(f"augmentation {name}", name.capitalize(), low, high, AUGMENTATION_HELP[name], format="%g", step=0.5)
-    st.toggle("Shuffle", key=KEPT + "shuffle", help="Draw the order of the images anew in each epoch.")
+    st.toggle("Shuffle", key=kept.key("shuffle"), help="Draw the order of the images anew in each epoch.")
 
 
 AUGMENTATION_HELP = {
@@ -167,12 +166,12 @@ AUGMENTATION_HELP = {
 
 
 def _use_usual_rate():
-    st.session_state[KEPT + "learning_rate"] = USUAL_RATE[st.session_state[KEPT + "optimizer"]]
+    kept.put("learning_rate", USUAL_RATE[kept.value("optimizer")])
 
 
 def augmentation():
     """The augmentation that the widgets stand for."""
-    name = st.session_state[KEPT + "augmentation"]
+    name = kept.value("augmentation")
     if name != OWN:
         return AUGMENTATIONS[name]
-    return Augmentation(**{field: st.session_state[KEPT + f"augmentation {field}"] for field in LIMITS})
+    return Augmentation(**{field: kept.value(f"augmentation {field}") for field in LIMITS})

@@ -11,16 +11,14 @@ from engine.activations import ACTIVATIONS
 from engine.initializers import INITIALIZERS
 from engine.layers import LAYERS, Activation, AvgPool2D, BatchNorm, Conv2D, Dense, Dropout, Flatten, Layer, MaxPool2D
 from engine.network import image_shape, plan
-from ui import session, words
+from ui import kept, words
 from ui.knobs import NOTHING, put, taken
-from ui.session import kept
 
 NEW = (Dense(64), Activation("relu"), Conv2D(8), MaxPool2D(), AvgPool2D(), Flatten(), BatchNorm(), Dropout(0.2))
 NEW = {layer.kind: layer for layer in NEW}
 MAIN = {"dense": "units", "activation": "function", "conv2d": "filters", "max_pool2d": "size", "avg_pool2d": "size"}
 MAIN |= {"dropout": "rate"}  # the setting that stands in the row itself
 INITIAL = "he_* suits ReLU, glorot_* and lecun_* suit sigmoid and tanh; from zeros nothing can be learned."
-SHORT = 26  # letters of a summary
 ABOUT = {
     "units": ("Units", "How many features this layer can look for at once.", 1, 4_096),
     "filters": ("Filters", "How many small patterns it looks for, everywhere in the image.", 1, 512),
@@ -46,15 +44,13 @@ class Block:
 def fill(layers):
     """Have the builder hold these layers."""
     numbers = st.session_state.setdefault("block numbers", count())
-    session.forget("layer ")
+    kept.forget("layer ")
     st.session_state["blocks"] = [Block(next(numbers), layer) for layer in layers]
 
 
 def summary():
     """The network in a few words."""
-    layers = [block.layer for block in st.session_state["blocks"]]
-    line = words.layers(layers)
-    return line if len(line) <= SHORT else f"{len(layers)} layers"
+    return words.layers([block.layer for block in st.session_state["blocks"]])
 
 
 def builder():
@@ -117,7 +113,7 @@ def _more(block, blocks, main):
     names = [field.name for field in fields(block.layer) if field.name not in (main, "frozen")]
     values = {name: _field(block, name) for name in names}
     if block.layer.kind in ("dense", "conv2d", "batch_norm"):
-        key = kept(f"layer {block.number} frozen", block.layer.frozen)
+        key = kept.key(f"layer {block.number} frozen", block.layer.frozen)
         values["frozen"] = st.toggle("Frozen", key=key, help="Keeps its parameters as they are while the others train.")
     with st.container(horizontal=True):
         for icon, name, change, possible in (
@@ -133,7 +129,7 @@ def _more(block, blocks, main):
 def _field(block, name, in_row=False):
     """A widget for one field of the layer; returns its value."""
     present = getattr(block.layer, name)
-    look = {"key": kept(f"layer {block.number} {name}", put(present))}
+    look = {"key": kept.key(f"layer {block.number} {name}", put(present))}
     if in_row:
         look |= {"label_visibility": "collapsed", "width": 118}
     if name == "function":
@@ -161,7 +157,7 @@ def _add(blocks):
             "A new layer",
             list(LAYERS),
             format_func=words.LAYERS.get,
-            key=kept("new layer", "dense"),
+            key=kept.key("new layer", "dense"),
             help="It is put before the last layer, which gives the ten outputs; move it from there.",
         )
         st.button("Add", icon=":material/add:", on_click=_insert, args=(blocks, kind), key="add layer")

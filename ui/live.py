@@ -3,9 +3,8 @@
 import numpy as np
 import streamlit as st
 
-from ui import charts, keep, mistakes, pictures, words
+from ui import charts, keep, kept, mistakes, pictures, words
 from ui.outcome import outcome
-from ui.session import kept
 from ui.words import percent
 
 PANELS = ("Curves", "Layers", "Readings", "Mistakes", "Keep")
@@ -18,7 +17,7 @@ def live(run):
     st.html(figures(snapshot))
     if run.over:
         outcome(run, snapshot)
-    tabs = st.tabs(PANELS, key=kept("panel", PANELS[0]), on_change="rerun")
+    tabs = st.tabs(PANELS, key=kept.key("panel", PANELS[0]), on_change="rerun")
     for tab, panel in zip(tabs, (curves, layers, readings, mistakes.mistakes, keep.keep), strict=True):
         if tab.open:
             with tab:
@@ -58,9 +57,9 @@ def curves(run, snapshot):
     """Loss and accuracy through the training."""
     with st.container(horizontal=True, vertical_alignment="center"):
         smooth = st.toggle(
-            "Smooth", key=kept("smooth", False), help="A moving average over the raw line, which stays visible."
+            "Smooth", key=kept.key("smooth", False), help="A moving average over the raw line, which stays visible."
         )
-        log = st.toggle("Log loss", key=kept("log", False), help="A logarithmic scale for the loss.")
+        log = st.toggle("Log loss", key=kept.key("log", False), help="A logarithmic scale for the loss.")
         st.html(charts.legend(smooth))
     for column, quantity in zip(st.columns(2), ("loss", "accuracy"), strict=True):
         column.vega_lite_chart(

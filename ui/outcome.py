@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from ui import session, words
+from ui import kept, words
 
 DRAW = Path(__file__).with_name("draw.py")
 GUESSING = 0.2  # test accuracy under which nothing worth drawing with has been learned
@@ -59,7 +59,7 @@ def learned(run, snapshot):
     with st.container(horizontal=True, vertical_alignment="center"):
         st.success(f"It reads **{test.accuracy:.2%}** of {test.images:,} test images right, which it has never seen.{early}")
         if st.button("Draw with this network", icon=":material/draw:", type="primary", key=f"draw with {run.key}"):
-            st.session_state[session.KEPT + "network"] = run.key
+            kept.put("network", run.key)
             st.switch_page(DRAW)
     over = [one for one in run.snapshots() if one.test]
     if run.seeds > 1 and len(over) > 1:

@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from ui import number
+from ui import kept, number
 from ui.inside import inside
 from ui.number import number_panel
 from ui.seeing import seeing
-from ui.session import kept, seen
+from ui.session import seen
 from ui.side_by_side import side_by_side
 from ui.why import why
 
@@ -29,7 +29,7 @@ def panels(network, drawing):
     image = drawing.image()
     blank = network is None or seen(image) is None
     st.html(f'<p class="inkling-hint">{"" if blank else number.hint(network, image)}</p>')
-    tabs = st.tabs(list(PANELS), key=kept("asked of the drawing", next(iter(PANELS))), on_change="rerun")
+    tabs = st.tabs(list(PANELS), key=kept.key("asked of the drawing", next(iter(PANELS))), on_change="rerun")
     for tab, panel in zip(tabs, PANELS.values(), strict=True):
         if tab.open:
             with tab:

@@ -6,9 +6,8 @@ import numpy as np
 import streamlit as st
 
 from engine.preprocessing import BOX, SIDE, stages
-from ui import pictures
+from ui import kept, pictures
 from ui.reading import read
-from ui.session import kept
 
 
 class Step(NamedTuple):
@@ -43,7 +42,7 @@ STEPS = {
 def seeing(network, image):
     """The panel; without an image its switches alone."""
     with st.container(horizontal=True, gap="medium"):
-        on = {name: st.toggle(step.label, key=kept(f"step {name}", True)) for name, step in STEPS.items()}
+        on = {name: st.toggle(step.label, key=kept.key(f"step {name}", True)) for name, step in STEPS.items()}
     skip = [name for name in STEPS if not on[name]]
     if image is None:
         return

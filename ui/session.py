@@ -1,46 +1,22 @@
-"""What a visitor's session holds beside its trainings: networks to choose from, and settings that outlive a page switch."""
+"""What a visitor's session holds beside its trainings: the page it is on, and networks to choose from."""
 
 from pathlib import Path
 
 import streamlit as st
 
 import engine
-from ui import runs
+from ui import kept, runs
 
 PRETRAINED = Path(__file__).parent.parent / "pretrained"
-KEPT = "kept:"  # widgets whose key starts so keep their value while their page is away
 
 
 def begin_run(page):
-    """To be called once at the top of every run of the script: notes a page switch, and brings back what Streamlit dropped.
-
-    It forgets the widgets of a page that is not shown, and at once when the page is left in the middle of a run.
-    """
+    """To be called once at the top of every run of the script, with the page's title."""
     state = st.session_state
-    state["page_switched"] = state.get("page_switched", False) or state.get("page") != page
+    switched = state.get("page") != page
+    state["page_switched"] = state.get("page_switched", False) or switched
     state["page"] = page
-    values = _values()
-    values.update({key: state[key] for key in state if str(key).startswith(KEPT)})
-    for key, value in values.items():
-        state[key] = value
-
-
-def kept(name, default):
-    """The key of a widget that keeps its value while its page is away, and starts from ``default``."""
-    key = KEPT + name
-    _values()[key] = st.session_state.setdefault(key, _values().get(key, default))
-    return key
-
-
-def forget(name):
-    """Let go of all that is kept whose name begins so."""
-    for key in [key for key in _values() if key.startswith(KEPT + name)]:
-        del _values()[key]
-        st.session_state.pop(key, None)
-
-
-def _values():
-    return st.session_state.setdefault("kept", {})
+    kept.begin_run(fresh=switched)
 
 
 def page_switched():

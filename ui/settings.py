@@ -9,8 +9,7 @@ from engine.config import Config
 from engine.data import SOURCES, default_source
 from engine.data.augmentation import AUGMENTATIONS, LIMITS, Augmentation
 from engine.recipes import RECIPES
-from ui import data, knobs, layers, runs, session, words
-from ui.session import KEPT, kept
+from ui import data, kept, knobs, layers, runs, session, words
 
 OTHER = ""  # in the place of a preset: settings that come from a link, a file or a run
 NEW_WEIGHTS = "new, drawn by the seed"
@@ -33,19 +32,19 @@ def fill(config, origin, source=None):
         raise InklingError(f"the page trains on images of 28 x 28 pixels, and these settings are for {config.input_shape}")
     if config.seed >= 2**53:
         raise InklingError(f"the page's seeds must be below 2^53, got {config.seed}")
-    state = st.session_state
-    state["base"] = origin, config
+    st.session_state["base"] = origin, config
     for name in PLAIN:
-        state[KEPT + name] = knobs.put(getattr(config, name))
+        kept.put(name, knobs.put(getattr(config, name)))
     augmentation = next((name for name, known in AUGMENTATIONS.items() if known == config.augmentation), knobs.OWN)
-    state[KEPT + "augmentation"] = augmentation
+    kept.put("augmentation", augmentation)
     for name in LIMITS:
-        state[KEPT + f"augmentation {name}"] = float(getattr(config.augmentation or Augmentation(), name))
-    state[KEPT + "seeds"], state[KEPT + "start"] = 1, NEW_WEIGHTS
-    state[KEPT + "preset"] = origin if origin in RECIPES else OTHER
+        kept.put(f"augmentation {name}", float(getattr(config.augmentation or Augmentation(), name)))
+    kept.put("seeds", 1)
+    kept.put("start", NEW_WEIGHTS)
+    kept.put("preset", origin if origin in RECIPES else OTHER)
     layers.fill(config.layers)
     if source is not None:
-        state[KEPT + "source"] = source
+        kept.put("source", source)
 
 
 def settings():
@@ -55,31 +54,33 @@ def settings():
     source = _source()
     _preset()
     knobs.few()
-    label = f"Network: {layers.summary()}"
-    with st.expander(label, icon=":material/account_tree:", key=kept("network open", False), on_change="rerun") as network:
+    key = kept.key("network open", False)
+    with st.expander("Network", icon=":material/account_tree:", key=key, on_change="rerun") as network:
         built = layers.builder() if network.open else layers.built()
-    with st.expander("More settings", icon=":material/tune:", key=kept("more open", False), on_change="rerun") as more:
+    if not network.open:
+        st.caption(layers.summary())
+    with st.expander("More settings", icon=":material/tune:", key=kept.key("more open", False), on_change="rerun") as more:
         if more.open:
             knobs.more()
             _beginning(built)
-    start = dict(_beginnings(built)).get(st.session_state[KEPT + "start"])
+    start = dict(_beginnings(built)).get(kept.value("start"))
     config = None
     if built is not None:
-        values = {name: knobs.taken(st.session_state[KEPT + name]) for name in PLAIN}
+        values = {name: knobs.taken(kept.value(name)) for name in PLAIN}
         try:
             config = Config(layers=built, augmentation=knobs.augmentation(), **values)
         except InklingError as error:
             st.error(f"{error}.", icon=":material/error:")
     if config is not None:
         _changed(config)
-    return Choice(config, source, st.session_state[KEPT + "seeds"], start)
+    return Choice(config, source, kept.value("seeds"), start)
 
 
 def _source():
     source = st.selectbox(
         "Data",
         SOURCES,
-        key=kept("source", default_source()),
+        key=kept.key("source", default_source()),
         help="\n".join(f"- **{name}**: {line}" for name, line in SOURCES.items()),
     )
     if not data.here("mnist"):
@@ -96,7 +97,7 @@ def _preset():
         "Preset",
         [*RECIPES, *([] if origin in RECIPES else [OTHER])],
         format_func=lambda name: f"as {origin}" if name == OTHER else name,
-        key=KEPT + "preset",
+        key=kept.key("preset"),
         on_change=_use_preset,
         help="All settings at once: Inkling's own, and published networks as their authors had them.",
     )
@@ -107,7 +108,7 @@ def _preset():
 
 
 def _use_preset():
-    name = st.session_state[KEPT + "preset"]
+    name = kept.value("preset")
     if name != OTHER:
         fill(RECIPES[name].config, name)
 
@@ -129,11 +130,13 @@ def _beginning(built):
     with right:
         knobs.number("seeds", "Seeds to run", 1, 10, "Several run one after another, and show as a band: how much is luck?")
     names = [NEW_WEIGHTS, *(name for name, _ in _beginnings(built))]
-    key = KEPT + "start"
-    if st.session_state[key] not in names:
-        st.session_state[key] = NEW_WEIGHTS
+    if kept.value("start") not in names:
+        kept.put("start", NEW_WEIGHTS)
     st.selectbox(
-        "First weights", names, key=key, help="Those of a network with the same layers: shipped, uploaded or trained here."
+        "First weights",
+        names,
+        key=kept.key("start"),
+        help="Those of a network with the same layers: shipped, uploaded or trained here.",
     )
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from ui import session
+from ui import kept, session
 from ui.reading import read
-from ui.session import KEPT, seen
+from ui.session import seen
 from ui.words import percent
 
 TRAIN = Path(__file__).with_name("train.py")
@@ -17,7 +17,7 @@ TRAIN = Path(__file__).with_name("train.py")
 def side_by_side(network, image):
     """The panel; the ``network`` that is chosen above is marked."""
     shown = seen(image)
-    networks, chosen = session.networks(), st.session_state.get(KEPT + "network")
+    networks, chosen = session.networks(), kept.value("network")
     readings = [(label, name == chosen, read(one, [shown])[0]) for name, (one, label) in networks.items()]
     st.html(f"<p>{agreement([reading for _, _, reading in readings])}</p>{_table(readings)}")
     if len(networks) == len(session.shipped_networks()[0]):

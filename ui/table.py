@@ -6,8 +6,7 @@ import numpy as np
 import streamlit as st
 
 from engine.metrics import compare
-from ui import charts, runs, words
-from ui.session import kept
+from ui import charts, kept, runs, words
 from ui.settings import fill
 
 AXES = {"epoch": "by epoch", "step": "by step", "seconds": "by time"}
@@ -114,10 +113,10 @@ def over_each_other(chosen):
     names = [run.name for run in chosen]
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         axis = st.segmented_control(
-            "Curves", AXES, format_func=AXES.get, key=kept("axis", "epoch"), required=True, label_visibility="collapsed"
+            "Curves", AXES, format_func=AXES.get, key=kept.key("axis", "epoch"), required=True, label_visibility="collapsed"
         )
         training = st.toggle(
-            "Training too", key=kept("training too", False), help="Thin lines: what it measured in training."
+            "Training too", key=kept.key("training too", False), help="Thin lines: what it measured in training."
         )
         st.html(charts.key(dict(zip(names, charts.shades(names), strict=True))))
     for column, quantity in zip(st.columns(2), ("loss", "accuracy"), strict=True):

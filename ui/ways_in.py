@@ -3,8 +3,8 @@
 import streamlit as st
 
 from engine import BlankDrawing, InklingError, read_image
-from ui import canvas, data, grid, pictures
-from ui.session import kept, seen
+from ui import canvas, data, grid, kept, pictures
+from ui.session import seen
 
 FILE, CAMERA = "A file", "The camera"
 POPOVER = "pictures open"
@@ -19,7 +19,7 @@ def ways_in(drawing):
 
 
 def _bringing():
-    way = st.segmented_control("Bring a picture", [FILE, CAMERA], key=kept("picture from", FILE), required=True)
+    way = st.segmented_control("Bring a picture", [FILE, CAMERA], key=kept.key("picture from", FILE), required=True)
     if problem := st.session_state.pop("picture problem", ""):
         st.error(problem)
     if way == FILE:

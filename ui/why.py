@@ -5,9 +5,9 @@ import streamlit as st
 
 from engine.attribution import contrast, gradient_times_input, integrated_gradients, missing
 from engine.preprocessing import SIDE
-from ui import pictures
+from ui import kept, pictures
 from ui.reading import read
-from ui.session import kept, seen
+from ui.session import seen
 
 READ, NOTHING, SECOND = "as read", "nothing", "the second likeliest"
 METHODS = {"Integrated gradients": integrated_gradients, "Gradient x input": gradient_times_input}
@@ -23,7 +23,7 @@ def why(network, image):
             "Why a",
             [READ, *range(10)],
             format_func=lambda choice: names.get(choice, str(choice)),
-            key=kept("why", READ),
+            key=kept.key("why", READ),
             width=150,
             help="The digit that the picture explains.",
         )
@@ -32,14 +32,14 @@ def why(network, image):
             "and not a",
             [NOTHING, SECOND, *range(10)],
             format_func=lambda choice: others.get(choice, str(choice)),
-            key=kept("and not", NOTHING),
+            key=kept.key("and not", NOTHING),
             width=220,
             help="What would have to change for it to be this digit instead.",
         )
         method = st.segmented_control(
             "Method",
             list(METHODS),
-            key=kept("method", next(iter(METHODS))),
+            key=kept.key("method", next(iter(METHODS))),
             required=True,
             disabled=other != NOTHING,
             help="The first follows the score from an empty sheet to this drawing; the second only looks at its slope here.",

@@ -4,6 +4,7 @@ import base64
 import io
 
 import numpy as np
+import pytest
 from pages import ONE, SEVEN, answer, button, draw, open_app, under_way, widget
 from PIL import Image
 
@@ -118,3 +119,33 @@ def test_a_broken_shipped_network_is_named_and_the_page_still_opens(monkeypatch,
         assert "Train page" in app.info[0].value
     finally:
         session.shipped_networks.clear()
+
+
+@pytest.mark.parametrize("page", ["ui/draw.py", "ui/train.py"])
+def test_a_page_drawn_anew_leaves_its_widgets_to_the_visitor(page):
+    """Else a click that comes while the page is drawn would be taken back."""
+    app = open_app(page)
+    app.run()
+    assert written(app) == []
+
+
+def test_settings_that_are_unfolded_or_of_a_page_come_back_to_are_told_to_the_browser():
+    """It shows a widget that it has not kept as at first, and would then say that back."""
+    app = open_app("ui/train.py")
+    widget(app.number_input, "Epochs").set_value(3).run()
+    app.session_state["kept:more open"] = True
+    app.run()
+    assert {"Seed", "Optimizer"} <= {widget.label for widget in written(app)}
+    app.run()
+    assert written(app) == []
+    app.switch_page("ui/draw.py").run()
+    app.switch_page("ui/train.py").run()
+    assert {"Seed", "Epochs"} <= {widget.label for widget in written(app)}
+    assert widget(app.number_input, "Epochs").value == 3
+
+
+def written(app):
+    """The widgets whose value is sent to the browser, where it takes the place of the visitor's."""
+    widgets = [*app.selectbox, *app.slider, *app.toggle, *app.number_input, *app.select_slider]
+    assert len(widgets) > 2
+    return [widget for widget in widgets if widget.proto.set_value and not widget.proto.disabled]
