@@ -20,16 +20,22 @@ def page():
     with right:
         active = runs.active()
         controls.follow(active)
-        st.fragment(laboratory, run_every=HEAL if active else None)(choice, active)
+        st.fragment(laboratory, run_every=HEAL if active else None)(choice, active, moves(active))
     if runs.everything():
         table.table()
 
 
-def laboratory(choice, active):
-    """What a click on a control or a panel draws anew. ``active`` is the run that the rest of the page was drawn for."""
+def moves(run):
+    """Whether this run, if any, is not at rest."""
+    return run is not None and not run.still
+
+
+def laboratory(choice, active, moved):
+    """What a click on a control or a panel draws anew. ``active`` is the run that the rest of the page was drawn for, when
+    it ``moved`` or was at rest."""
     if runs.active() is not active:
         st.rerun()
-    run, moving = runs.shown(), active is not None and not active.still  # before the controls, which come to rest with it
+    run, moving = runs.shown(), moves(active)  # before the controls, which come to rest with it
     state = active and active.job.snapshot().state
     with st.container():  # always there: what is below keeps its place when the line goes
         controls.problem()
@@ -44,6 +50,8 @@ def laboratory(choice, active):
             live.live(run)
     if moving:
         st.fragment(refresh, run_every=REFRESH)(active, state, run)
+    if moving != moved:
+        st.rerun()  # once this part shows what was clicked: the table has to hear of it too
 
 
 def refresh(active, state, run):
