@@ -7,7 +7,6 @@ from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 import pooch
-import requests
 
 from engine.data.dataset import DataError
 from engine.data.idx import find, header, read_folder, read_payload
@@ -116,6 +115,8 @@ def _download(cache, progressbar):
 
 def _reason(error):
     """Why a mirror failed, in words that end the sentence "the mirror ..."."""
+    import requests  # a third of what importing the engine takes, and needed only here
+
     if isinstance(error, requests.HTTPError):
         return f"answered {error.response.status_code}"
     if isinstance(error, requests.Timeout):
