@@ -118,12 +118,13 @@ def overlay(quantity, names, x_title):
     band = {"y": y | {"field": "low"}, "y2": {"field": "high"}}
     tooltip = [{"field": "run"}, {"field": "value", "format": ".4f"}]
     bold = {"type": "line", "strokeWidth": 2.5, "point": {"size": 45, "filled": True}}
+    step = 0 if x_title == "seconds" else 1
     return {
         "title": {"text": f"Validation {quantity}", "offset": 6},
         "height": 290,
         "padding": PADDING,
         "encoding": {
-            "x": {"field": "x", "type": "quantitative", "title": x_title, "axis": {"grid": False}},
+            "x": {"field": "x", "type": "quantitative", "title": x_title, "axis": {"grid": False, "tickMinStep": step}},
             "color": colour,
         },
         "layer": [

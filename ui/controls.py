@@ -157,7 +157,7 @@ def estimate(choice, known):
     elif not known:
         st.rerun()  # which ends the asking
     elif seconds:
-        st.caption(f"{size} · about **{words.duration(seconds)}** an epoch on this machine, as measured")
+        st.caption(f"{size} · **{words.duration(seconds)}** an epoch on this machine, as measured")
     else:
         st.caption(size)
 

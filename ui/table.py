@@ -28,8 +28,8 @@ def table():
         placeholder="…",
         column_config={
             "What differs": st.column_config.TextColumn(width="large"),
-            "Best validation": st.column_config.NumberColumn(format="percent"),
-            "Test": st.column_config.NumberColumn(format="percent"),
+            "Best validation": st.column_config.NumberColumn(format="%.2f %%"),
+            "Test": st.column_config.NumberColumn(format="%.2f %%"),
             "Seconds": st.column_config.NumberColumn(format="%.1f"),
             "Parameters": st.column_config.NumberColumn(format="localized"),
         },
@@ -55,8 +55,8 @@ def columns(them):
         tested = [one.test.accuracy for one in begun if one.test]
         found["Name"].append(run.name)
         found["What differs"].append(differs(run, before))
-        found["Best validation"].append(np.mean(best) or None)
-        found["Test"].append(np.mean(tested) if tested else None)
+        found["Best validation"].append(100 * np.mean(best) or None)
+        found["Test"].append(100 * np.mean(tested) if tested else None)
         found["Seconds"].append(sum(one.seconds for one in begun))
         found["Parameters"].append(begun[-1].network.parameters.size)
     return found

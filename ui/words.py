@@ -118,6 +118,8 @@ def loss(number):
 
 def duration(seconds):
     """A length of time in words that fit it."""
+    if 0 < seconds < 0.05:
+        return "less than 0.1 s"
     if seconds < 10:
         return f"{seconds:.1f} s"
     if seconds < 100:

@@ -425,7 +425,7 @@ def test_runs_stay_in_a_table_with_what_differs_and_two_are_compared(sets):
     shown = app.dataframe[0].value
     assert list(shown["Name"]) == ["Run 1", "Run 2"]
     assert shown["What differs"][1] == "learning rate 0.002 → 0.0001"
-    np.testing.assert_allclose(shown["Test"], [run.job.snapshot().test.accuracy for run in (first, second)])
+    np.testing.assert_allclose(shown["Test"], [100 * run.job.snapshot().test.accuracy for run in (first, second)])
     choose(app, 0, 1)
     assert "<td>learning rate</td><td>0.002</td><td class=differs>0.0001</td>" in html(app, "inkling-table")
     right = [run.job.snapshot().test.probabilities.argmax(axis=1) == sets[1].labels for run in (first, second)]
