@@ -96,7 +96,8 @@ def curves(quantity, epochs, smooth=False, log=False):
     colour |= {"scale": {"domain": list(COLOURS), "range": list(COLOURS.values())}}
     raw = {"type": "line", "strokeWidth": 1 if smooth else 1.5, "opacity": 0.45 if smooth else 1}
     note = [{"field": "note", "title": "changed"}, {"field": "epoch", "format": ".2f"}]
-    rule = {"mark": {"type": "rule", "strokeDash": [4, 3], "strokeWidth": 2}, "encoding": {"y": None, "tooltip": note}}
+    dashed = {"type": "rule", "strokeDash": [4, 3], "strokeWidth": 2, "aria": False}  # the caption tells of the changes
+    rule = {"mark": dashed, "encoding": {"y": None, "tooltip": note}}
     return {
         "title": {"text": quantity.capitalize(), "offset": 6},
         "height": 280,

@@ -124,6 +124,8 @@ def changes(run, snapshot):
     config = snapshot.config
     with st.container(horizontal=True, gap="small"):
         for name, (label, usual) in CHANGES.items():
+            if name == "momentum" and config.optimizer not in knobs.MOMENTUM:
+                continue
             key, now = f"{run.key} {name}", knobs.put(getattr(config, name))
             options = sorted({*usual, now, knobs.put(getattr(run.config, name))}, key=lambda v: (v == knobs.NOTHING, v))
             st.session_state.setdefault(key, now)
@@ -134,7 +136,7 @@ def changes(run, snapshot):
                 key=key,
                 on_change=_change,
                 args=(run, name, key),
-                disabled=snapshot.state == "testing" or (name == "momentum" and config.optimizer not in knobs.MOMENTUM),
+                disabled=snapshot.state == "testing",
                 help="From the next step on; the change is marked on the curves.",
                 width=165,
             )

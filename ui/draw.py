@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from engine.pen import PEN
-from ui import canvas, grid, kept, session, ways_in
+from ui import canvas, grid, kept, number, session, ways_in
 from ui.answer import answer, show
 from ui.drawing import Drawing
 from ui.panels import panels
@@ -20,7 +20,6 @@ def page():
     for problem in session.shipped_networks()[1]:
         st.warning(problem)
     drawing_and_answer()
-    st.page_link(TRAIN, label="Train a network of your own", icon=":material/arrow_forward:")
 
 
 @st.fragment
@@ -34,7 +33,9 @@ def drawing_and_answer():
                 grid.switch()
         with st.container(key="answer", width="stretch"):
             panel = st.container()
-            network = choose()
+            with st.container(horizontal=True, vertical_alignment="bottom"):
+                network = choose()
+                st.page_link(TRAIN, label="Train your own", icon=":material/arrow_forward:")
     with panel:
         reading(network, pen)
     ways_in.samples()
@@ -74,9 +75,11 @@ def tool(name, icon, keys, action, **options):
 def reading(network, pen):
     """Only this part runs again while a stroke is drawn."""
     drawing = grid.drawn()
-    seen = session.seen(drawing.image())
+    image = drawing.image()
+    seen = session.seen(image)
     found = read(network, [seen])[0] if network and seen is not None else None
-    show(answer(found, seen), found.words if found and not drawing.pending else "")
+    said = [found.words, number.spoken(network, image)] if found and not drawing.pending else []
+    show(answer(found, seen), ". ".join(filter(None, said)))
     if pen is not None:
         canvas.companion(pen)  # last, since it goes on once it is answered
 

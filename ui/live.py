@@ -100,10 +100,8 @@ def health(them):
         f"<td>{layer.update_ratio:.2%}</td><td>{_verdict(layer)}</td></tr>"
         for layer in them
     )
-    return (
-        '<table class="inkling-table"><thead><tr><th>Layer</th><th>Gradient</th><th>A step moves it by</th><th></th></tr>'
-        f"</thead><tbody>{body}</tbody></table>"
-    )
+    head = "".join(f"<th>{name}</th>" for name in ("Layer", "Gradient", "A step moves it by", "In a word"))
+    return f'<table class="inkling-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
 def _verdict(layer):

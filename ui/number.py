@@ -22,6 +22,14 @@ def hint(network, image):
     return f"This looks like {len(readings)} digits: <b>{number}</b> <small>each by itself under “Number”</small>"
 
 
+def spoken(network, image):
+    """The same in words alone, digit by digit."""
+    _, readings = read_number(network, image)
+    if len(readings) < 2:
+        return ""
+    return f"This looks like {len(readings)} digits: {'; '.join(reading.words for reading in readings)}"
+
+
 def number_panel(network, image):
     """The panel."""
     digits, readings = read_number(network, image)

@@ -17,7 +17,7 @@ GRID = 120  # points of a band
 def table():
     """The table, and what can be done with the runs that are chosen in it."""
     everything = runs.everything()
-    st.subheader("Runs", anchor=False)
+    st.header("Runs", anchor=False)
     event = st.dataframe(
         columns(everything),
         key="runs table",
@@ -178,7 +178,7 @@ def settings_table(chosen):
         values = [getattr(run.config, name) for run in chosen]
         cells = (f"<td{'' if value == values[0] else ' class=differs'}>{words.value(name, value)}</td>" for value in values)
         body += f"<tr><td>{words.SETTINGS[name]}</td>{''.join(cells)}</tr>"
-    return f'<table class="inkling-table"><thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table>'
+    return f'<table class="inkling-table"><thead><tr><th>Setting</th>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
 def verdict(a, b):

@@ -60,6 +60,7 @@ def test_a_number_is_found_and_every_panel_answers(visit):
     for stroke in NUMBER:
         visitor.stroke(*stroke)
     expect(visitor.page.locator(".inkling-hint")).to_contain_text(re.compile(r"3 digits: 7\s?1\s?2"))
+    expect(visitor.page.locator(".inkling-spoken")).to_contain_text("3 digits: 7, ")
     ask(visitor, "Number")
     expect(visitor.page.locator(".inkling-boxes i")).to_have_count(3)
     visitor.picture("panels-number")

@@ -297,7 +297,7 @@ def test_the_estimate_beside_start_is_there_as_soon_as_it_was_measured(monkeypat
     assert any("101,770 parameters · measuring the speed" in caption.value for caption in app.caption)
     known.append(12.4)
     app.run()
-    assert any("101,770 parameters · about **12 s** an epoch" in caption.value for caption in app.caption)
+    assert any("101,770 parameters · **12 s** an epoch" in caption.value for caption in app.caption)
 
 
 def test_a_first_step_needs_no_start(sets):
