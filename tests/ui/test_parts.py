@@ -131,7 +131,8 @@ def test_networks_and_differences_are_told_in_words(recipe):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told"), [(0.04, "less than 0.1 s"), (0, "0.0 s"), (7.25, "7.2 s"), (42, "42 s"), (600, "10 min"), (9000, "2.5 h")]
+    ("seconds", "told"),
+    [(0.04, "less than 0.1 s"), (0, "0.0 s"), (7.25, "7.2 s"), (42, "42 s"), (600, "10 min"), (9000, "2.5 h")],
 )
 def test_durations(seconds, told):
     assert words.duration(seconds) == told
