@@ -4,6 +4,8 @@ The same as MNIST's authors did to their scans (LeCun et al., 1998, section III.
 aspect ratio kept into 20 x 20, and placed in 28 x 28 by its centre of mass. Size and place on the canvas are then gone.
 """
 
+from contextlib import suppress
+from functools import cache
 from os import PathLike
 from typing import NamedTuple
 
@@ -64,6 +66,7 @@ def stages(drawing, skip=()):
 def read_image(file):
     """The image in ``file``, a path or an open binary file, upright, as of PIL; anything else raises ``InklingError``."""
     name = file if isinstance(file, str | PathLike) else getattr(file, "name", "the file")
+    _read_heic_too()
     try:
         with Image.open(file) as image:
             image.load()
@@ -73,6 +76,15 @@ def read_image(file):
     except Exception as error:  # a hostile file can make Pillow's many readers raise nearly anything
         reason = "is not one, or is broken" if isinstance(error, Image.UnidentifiedImageError) else f"failed: {error}"
         raise InklingError(f"{name} must be an image file that Pillow reads, and {reason}") from None
+
+
+@cache
+def _read_heic_too():
+    """Have Pillow read a phone's HEIC photos, where the package for it is installed."""
+    with suppress(ImportError):
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
 
 
 def find_ink(drawing):

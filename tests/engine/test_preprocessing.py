@@ -5,7 +5,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from helpers import outcome
+from helpers import need, outcome
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -341,6 +341,16 @@ def test_photos_are_turned_upright(tmp_path):
     exif = image.getexif()
     exif[0x0112] = 6  # "turn me clockwise"
     image.save(path, exif=exif, quality=95)
+    assert abs(prepare(read_image(path)) - EXPECTED).mean() < 0.02
+
+
+def test_a_phones_heic_photo_is_read_where_the_package_for_it_is_installed(tmp_path):
+    try:
+        import pillow_heif
+    except ImportError:
+        need("peers", "pillow-heif is not installed; tests/peers.txt has it")
+    path = tmp_path / "five.heic"
+    pillow_heif.from_pillow(Image.fromarray(INK).convert("RGB")).save(path, quality=95)
     assert abs(prepare(read_image(path)) - EXPECTED).mean() < 0.02
 
 
