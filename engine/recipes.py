@@ -49,12 +49,13 @@ _SHIPPED = {
 _REFINED = {"augmentation": AUGMENTATIONS["half"], "learning_rate": 0.001, "epochs": 8}
 _MLP = Config(
     layers=(
-        *(Dense(1024), BatchNorm(), Activation("relu"), Dropout(0.15)),
-        *(Dense(1024), BatchNorm(), Activation("relu"), Dropout(0.15)),
+        *(Dense(1200), BatchNorm(), Activation("relu"), Dropout(0.15)),
+        *(Dense(1000), BatchNorm(), Activation("relu"), Dropout(0.15)),
+        *(Dense(500), BatchNorm(), Activation("relu"), Dropout(0.15)),
         Dense(10),
     ),
     learning_rate=0.003,
-    epochs=66,
+    epochs=60,
     **_SHIPPED,
 )
 _CNN = Config(

@@ -17,7 +17,7 @@ from engine.data.skeletons import SKELETONS, curve, spline
 from engine.pen import draw_dots
 from engine.preprocessing import prepare
 
-VERSION = 4  # of what is drawn: a change in skeletons or hands makes what is in the cache stale
+VERSION = 5  # of what is drawn: a change in skeletons or hands makes what is in the cache stale
 TRAIN_SIZE, TEST_SIZE = 60_000, 10_000
 CHUNK = 250  # digits at a time; each chunk has random numbers of its own, so that fewer digits are the first of more
 DOTS = 128  # a digit: at most 1.2 pixels apart
