@@ -84,7 +84,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
                     "or scale the features to unit variance"
                 )
         self.network_ = trainer.result.copy()
-        self.history_, self.n_iter_ = trainer.history, len(trainer.history)
+        self.history_, self.n_iter_ = list(trainer.history), len(trainer.history)
         return self
 
     def predict_proba(self, X):

@@ -13,6 +13,7 @@ from engine.checkpoint import save_training
 from engine.checks import InklingError
 from engine.config import Config
 from engine.health import LayerHealth
+from engine.history import History
 from engine.metrics import Evaluation, evaluate
 from engine.network import Network
 from engine.observer import Observer, Readings
@@ -49,7 +50,7 @@ class Snapshot:
     step: int
     progress: float
     curve: np.ndarray
-    history: tuple[EpochEnd, ...]
+    history: History
     changes: tuple[Change, ...]
     health: tuple[LayerHealth, ...]
     digits: Readings | None
@@ -183,7 +184,7 @@ class Job:
             step=trainer.step,
             progress=done,
             curve=trainer.curve.points(),
-            history=tuple(trainer.history),
+            history=trainer.history.so_far(),
             changes=tuple(trainer.changes),
             health=observer.health,
             digits=observer.digits,

@@ -15,6 +15,7 @@ import numpy as np
 from engine.checks import InklingError, check_integer, check_number
 from engine.curves import Curve
 from engine.data.dataset import NO_DIGIT
+from engine.history import History
 from engine.losses import LOSSES
 from engine.metrics import evaluate
 from engine.schedules import SCHEDULES
@@ -102,7 +103,7 @@ class Trainer:
         self.train_set, self.validation_set = train_set, validation_set
         self.loss, self.schedule = LOSSES[config.loss], SCHEDULES[config.schedule]
         self.rngs = streams(config.seed)
-        self.epoch, self.step, self.history, self.changes = 1, 0, [], []
+        self.epoch, self.step, self.history, self.changes = 1, 0, History(EpochEnd), []
         self.curve = Curve(("step", "epoch", "loss", "accuracy"))
         self.training_seconds = self.seconds = 0.0  # of the steps alone; of all the trainer's work
         self.samples = 0
@@ -188,7 +189,7 @@ class Trainer:
         counts, curve = self.curve.state()
         values = {name: getattr(self, name) for name in COUNTERS}
         values |= {
-            "history": self.history,
+            "history": list(self.history),
             "changes": self.changes,
             "over": self.over,
             "best": self.best,
@@ -230,7 +231,7 @@ class Trainer:
             check_number(name, values[name], 0, LARGEST_LOSS if name == "loss_sum" else 1e18)
             setattr(self, name, values[name])
         self.over = values["over"] is True
-        self.history = [_checked_epoch(*row) for row in values["history"]]
+        self.history = History(EpochEnd, (_checked_epoch(*row) for row in values["history"]))
         self.changes = [self._checked_change(*row) for row in values["changes"]]
         self.order = arrays["order"].astype(np.int64)
         self.curve.restore(values["curve"], arrays["curve"])

@@ -67,10 +67,11 @@ def rows(snapshot, quantity, smooth=False):
 
 def validation(snapshot, quantity):
     """The epochs, and the validation set's loss or accuracy at their ends; evenly thinned, the first and the last kept."""
-    ends = [end for end in snapshot.history if end.validation_loss is not None]
-    if len(ends) > MOST_ENDS:
-        ends = [ends[place] for place in np.linspace(0, len(ends) - 1, MOST_ENDS).round().astype(int)]
-    return [end.epoch for end in ends], [getattr(end, f"validation_{quantity}") for end in ends]
+    epochs, values = snapshot.history.column("epoch"), snapshot.history.column(f"validation_{quantity}")
+    known = np.flatnonzero(~np.isnan(values))
+    if len(known) > MOST_ENDS:
+        known = known[np.linspace(0, len(known) - 1, MOST_ENDS).round().astype(int)]
+    return epochs[known].astype(int).tolist(), values[known].tolist()
 
 
 def _y(quantity, log=False, field="value"):

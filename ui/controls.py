@@ -45,7 +45,7 @@ def controls(choice, run):
         known = seconds_per_epoch(choice) is not None
         st.fragment(estimate, run_every=None if known else ASK_SPEED)(choice, known)
     else:
-        st.caption("Nothing to start: what is wrong stands below the settings.")
+        st.caption("Nothing to start: what is wrong stands with the settings.")
     if start or batch or epoch:  # here, and not in a callback: a download shows its bar in this place
         try:
             begin(choice, paused=not start)

@@ -34,8 +34,11 @@ def drawing_and_answer():
         with st.container(key="answer", width="stretch"):
             panel = st.container()
             with st.container(horizontal=True, vertical_alignment="bottom"):
-                network = choose()
+                choice = choose()
                 st.page_link(TRAIN, label="Train your own", icon=":material/arrow_forward:")
+            if choice and choice.state:
+                st.caption(f"{choice.label}: {choice.state}")
+            network = choice and choice.network
     with panel:
         reading(network, pen)
     ways_in.samples()
@@ -85,7 +88,7 @@ def reading(network, pen):
 
 
 def choose():
-    """The network to read with; the choice is kept while the page is away, and the Train page can make it."""
+    """The ``session.Choice`` to read with; it is kept while the page is away, and the Train page can make it."""
     networks = session.networks()
     if not networks:
         st.info("There is no network to read a drawing yet: train one on the Train page.")
@@ -96,11 +99,11 @@ def choose():
     name = st.selectbox(
         "Network",
         names,
-        format_func=lambda name: networks[name][1],
+        format_func=lambda name: networks[name].label,
         key=kept.key("network"),
         help="Shipped, or trained in this session.",
     )
-    return networks[name][0]
+    return networks[name]
 
 
 page()

@@ -2,6 +2,8 @@
 
 What is written to a widget is sent to the browser, where it takes back a click that comes in the meantime. So a value is
 written only for a widget that may not be on the page yet, or whose value is new; the others keep their own.
+
+The browser holds the choice of a select box as its label, so one that is kept must have labels that do not change.
 """
 
 from dataclasses import dataclass, field
@@ -13,11 +15,13 @@ KEPT = "kept:"  # how the widgets' keys start
 
 @dataclass
 class _Kept:
-    """The values by key, and the keys of the widgets that the last complete run has shown and this run shows."""
+    """The values by key. Keys of widgets: ``shown`` by the last complete run of the script and by fragments since,
+    ``showing`` in the run under way, ``due`` to say what was put there, which no complete run has told the browser yet."""
 
     values: dict = field(default_factory=dict)
     shown: set = field(default_factory=set)
     showing: set = field(default_factory=set)
+    due: set = field(default_factory=set)
 
 
 def begin_run(fresh):
@@ -26,21 +30,26 @@ def begin_run(fresh):
     if fresh:
         mine.shown = set()
     for known in [known for known in state if str(known).startswith(KEPT)]:
-        mine.values[known] = state[known]
-        if known not in mine.shown:
+        if known not in mine.due:
+            mine.values[known] = state[known]
+        if known in mine.due or known not in mine.shown:
             del state[known]
     mine.showing = set()
 
 
 def end_run():
     """At the end of a run that was not cut short: what it showed has reached the browser."""
-    _kept().shown = _kept().showing
+    mine = _kept()
+    mine.shown = mine.showing  # one set from here on: what fragments show is added to both
+    mine.due = set()
 
 
 def key(name, default=None):
     """The key of a widget, to be shown at once, that keeps its value: ``default`` at first, or what was ``put`` there."""
     state, mine, found = st.session_state, _kept(), KEPT + name
-    if found not in state:
+    if found in state:
+        mine.due.discard(found)
+    else:
         state[found] = mine.values.get(found, default)
     mine.values[found] = state[found]
     mine.showing.add(found)
@@ -53,8 +62,9 @@ def value(name, default=None):
 
 
 def put(name, value):
-    """Have a widget say this from when it is next shown on."""
+    """Have a widget say this from when it is next shown on: to be called in a callback, or before the widget is shown."""
     _kept().values[KEPT + name] = value
+    _kept().due.add(KEPT + name)
     st.session_state.pop(KEPT + name, None)
 
 

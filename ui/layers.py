@@ -76,7 +76,11 @@ def built(slots=None):
         if slots:
             size = sum(map(prod, last.parameters.values()))
             slots[end - 1].html(_label(end, layers[end - 1], last.output, size))
-    return layers if all(block.sound for block in blocks) else None
+    if all(block.sound for block in blocks):
+        return layers
+    if not slots:
+        st.error("A layer's settings cannot be: it says which, unfolded.", icon=":material/error:")
+    return None
 
 
 def _label(position, layer, output, parameters):

@@ -81,7 +81,8 @@ def cell(run, confusion, event):
     options = [tuple(map(int, divmod(place, 10))) for place in order]
     picked = event["selection"].get("cell") if event else None
     picked = (int(picked[0]["label"]), int(picked[0]["reading"])) if picked else None
-    key, seen = f"cell of {run.key}", f"picked cell of {run.key}"
+    key = f"cell of {run.key}, seed {len(run.snapshots())}"
+    seen = f"picked {key}"
     if picked and picked != st.session_state.get(seen):
         st.session_state[key] = picked
     st.session_state[seen] = picked

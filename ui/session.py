@@ -1,6 +1,7 @@
 """What a visitor's session holds beside its trainings: the page it is on, and networks to choose from."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import streamlit as st
 
@@ -52,20 +53,28 @@ def _test_accuracy(network):
     return (metrics.get("test_accuracy") if isinstance(metrics, dict) else None) or 0
 
 
+class Choice(NamedTuple):
+    """A network to draw with; ``state`` is what may change about it, in words, since a select box's labels must not."""
+
+    network: engine.Network
+    label: str
+    state: str = ""
+
+
 def networks():
-    """Every network that can be drawn with, by name, with what to call it: the shipped ones, then this session's."""
+    """Every ``Choice`` by name: the shipped networks, then this session's."""
     found = {}
     for name, network in shipped_networks()[0].items():
         accuracy = _test_accuracy(network)
-        found[name] = network, f"Shipped: {name}" + (f" ({accuracy:.2%} on MNIST)" if accuracy else "")
-    found |= {f"Uploaded: {name}": (network, f"Uploaded: {name}") for name, network in uploaded().items()}
+        found[name] = Choice(network, f"Shipped: {name}" + (f" ({accuracy:.2%} on MNIST)" if accuracy else ""))
+    found |= {f"Uploaded: {name}": Choice(network, f"Uploaded: {name}") for name, network in uploaded().items()}
     for run in runs.everything():
         snapshot = run.job.snapshot()
         if not snapshot.over:
-            found[run.key] = snapshot.network, f"{run.name} (as it is now, in epoch {snapshot.epoch})"
+            found[run.key] = Choice(snapshot.network, run.name, f"as it is now, in epoch {snapshot.epoch}")
         elif snapshot.state in ("finished", "stopped"):
-            right = f" ({snapshot.test.accuracy:.1%} of the test images right)" if snapshot.test else ""
-            found[run.key] = snapshot.network, run.name + right
+            right = f"{snapshot.test.accuracy:.1%} of the test images right" if snapshot.test else ""
+            found[run.key] = Choice(snapshot.network, run.name, right)
     return found
 
 

@@ -56,8 +56,10 @@ def settings():
     knobs.few()
     key = kept.key("network open", False)
     with st.expander("Network", icon=":material/account_tree:", key=key, on_change="rerun") as network:
-        built = layers.builder() if network.open else layers.built()
+        if network.open:
+            built = layers.builder()
     if not network.open:
+        built = layers.built()
         st.caption(layers.summary())
     with st.expander("More settings", icon=":material/tune:", key=kept.key("more open", False), on_change="rerun") as more:
         if more.open:

@@ -18,7 +18,7 @@ def side_by_side(network, image):
     """The panel; the ``network`` that is chosen above is marked."""
     shown = seen(image)
     networks, chosen = session.networks(), kept.value("network")
-    readings = [(label, name == chosen, read(one, [shown])[0]) for name, (one, label) in networks.items()]
+    readings = [(one, name == chosen, read(one.network, [shown])[0]) for name, one in networks.items()]
     st.html(f"<p>{agreement([reading for _, _, reading in readings])}</p>{_table(readings)}")
     if len(networks) == len(session.shipped_networks()[0]):
         st.caption(
@@ -45,11 +45,11 @@ def agreement(readings):
 
 def _table(readings):
     rows = ""
-    for label, chosen, reading in readings:
-        note = "<br><small>chosen above</small>" if chosen else ""
+    for choice, chosen, reading in readings:
+        notes = [f"<br><small>{note}</small>" for note in (choice.state, "chosen above" * chosen) if note]
         doubt = "" if reading.sure else " doubt"
         rows += (
-            f'<tr><th scope="row">{escape(label)}{note}</th><td class="sign{doubt}">{reading.sign}</td>'
+            f'<tr><th scope="row">{escape(choice.label)}{"".join(notes)}</th><td class="sign{doubt}">{reading.sign}</td>'
             f"<td>{_confidence(reading)}</td><td>{reading.chart()}</td></tr>"
         )
     heads = "".join(f'<th scope="col">{name}</th>' for name in ("Network", "Reads", "Confidence", "All ten"))

@@ -51,7 +51,7 @@ def columns(them):
     for place, run in enumerate(them):
         begun = run.snapshots()
         before = them[place - 1] if place else None
-        best = [max((end.validation_accuracy or 0 for end in one.history), default=0) for one in begun]
+        best = [np.nan_to_num(one.history.column("validation_accuracy")).max(initial=0) for one in begun]
         tested = [one.test.accuracy for one in begun if one.test]
         found["Name"].append(run.name)
         found["What differs"].append(differs(run, before))
@@ -157,10 +157,9 @@ def _line(snapshot, quantity, axis, series):
         points = np.array(charts.validation(snapshot, quantity), float).T
     if not len(points) or axis == "epoch":
         return points
-    ends = [(0, 0, 0.0), *((end.epoch, end.step, end.seconds) for end in snapshot.history)]
-    if len(snapshot.curve):
-        ends.append((snapshot.curve[-1, 1], snapshot.step, snapshot.seconds))
-    epochs, steps, seconds = np.array(ends, float).T
+    ends = [snapshot.history.column(name) for name in ("epoch", "step", "seconds")]
+    now = [[snapshot.curve[-1, 1]], [snapshot.step], [snapshot.seconds]] if len(snapshot.curve) else [[]] * 3
+    epochs, steps, seconds = (np.concatenate([[0], *parts]) for parts in zip(ends, now, strict=True))
     points = points.copy()
     points[:, 0] = np.interp(points[:, 0], epochs, steps if axis == "step" else seconds)
     return points

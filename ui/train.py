@@ -20,22 +20,23 @@ def page():
     with right:
         active = runs.active()
         controls.follow(active)
-        st.fragment(laboratory, run_every=HEAL if active else None)(choice, active, moves(active))
+        st.fragment(laboratory, run_every=HEAL if active else None)(choice, active, rest(active))
     if runs.everything():
         table.table()
 
 
-def moves(run):
-    """Whether this run, if any, is not at rest."""
-    return run is not None and not run.still
+def rest(run):
+    """The step at which this run, if any, has come to stand; None while it moves."""
+    return run.job.snapshot().step if run and run.still else None
 
 
-def laboratory(choice, active, moved):
+def laboratory(choice, active, rested):
     """What a click on a control or a panel draws anew. ``active`` is the run that the rest of the page was drawn for, when
-    it ``moved`` or was at rest."""
+    it ``rested`` at this step."""
     if runs.active() is not active:
         st.rerun()
-    run, moving = runs.shown(), moves(active)  # before the controls, which come to rest with it
+    run, resting = runs.shown(), rest(active)  # before the controls, which come to rest with it
+    moving = active is not None and resting is None
     state = active and active.job.snapshot().state
     with st.container():  # always there: what is below keeps its place when the line goes
         controls.problem()
@@ -50,7 +51,7 @@ def laboratory(choice, active, moved):
             live.live(run)
     if moving:
         st.fragment(refresh, run_every=REFRESH)(active, state, run)
-    if moving != moved:
+    if resting != rested:
         st.rerun()  # once this part shows what was clicked: the table has to hear of it too
 
 

@@ -9,29 +9,26 @@ from ui import kept, pictures
 from ui.reading import read
 from ui.session import seen
 
-READ, NOTHING, SECOND = "as read", "nothing", "the second likeliest"
+READ, NOTHING, SECOND = "digit, as read", "(no other)", "the second likeliest"
 METHODS = {"Integrated gradients": integrated_gradients, "Gradient x input": gradient_times_input}
 
 
 def why(network, image):
     """The panel; without an image its choices alone."""
     shown = seen(image)
-    first, second = read(network, [shown])[0].likeliest[:2] if shown is not None else ("digit", "digit")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        names = {READ: f"{first}, as read"}
         one = st.selectbox(
             "Why a",
             [READ, *range(10)],
-            format_func=lambda choice: names.get(choice, str(choice)),
+            format_func=str,
             key=kept.key("why", READ),
             width=150,
             help="The digit that the picture explains.",
         )
-        others = {NOTHING: "(no other)", SECOND: f"{second}, the second likeliest"}
         other = st.selectbox(
             "and not a",
             [NOTHING, SECOND, *range(10)],
-            format_func=lambda choice: others.get(choice, str(choice)),
+            format_func=str,
             key=kept.key("and not", NOTHING),
             width=220,
             help="What would have to change for it to be this digit instead.",
@@ -46,6 +43,7 @@ def why(network, image):
         )
     if shown is None:
         return
+    first, second = read(network, [shown])[0].likeliest[:2]
     one, other = first if one == READ else one, second if other == SECOND else other
     if one == other:
         st.caption(f"A {one} and not a {one}: choose two different digits.")

@@ -172,9 +172,9 @@ def test_a_long_run_pauses_steps_by_exactly_one_changes_resumes_and_stops_while_
 
     visitor.page.keyboard.press("s")
     says(visitor, "left")
-    visitor.page.wait_for_timeout(1500)
     seconds = visitor.page.locator("#glide-cell-5-0")
-    before = seconds.text_content()
+    before, first = seconds.text_content(), loss.inner_text()
+    expect(loss).not_to_have_text(first)
     control(visitor, "Pause").click()
     step_of(visitor)
     expect(seconds).not_to_have_text(before)

@@ -16,6 +16,7 @@ RANKS = {
     "engine.optimizers": 0,
     "engine.pen": 0,
     "engine.schedules": 0,
+    "engine.history": 0,
     "engine.files": 1,
     "engine.curves": 1,
     "engine.losses": 1,

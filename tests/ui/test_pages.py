@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 from pages import ONE, SEVEN, answer, button, draw, open_app, under_way, widget
 from PIL import Image
+from streamlit.proto.WidgetStates_pb2 import WidgetStates
+from streamlit.runtime.scriptrunner import RerunException, get_script_run_ctx
+from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
 
 import engine
-from ui import session
+from engine.recipes import RECIPES
+from ui import controls, session
 
 
 def test_an_empty_canvas_says_what_to_do_and_predicts_nothing():
@@ -142,6 +146,48 @@ def test_settings_that_are_unfolded_or_of_a_page_come_back_to_are_told_to_the_br
     app.switch_page("ui/train.py").run()
     assert {"Seed", "Epochs"} <= {widget.label for widget in written(app)}
     assert widget(app.number_input, "Epochs").value == 3
+
+
+def test_settings_of_a_preset_hold_where_its_run_is_cut_short_by_another_click(monkeypatch):
+    app = open_app("ui/train.py")
+    earlier = [widget._widget_state for widget in (*app.number_input, *app.select_slider)]
+    cut_short(monkeypatch, earlier)  # that click left the browser before it had heard of the new values
+    widget(app.selectbox, "Preset").select("cnn").run()
+    config = RECIPES["cnn"].config
+    assert widget(app.select_slider, "Learning rate").value == config.learning_rate
+    assert widget(app.number_input, "Epochs").value == config.epochs
+    assert {"Learning rate", "Epochs"} <= {widget.label for widget in written(app)}
+    widget(app.number_input, "Epochs").set_value(9).run()
+    assert app.run().number_input[0].value == 9
+
+
+def test_settings_that_were_unfolded_in_a_run_that_was_cut_short_are_told_again(monkeypatch):
+    app = open_app("ui/train.py")
+    app.session_state["kept:more open"] = True
+    cut_short(monkeypatch, [])
+    app.run()
+    assert {"Seed", "Optimizer"} <= {widget.label for widget in written(app)}
+
+
+def test_the_labels_of_select_boxes_do_not_change_with_what_is_drawn():
+    """The browser holds a choice as its label, and would go on with one that is no more."""
+    app = draw(open_app(), SEVEN)
+    app.session_state["kept:asked of the drawing"] = "Why"
+    before = [(box.label, box.options) for box in app.run().selectbox]
+    assert {"Network", "Why a", "and not a"} == {label for label, _ in before}
+    assert before == [(box.label, box.options) for box in draw(app, ONE).selectbox]
+
+
+def cut_short(monkeypatch, widgets):
+    """Have the next run of the Train page give way, once its settings are drawn, to one that these states came with."""
+    follow, states = controls.follow, WidgetStates(widgets=widgets)
+
+    def interrupted(run):
+        monkeypatch.setattr(controls, "follow", follow)
+        page = get_script_run_ctx().page_script_hash
+        raise RerunException(RerunData(widget_states=states, page_script_hash=page))
+
+    monkeypatch.setattr(controls, "follow", interrupted)
 
 
 def written(app):

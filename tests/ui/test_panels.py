@@ -111,7 +111,7 @@ def test_every_panel_answers_for_a_network_in_training(monkeypatch):
     app.session_state["kept:network"] = run.key
     for panel in PANELS:
         assert "Draw a digit above" not in html(ask(app, panel))
-    assert "Run 1 (as it is now, in epoch 1)<br><small>chosen above" in html(ask(app, "Side by side"))
+    assert "Run 1<br><small>as it is now, in epoch 1</small><br><small>chosen above" in html(ask(app, "Side by side"))
     assert not [caption for caption in app.caption if "only the shipped" in caption.value]
     button(app.switch_page("ui/train.py").run(), "Stop").click().run()
 

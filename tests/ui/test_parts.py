@@ -10,7 +10,8 @@ import pytest
 from helpers import make_digits
 from PIL import Image
 
-from engine import Config, InklingError, Trainer, dense_layers
+from engine import Config, EpochEnd, InklingError, Trainer, dense_layers
+from engine.history import History
 from engine.jobs import Job
 from engine.recipes import RECIPES
 from ui import charts, pictures, runs, speed, words
@@ -86,7 +87,7 @@ def test_a_smoothed_constant_is_the_constant():
 
 def test_epochs_ends_are_thinned_and_the_last_is_kept(snapshot):
     end = snapshot.history[0]
-    long = replace(snapshot, history=tuple(end._replace(epoch=epoch) for epoch in range(1, 2001)))
+    long = replace(snapshot, history=History(EpochEnd, (end._replace(epoch=epoch) for epoch in range(1, 2001))))
     epochs, values = charts.validation(long, "loss")
     assert len(epochs) == len(values) <= charts.MOST_ENDS
     assert (epochs[0], epochs[-1]) == (1, 2000)

@@ -1,6 +1,7 @@
 """The Train page run through ``AppTest``."""
 
 import io
+import re
 from math import comb
 from threading import Event
 from time import monotonic, sleep
@@ -595,10 +596,12 @@ def test_a_network_that_still_trains_can_be_drawn_with_and_one_that_ends_meanwhi
     app = open_train()
     run = start(app, Epochs=2_000)
     app.switch_page("ui/draw.py").run()
-    assert any("as it is now" in option for option in widget(app.selectbox, "Network").options)
+    assert "Run 1" in widget(app.selectbox, "Network").options
+    widget(app.selectbox, "Network").select("Run 1").run()
+    assert any(caption.value.startswith("Run 1: as it is now, in epoch ") for caption in app.caption)
     run.job.stop()
     assert run.job.wait(10)
     draw(app, SEVEN)
-    options = widget(app.selectbox, "Network").options
-    assert any(option.startswith("Run 1 (") and "now" not in option for option in options)
+    assert widget(app.selectbox, "Network").value == "Run 1"
+    assert any(re.fullmatch(r"Run 1: [\d.]+% of the test images right", caption.value) for caption in app.caption)
     assert "inkling-answer" in answer(app)
