@@ -33,7 +33,7 @@ def drawing_and_answer():
                 grid.switch()
         with st.container(key="answer", width="stretch"):
             panel = st.container()
-            with st.container(horizontal=True, vertical_alignment="bottom"):
+            with st.container(key="choice", horizontal=True, vertical_alignment="bottom"):
                 choice = choose()
                 st.page_link(TRAIN, label="Train your own", icon=":material/arrow_forward:")
             if choice and choice.state:
