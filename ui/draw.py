@@ -25,6 +25,7 @@ def page():
 @st.fragment
 def drawing_and_answer():
     """Only this part runs again when a stroke has ended, or a button was pressed."""
+    kept.note()
     with st.container(key="draw", horizontal=True):
         with st.container(key="surface", width="content"):
             pen = surface()

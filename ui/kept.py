@@ -24,17 +24,21 @@ class _Kept:
     due: set = field(default_factory=set)
 
 
-def begin_run(fresh):
-    """At the top of every run of the script: note what the widgets say. ``fresh``: none of the page's is shown yet."""
-    state, mine = st.session_state, _kept()
-    if fresh:
-        mine.shown = set()
-    for known in [known for known in state if str(known).startswith(KEPT)]:
-        if known not in mine.due:
-            mine.values[known] = state[known]
+def begin_run():
+    """At the top of every run of the script: note what the widgets say, and let those not on the page be told it anew."""
+    mine = _kept()
+    for known in note():
         if known in mine.due or known not in mine.shown:
-            del state[known]
+            del st.session_state[known]
     mine.showing = set()
+
+
+def note():
+    """Note what the widgets say, and return their keys; at the top of a fragment too, which may not show all of them."""
+    state, mine = st.session_state, _kept()
+    known = [known for known in state if str(known).startswith(KEPT)]
+    mine.values |= {one: state[one] for one in known if one not in mine.due}
+    return known
 
 
 def end_run():

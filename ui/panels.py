@@ -26,6 +26,7 @@ EMPTY = (
 @st.fragment(key="panels")
 def panels(network, drawing):
     """All of them, for what is on the ``drawing`` when this part of the page runs."""
+    kept.note()
     image = drawing.image()
     blank = network is None or seen(image) is None
     st.html(f'<p class="inkling-hint">{"" if blank else number.hint(network, image)}</p>')

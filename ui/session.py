@@ -14,10 +14,9 @@ PRETRAINED = Path(__file__).parent.parent / "pretrained"
 def begin_run(page):
     """To be called once at the top of every run of the script, with the page's title."""
     state = st.session_state
-    switched = state.get("page") != page
-    state["page_switched"] = state.get("page_switched", False) or switched
+    state["page_switched"] = state.get("page_switched", False) or state.get("page") != page
     state["page"] = page
-    kept.begin_run(fresh=switched)
+    kept.begin_run()
 
 
 def page_switched():

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import bring, controls, live, runs, settings, table
+from ui import bring, controls, kept, live, runs, settings, table
 
 REFRESH = 0.7  # seconds between two looks at a running training
 HEAL = 3.0  # seconds after which the controls are drawn again: Streamlit can lose a redraw on a very busy machine
@@ -33,6 +33,7 @@ def rest(run):
 def laboratory(choice, active, rested):
     """What a click on a control or a panel draws anew. ``active`` is the run that the rest of the page was drawn for, when
     it ``rested`` at this step."""
+    kept.note()
     if runs.active() is not active:
         st.rerun()
     run, resting = runs.shown(), rest(active)  # before the controls, which come to rest with it
@@ -57,6 +58,7 @@ def laboratory(choice, active, rested):
 
 def refresh(active, state, run):
     """Draw the run that is shown, if it moves; the controls, drawn for this ``state``, have to hear when it changes."""
+    kept.note()
     if active.still or active.job.snapshot().state != state:
         st.rerun()
     if run is active:

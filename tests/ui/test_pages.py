@@ -169,6 +169,16 @@ def test_settings_that_were_unfolded_in_a_run_that_was_cut_short_are_told_again(
     assert {"Seed", "Optimizer"} <= {widget.label for widget in written(app)}
 
 
+def test_settings_of_a_page_that_is_come_back_to_are_told_again_though_no_run_of_the_other_was_complete(monkeypatch):
+    app = open_app()
+    widget(app.slider, "Pen width").set_value(30).run()
+    cut_short(monkeypatch, [], page="")
+    app.switch_page("ui/train.py").run()
+    assert app.title[0].value == "Draw a digit"
+    assert "Pen width" in {widget.label for widget in written(app)}
+    assert widget(app.slider, "Pen width").value == 30
+
+
 def test_the_labels_of_select_boxes_do_not_change_with_what_is_drawn():
     """The browser holds a choice as its label, and would go on with one that is no more."""
     app = draw(open_app(), SEVEN)
@@ -178,14 +188,15 @@ def test_the_labels_of_select_boxes_do_not_change_with_what_is_drawn():
     assert before == [(box.label, box.options) for box in draw(app, ONE).selectbox]
 
 
-def cut_short(monkeypatch, widgets):
-    """Have the next run of the Train page give way, once its settings are drawn, to one that these states came with."""
+def cut_short(monkeypatch, widgets, page=None):
+    """Have the next run of the Train page give way, once its settings are drawn, to one that these states came with, of
+    that ``page`` by its hash, else of the same."""
     follow, states = controls.follow, WidgetStates(widgets=widgets)
 
     def interrupted(run):
         monkeypatch.setattr(controls, "follow", follow)
-        page = get_script_run_ctx().page_script_hash
-        raise RerunException(RerunData(widget_states=states, page_script_hash=page))
+        here = get_script_run_ctx().page_script_hash
+        raise RerunException(RerunData(widget_states=states, page_script_hash=here if page is None else page))
 
     monkeypatch.setattr(controls, "follow", interrupted)
 

@@ -157,6 +157,13 @@ def test_the_map_says_what_it_adds_up_to(name):
     assert total == pytest.approx(difference, rel=0.012)
 
 
+def test_a_switch_holds_that_is_turned_as_its_panel_is_left(network):
+    app = ask(draw(open_app(), SEVEN), "What it sees")
+    widget(app.toggle, "Crop").set_value(False)
+    assert "inkling-why" in html(ask(app, "Why"))
+    assert not widget(ask(app, "What it sees").toggle, "Crop").value
+
+
 def test_two_digits_are_set_against_each_other(network):
     app = ask(draw(open_app(), SEVEN), "Why")
     seven = seen(app)
