@@ -132,10 +132,14 @@ class Visitor:
     def canvas(self):
         surface = self.page.locator("canvas.upper-canvas")
         surface.wait_for()
+        self.idle()
+        return surface
+
+    def idle(self):
+        """Wait until the server has said all that it has to say."""
         self.page.wait_for_function(
             "() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState !== 'running'"
         )
-        return surface
 
     def stroke(self, *points, up=True):
         """Draw with the mouse through these points of the canvas; not ``up``, the button stays down."""

@@ -34,9 +34,16 @@ SEVEN = [(60, 60), (200, 60), (120, 230)]
 
 @pytest.fixture
 def axe():
+    """What axe finds on a visitor's page."""
     if not AXE.is_file():
         need("axe", "axe-core is not there: npm install --prefix tests/browser")
-    return AXE
+
+    def violations(visitor):
+        visitor.idle()  # until then the old is shown paler
+        visitor.page.add_script_tag(path=AXE)
+        return visitor.page.evaluate(VIOLATIONS)
+
+    return violations
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -44,27 +51,23 @@ def test_axe_finds_no_violation(visit, axe, dark):
     visitor = visit(dark=dark)
     visitor.canvas()
 
-    def violations():
-        visitor.page.add_script_tag(path=axe)
-        return visitor.page.evaluate(VIOLATIONS)
-
-    assert violations() == []
+    assert axe(visitor) == []
     visitor.stroke(*SEVEN)
     expect(visitor.page.locator(".inkling-spoken")).not_to_be_empty()
-    assert violations() == []
+    assert axe(visitor) == []
     for panel in ("Why", "Inside", "Side by side", "Number"):
         visitor.page.get_by_role("tab", name=panel).click()
         expect(visitor.page.get_by_role("tabpanel", name=panel).locator("img, .inkling-ten").first).to_be_visible()
-        assert violations() == []
+        assert axe(visitor) == []
     visitor.page.get_by_text("Draw with keys").click()
     expect(visitor.page.locator(".inkling-grid")).to_be_visible()
-    assert violations() == []
+    assert axe(visitor) == []
     visitor.page.get_by_role("button", name="Picture").click()
     expect(visitor.page.get_by_text("An image of any common format")).to_be_visible()
-    assert violations() == []
+    assert axe(visitor) == []
     visitor.page.get_by_text("The camera").click()
     expect(visitor.page.get_by_test_id("stCameraInput")).to_be_visible()
-    assert violations() == []
+    assert axe(visitor) == []
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -73,11 +76,7 @@ def test_axe_finds_no_violation_where_one_trains(visit, axe, dark):
     page, controls = visitor.page, visitor.page.locator(".st-key-controls button")
     controls.filter(has_text="Start").wait_for()
 
-    def violations():
-        page.add_script_tag(path=axe)
-        return page.evaluate(VIOLATIONS)
-
-    assert violations() == []
+    assert axe(visitor) == []
     for folded, inside in {
         "More settings": "Seeds to run",
         "Network": "A new layer",
@@ -85,7 +84,7 @@ def test_axe_finds_no_violation_where_one_trains(visit, axe, dark):
     }.items():
         page.locator("summary").filter(has_text=folded).click()
         expect(page.get_by_text(inside).first).to_be_visible()
-    assert violations() == []
+    assert axe(visitor) == []
     controls.filter(has_text="1 epoch").click()
     expect(page.get_by_text("epoch 1 of").or_(page.get_by_text("epoch 2 of")).filter(has_text="paused at")).to_be_visible()
     for over in (False, True):
@@ -95,7 +94,7 @@ def test_axe_finds_no_violation_where_one_trains(visit, axe, dark):
         for panel in ("Curves", "Layers", "Readings", "Mistakes", "Keep"):
             page.get_by_role("tab", name=panel, exact=True).click()
             expect(page.get_by_role("tabpanel", name=panel, exact=True).locator("*").first).to_be_visible()
-            assert violations() == [], panel
+            assert axe(visitor) == [], panel
 
 
 def test_a_screen_reader_hears_a_reading_once_a_stroke_and_not_at_every_change(visit):

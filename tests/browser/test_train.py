@@ -29,17 +29,11 @@ def arrive(visit):
     expect.set_options(timeout=20_000)
 
 
-def idle(visitor):
-    visitor.page.wait_for_function(
-        "() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState !== 'running'"
-    )
-
-
 def set_number(visitor, label, value):
     field = visitor.page.get_by_label(label, exact=True).first
     field.fill(str(value))
     field.press("Enter")
-    idle(visitor)
+    visitor.idle()
 
 
 def choose(visitor, label, option, place=0):
@@ -54,12 +48,12 @@ def choose(visitor, label, option, place=0):
         except playwright.TimeoutError:
             visitor.page.keyboard.press("Escape")
     expect(box).to_have_value(option)
-    idle(visitor)
+    visitor.idle()
 
 
 def unfold(visitor, name):
     visitor.page.locator("summary").filter(has_text=name).click()
-    idle(visitor)
+    visitor.idle()
 
 
 def control(visitor, name):
@@ -103,7 +97,7 @@ def tick(visitor, row):
     table.scroll_into_view_if_needed()
     box = table.bounding_box()
     visitor.page.mouse.click(box["x"] + 15, box["y"] + HEADER + ROW * (row + 0.5))
-    idle(visitor)
+    visitor.idle()
 
 
 def no_harm(visitor):
@@ -191,7 +185,7 @@ def test_two_runs_are_compared(arrive):
     use_few_images(visitor, epochs=2)
     train(visitor)
     visitor.page.get_by_role("slider", name="Learning rate").press("Home")
-    idle(visitor)
+    visitor.idle()
     expect(visitor.page.get_by_text("Changed from quick")).to_contain_text("learning rate 0.002 → 0.0001")
     train(visitor, run=2)
     tick(visitor, 0)
@@ -201,7 +195,7 @@ def test_two_runs_are_compared(arrive):
     ).to_be_visible()
     expect(visitor.page.locator(".inkling-table .differs")).to_have_text("0.0001")
     visitor.page.get_by_text("by time").click()
-    idle(visitor)
+    visitor.idle()
     visitor.picture("train-compared")
     no_harm(visitor)
 
@@ -253,12 +247,12 @@ def test_a_diverging_run_is_explained_and_can_be_started_again(arrive):
     choose(visitor, "Optimizer", "sgd")
     choose(visitor, "Loss", "mean squared error")
     visitor.page.get_by_role("slider", name="Learning rate").press("End")
-    idle(visitor)
+    visitor.idle()
     assert "diverged" in train(visitor)
     expect(visitor.page.get_by_text("the steps were too large")).to_contain_text("smaller than 10")
     visitor.picture("train-diverged")
     visitor.page.get_by_role("slider", name="Learning rate").press("Home")
-    idle(visitor)
+    visitor.idle()
     assert "finished" in train(visitor, run=2)
     no_harm(visitor)
 
@@ -308,7 +302,7 @@ def test_what_it_looks_like(arrive):
         panel(visitor, "Curves")
         switch = visitor.page.get_by_text("Log loss")
         expect(switch).to_be_visible()
-        idle(visitor)
+        visitor.idle()
         switch.evaluate("(element) => element.scrollIntoView()")
         visitor.picture(look)
         sideways = visitor.page.evaluate("document.documentElement.scrollWidth")
