@@ -16,6 +16,7 @@ page = st.navigation(
     ],
     position="top",
 )
-session.begin_run(page.title)
+session.come_to(page.title)
+kept.begin_run()
 page.run()
 kept.end_run()

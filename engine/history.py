@@ -42,5 +42,3 @@ class History(Sequence):
 
     def __eq__(self, other):
         return isinstance(other, Sequence) and list(self) == list(other)
-
-    __hash__ = None

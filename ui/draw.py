@@ -35,11 +35,11 @@ def drawing_and_answer():
         with st.container(key="answer", width="stretch"):
             panel = st.container()
             with st.container(key="choice", horizontal=True, vertical_alignment="bottom"):
-                choice = choose()
+                chosen = choose()
                 st.page_link(TRAIN, label="Train your own", icon=":material/arrow_forward:")
-            if choice and choice.state:
-                st.caption(f"{choice.label}: {choice.state}")
-            network = choice and choice.network
+            if chosen and chosen.state:
+                st.caption(f"{chosen.label}: {chosen.state}")
+            network = chosen and chosen.network
     with panel:
         reading(network, pen)
     ways_in.samples()
@@ -89,7 +89,7 @@ def reading(network, pen):
 
 
 def choose():
-    """The ``session.Choice`` to read with; it is kept while the page is away, and the Train page can make it."""
+    """The ``session.Candidate`` to read with; it is kept while the page is away, and the Train page can make it."""
     networks = session.networks()
     if not networks:
         st.info("There is no network to read a drawing yet: train one on the Train page.")

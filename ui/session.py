@@ -6,17 +6,16 @@ from typing import NamedTuple
 import streamlit as st
 
 import engine
-from ui import kept, runs
+from ui import runs
 
 PRETRAINED = Path(__file__).parent.parent / "pretrained"
 
 
-def begin_run(page):
-    """To be called once at the top of every run of the script, with the page's title."""
+def come_to(page):
+    """Note a page switch: to be called at the top of every run of the script, with the page's title."""
     state = st.session_state
     state["page_switched"] = state.get("page_switched", False) or state.get("page") != page
     state["page"] = page
-    kept.begin_run()
 
 
 def page_switched():
@@ -52,7 +51,7 @@ def _test_accuracy(network):
     return (metrics.get("test_accuracy") if isinstance(metrics, dict) else None) or 0
 
 
-class Choice(NamedTuple):
+class Candidate(NamedTuple):
     """A network to draw with; ``state`` is what may change about it, in words, since a select box's labels must not."""
 
     network: engine.Network
@@ -61,19 +60,19 @@ class Choice(NamedTuple):
 
 
 def networks():
-    """Every ``Choice`` by name: the shipped networks, then this session's."""
+    """Every ``Candidate`` by name: the shipped networks, then this session's."""
     found = {}
     for name, network in shipped_networks()[0].items():
         accuracy = _test_accuracy(network)
-        found[name] = Choice(network, f"Shipped: {name}" + (f" ({accuracy:.2%} on MNIST)" if accuracy else ""))
-    found |= {f"Uploaded: {name}": Choice(network, f"Uploaded: {name}") for name, network in uploaded().items()}
+        found[name] = Candidate(network, f"Shipped: {name}" + (f" ({accuracy:.2%} on MNIST)" if accuracy else ""))
+    found |= {f"Uploaded: {name}": Candidate(network, f"Uploaded: {name}") for name, network in uploaded().items()}
     for run in runs.everything():
         snapshot = run.job.snapshot()
         if not snapshot.over:
-            found[run.key] = Choice(snapshot.network, run.name, f"as it is now, in epoch {snapshot.epoch}")
+            found[run.key] = Candidate(snapshot.network, run.name, f"as it is now, in epoch {snapshot.epoch}")
         elif snapshot.state in ("finished", "stopped"):
             right = f"{snapshot.test.accuracy:.1%} of the test images right" if snapshot.test else ""
-            found[run.key] = Choice(snapshot.network, run.name, right)
+            found[run.key] = Candidate(snapshot.network, run.name, right)
     return found
 
 

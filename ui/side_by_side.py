@@ -45,11 +45,11 @@ def agreement(readings):
 
 def _table(readings):
     rows = ""
-    for choice, chosen, reading in readings:
-        notes = [f"<br><small>{note}</small>" for note in (choice.state, "chosen above" * chosen) if note]
+    for candidate, chosen, reading in readings:
+        notes = [f"<br><small>{note}</small>" for note in (candidate.state, "chosen above" * chosen) if note]
         doubt = "" if reading.sure else " doubt"
         rows += (
-            f'<tr><th scope="row">{escape(choice.label)}{"".join(notes)}</th><td class="sign{doubt}">{reading.sign}</td>'
+            f'<tr><th scope="row">{escape(candidate.label)}{"".join(notes)}</th><td class="sign{doubt}">{reading.sign}</td>'
             f"<td>{_confidence(reading)}</td><td>{reading.chart()}</td></tr>"
         )
     heads = "".join(f'<th scope="col">{name}</th>' for name in ("Network", "Reads", "Confidence", "All ten"))

@@ -20,7 +20,6 @@ def why(network, image):
         one = st.selectbox(
             "Why a",
             [READ, *range(10)],
-            format_func=str,
             key=kept.key("why", READ),
             width=150,
             help="The digit that the picture explains.",
@@ -28,7 +27,6 @@ def why(network, image):
         other = st.selectbox(
             "and not a",
             [NOTHING, SECOND, *range(10)],
-            format_func=str,
             key=kept.key("and not", NOTHING),
             width=220,
             help="What would have to change for it to be this digit instead.",
