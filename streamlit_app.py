@@ -1,22 +1,18 @@
 """Inkling in the browser: ``streamlit run streamlit_app.py``."""
 
-from pathlib import Path
-
 import streamlit as st
 
-from ui import kept, session
+from ui import ASSETS, DRAW_PAGE, TRAIN_PAGE, state
 
-UI = Path(__file__).parent / "ui"
-st.set_page_config(page_title="Inkling", page_icon=UI / "icon.png", layout="wide")
-st.html(UI / "style.css")
+st.set_page_config(page_title="Inkling", page_icon=ASSETS / "icon.png", layout="wide")
+st.html(ASSETS / "style.css")
 page = st.navigation(
     [
-        st.Page(UI / "draw.py", title="Draw", icon=":material/draw:", default=True),
-        st.Page(UI / "train.py", title="Train", icon=":material/model_training:"),
+        st.Page(DRAW_PAGE, title="Draw", icon=":material/draw:", default=True),
+        st.Page(TRAIN_PAGE, title="Train", icon=":material/model_training:", url_path="train"),
     ],
     position="top",
 )
-session.come_to(page.title)
-kept.begin_run()
+state.begin_run(page.title)
 page.run()
-kept.end_run()
+state.end_run()

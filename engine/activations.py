@@ -1,67 +1,82 @@
-"""Activation functions and their derivatives.
+"""Activation functions and their derivatives. ``ACTIVATIONS`` lists them by name."""
 
-Each is a class of two functions over arrays. ``forward(z, out)`` writes the activation of ``z`` into ``out`` and
-returns it. ``backward(da, z, a, out)`` writes dL/dz into ``out``, given dL/da, the input ``z`` and the output ``a``.
-``out`` may be ``None`` (a new array) but never one of the inputs.
-"""
+from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
+
+
+class ActivationFunction(Protocol):
+    """A function of an array, and its derivative.
+
+    ``out`` receives the result and is returned. It may be ``None``, for a new array, but must not be one of the inputs.
+    """
+
+    label: str
+
+    def forward(self, z: npt.NDArray, out: npt.NDArray | None = None) -> npt.NDArray:
+        """The activation ``a`` of ``z``."""
+        ...
+
+    def backward(self, da: npt.NDArray, z: npt.NDArray, a: npt.NDArray, out: npt.NDArray | None = None) -> npt.NDArray:
+        """dL/dz, from dL/da, the input ``z`` and the output ``a``."""
+        ...
 
 
 class Identity:
-    """``z``"""
+    """``a = z``"""
 
-    @staticmethod
-    def forward(z, out=None):
+    label = "identity"
+
+    def forward(self, z: npt.NDArray, out: npt.NDArray | None = None) -> npt.NDArray:
         return np.positive(z, out=out)
 
-    @staticmethod
-    def backward(da, z, a, out=None):
+    def backward(self, da: npt.NDArray, z: npt.NDArray, a: npt.NDArray, out: npt.NDArray | None = None) -> npt.NDArray:
         return np.positive(da, out=out)
 
 
 class ReLU:
-    """``max(0, z)`` (Nair & Hinton, 2010)"""
+    """``a = max(0, z)`` (Nair & Hinton, 2010)"""
 
-    @staticmethod
-    def forward(z, out=None):
+    label = "ReLU"
+
+    def forward(self, z: npt.NDArray, out: npt.NDArray | None = None) -> npt.NDArray:
         return np.maximum(z, 0, out=out)
 
-    @staticmethod
-    def backward(da, z, a, out=None):
+    def backward(self, da: npt.NDArray, z: npt.NDArray, a: npt.NDArray, out: npt.NDArray | None = None) -> npt.NDArray:
         return np.multiply(da, a > 0, out=out)
 
 
 class LeakyReLU:
-    """``z`` where positive, ``0.01 z`` elsewhere (Maas, Hannun & Ng, 2013)"""
+    """``a = z`` if positive, else ``0.01 z`` (Maas, Hannun & Ng, 2013)"""
+
+    label = "leaky ReLU"
 
     slope = 0.01
 
-    @classmethod
-    def forward(cls, z, out=None):
-        out = np.multiply(z, cls.slope, out=out)
+    def forward(self, z: npt.NDArray, out: npt.NDArray | None = None) -> npt.NDArray:
+        out = np.multiply(z, self.slope, out=out)
         return np.maximum(z, out, out=out)
 
-    @classmethod
-    def backward(cls, da, z, a, out=None):
-        out = np.multiply(da, cls.slope, out=out)
+    def backward(self, da: npt.NDArray, z: npt.NDArray, a: npt.NDArray, out: npt.NDArray | None = None) -> npt.NDArray:
+        out = np.multiply(da, self.slope, out=out)
         np.copyto(out, da, where=a > 0)
         return out
 
 
 class Sigmoid:
-    """``1 / (1 + exp(-z))``, written with tanh so that no ``z`` overflows"""
+    """``a = 1 / (1 + exp(-z))``, computed with tanh so that no ``z`` overflows"""
 
-    @staticmethod
-    def forward(z, out=None):
+    label = "sigmoid"
+
+    def forward(self, z: npt.NDArray, out: npt.NDArray | None = None) -> npt.NDArray:
         out = np.multiply(z, 0.5, out=out)
         np.tanh(out, out=out)
         out += 1
         out *= 0.5
         return out
 
-    @staticmethod
-    def backward(da, z, a, out=None):
+    def backward(self, da: npt.NDArray, z: npt.NDArray, a: npt.NDArray, out: npt.NDArray | None = None) -> npt.NDArray:
         out = np.subtract(1, a, out=out)
         out *= a
         out *= da
@@ -69,14 +84,14 @@ class Sigmoid:
 
 
 class Tanh:
-    """``tanh(z)``"""
+    """``a = tanh(z)``"""
 
-    @staticmethod
-    def forward(z, out=None):
+    label = "tanh"
+
+    def forward(self, z: npt.NDArray, out: npt.NDArray | None = None) -> npt.NDArray:
         return np.tanh(z, out=out)
 
-    @staticmethod
-    def backward(da, z, a, out=None):
+    def backward(self, da: npt.NDArray, z: npt.NDArray, a: npt.NDArray, out: npt.NDArray | None = None) -> npt.NDArray:
         out = np.multiply(a, a, out=out)
         np.subtract(1, out, out=out)
         out *= da
@@ -84,50 +99,49 @@ class Tanh:
 
 
 class GELU:
-    """``0.5 z (1 + tanh(sqrt(2 / pi) (z + 0.044715 z^3)))`` (Hendrycks & Gimpel, 2016, the tanh form)"""
+    """``a = 0.5 z (1 + tanh(sqrt(2 / pi) (z + 0.044715 z^3)))`` (Hendrycks & Gimpel, 2016; their tanh approximation)"""
+
+    label = "GELU"
 
     scale, cubic = 0.7978845608028654, 0.044715  # sqrt(2 / pi)
 
-    @classmethod
-    def _tanh(cls, z):
-        return np.tanh(cls.scale * (z + cls.cubic * z * z * z))
+    def _tanh(self, z: npt.NDArray) -> npt.NDArray:
+        return np.tanh(self.scale * (z + self.cubic * z * z * z))
 
-    @classmethod
-    def forward(cls, z, out=None):
-        out = np.add(cls._tanh(z), 1, out=out)
+    def forward(self, z: npt.NDArray, out: npt.NDArray | None = None) -> npt.NDArray:
+        out = np.add(self._tanh(z), 1, out=out)
         out *= z
         out *= 0.5
         return out
 
-    @classmethod
-    def backward(cls, da, z, a, out=None):
-        t = cls._tanh(z)
-        slope = 0.5 * (1 + t) + 0.5 * z * (1 - t * t) * cls.scale * (1 + 3 * cls.cubic * z * z)
+    def backward(self, da: npt.NDArray, z: npt.NDArray, a: npt.NDArray, out: npt.NDArray | None = None) -> npt.NDArray:
+        t = self._tanh(z)
+        slope = 0.5 * (1 + t) + 0.5 * z * (1 - t * t) * self.scale * (1 + 3 * self.cubic * z * z)
         return np.multiply(da, slope, out=out)
 
 
 class Softmax:
-    """``exp(z) / sum(exp(z))`` over the last axis, shifted by its largest ``z`` so that nothing overflows"""
+    """``a = exp(z) / sum(exp(z))`` over the last axis; the largest ``z`` is subtracted first, so that nothing overflows"""
 
-    @staticmethod
-    def forward(z, out=None):
-        out = np.subtract(z, z.max(axis=-1, keepdims=True), out=out)
-        np.exp(out, out=out)
-        out /= out.sum(axis=-1, keepdims=True)
-        return out
+    label = "softmax"
 
-    @staticmethod
-    def backward(da, z, a, out=None):
+    def forward(self, z: npt.NDArray, out: npt.NDArray | None = None) -> npt.NDArray:
+        a = np.subtract(z, z.max(axis=-1, keepdims=True), out=out)
+        np.exp(a, out=a)
+        a /= a.sum(axis=-1, keepdims=True)
+        return a
+
+    def backward(self, da: npt.NDArray, z: npt.NDArray, a: npt.NDArray, out: npt.NDArray | None = None) -> npt.NDArray:
         # the Jacobian is diag(a) - a a^T, so dz = a * (da - <da, a>)
         return np.multiply(a, da - (da * a).sum(axis=-1, keepdims=True), out=out)
 
 
-ACTIVATIONS = {
-    "relu": ReLU,
-    "leaky_relu": LeakyReLU,
-    "sigmoid": Sigmoid,
-    "tanh": Tanh,
-    "gelu": GELU,
-    "identity": Identity,
-    "softmax": Softmax,
+ACTIVATIONS: dict[str, ActivationFunction] = {
+    "relu": ReLU(),
+    "leaky_relu": LeakyReLU(),
+    "sigmoid": Sigmoid(),
+    "tanh": Tanh(),
+    "gelu": GELU(),
+    "identity": Identity(),
+    "softmax": Softmax(),
 }

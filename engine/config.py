@@ -1,189 +1,251 @@
-"""``Config``: everything that decides what a training does, checked once and kept as JSON."""
+"""``Config``: everything that decides what a training does, checked once and stored as JSON."""
 
-import base64
-import json
-import zlib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
 
-from engine.checks import InklingError, check_choice, check_integer, check_number, shown
-from engine.data.augmentation import Augmentation
-from engine.layers import Layer, layer_from_json
+import numpy as np
+
+from engine.checks import InklingError, check_integer, shown
+from engine.data.augmentation import Augmentation, AugmentationKind
+from engine.data.dataset import Dataset
+from engine.layers import Layer, LayersKind, layer_from_json
 from engine.losses import LOSSES
 from engine.network import CLASSES, Network, dense_layers, image_shape, plan
-from engine.optimizers import OPTIMIZERS
+from engine.optimizers import OPTIMIZERS, Optimizer
 from engine.schedules import SCHEDULES
+from engine.setting_fields import Choice, Flag, Integer, Number, check_settings, current_names, setting
 
-VALIDATION_SIZE = 5_000
-MAX_LINK = 4_000  # characters: browsers and servers take longer addresses, but not all of them
-MAX_LINKED = 1 << 18  # bytes of JSON that a link may unpack to: compression must not multiply a hostile one
+VALIDATION_SIZE = 5_000  # images that are held back at most, unless the configuration says otherwise
+DECAYS = (0.0, 0.00001, 0.0001, 0.001, 0.01, 0.1)
+CHANGEABLE = ("learning_rate", "momentum", "weight_decay", "batch_size")  # in the middle of a training
+
+
+@dataclass(frozen=True)
+class ShapeKind:
+    """The shape of one input: 1 or 3 positive whole numbers."""
+
+    def check(self, name: str, value: Any) -> tuple[int, ...]:
+        if not isinstance(value, list | tuple) or len(value) not in (1, 3):
+            raise InklingError(f"{name} must be 1 or 3 whole numbers, got {shown(value)}")
+        return tuple(check_integer(name, size, 1, 1_000_000) for size in value)
+
+    def to_text(self, value: tuple[int, ...]) -> str:
+        return "x".join(map(str, value))
+
+    def from_text(self, name: str, text: str) -> tuple[int, ...]:
+        sizes = text.split("x")
+        return self.check(name, [int(size) if size.isdecimal() and len(size) < 8 else size for size in sizes])
+
+    def show(self, value: tuple[int, ...]) -> str:
+        return " x ".join(map(str, value))
+
+
+def _has_momentum(values: Mapping[str, Any]) -> bool:
+    return hasattr(OPTIMIZERS[values["optimizer"]], "momentum")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """A training: the same Config on the same data gives the same network, bit for bit.
 
-    ``layers`` end in as many outputs as there are classes; ``input_shape`` None is that of 28 x 28 images, 10 classes.
-    ``batch_size`` None is the full batch; 1 is per-sample training. ``images`` is how many of the training images take
-    part, from the first; ``shuffle`` draws their order anew in each epoch. Of these, ``validation_size`` (None: 5,000, or
-    a tenth where that is fewer) are held back by the seed. ``l1`` and ``weight_decay`` (L2) apply to weights, not biases.
-    ``clip_norm`` is the longest gradient of the loss that is followed as it is. ``averaging`` is the decay of an
-    exponential moving average of all weights, which then is the result (Polyak & Juditsky, 1992). ``patience`` is the
-    number of epochs that the validation loss may fail to improve before training stops early. Every field is checked; a
-    value that cannot work raises ``InklingError``.
+    ``layers`` end in as many outputs as there are classes. Every field is checked; a value that cannot work raises
+    ``InklingError``. The fields in ``CHANGEABLE`` can be changed in the middle of a training.
     """
 
-    layers: tuple[Layer, ...] = dense_layers((128,))
-    input_shape: tuple[int, ...] | None = None
-    loss: str = "cross_entropy"
-    label_smoothing: float = 0.0
-    optimizer: str = "adam"
-    learning_rate: float = 0.002
-    schedule: str = "constant"
-    momentum: float = 0.9
-    weight_decay: float = 0.0
-    l1: float = 0.0
-    clip_norm: float | None = None
-    averaging: float | None = None
-    augmentation: Augmentation | None = None
-    batch_size: int | None = 128
-    shuffle: bool = True
-    epochs: int = 6
-    images: int = 60_000
-    validation_size: int | None = None
-    patience: int | None = None
-    seed: int = 0
+    learning_rate: float = setting(
+        "Learning rate",
+        "The size of a step. Larger steps learn faster, up to a point: if they are too large, the loss explodes.",
+        Number(0, 10, open_low=True),
+        default=0.002,
+        usual=(0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0),
+    )
+    epochs: int = setting(
+        "Epochs", "How many times the training goes through all training images.", Integer(1, 100_000), default=6
+    )
+    batch_size: int | None = setting(
+        "Batch size",
+        "Images that are looked at before each step. 1 is per-sample training; all images is full-batch training.",
+        Integer(1, 10_000_000),
+        default=128,
+        usual=(1, 8, 16, 32, 64, 128, 256, 512, 1024),
+        none="all images",
+    )
+    layers: tuple[Layer, ...] = setting(
+        "Layers", "The layers of the network, from input to output.", LayersKind(), default=dense_layers((128,))
+    )
+    input_shape: tuple[int, ...] | None = setting(
+        "Input shape", "The shape of one input.", ShapeKind(), default=None, none="28 x 28 images"
+    )
+    optimizer: str = setting(
+        "Optimizer",
+        "How the weights follow the gradient.",
+        Choice(OPTIMIZERS),
+        default="adam",
+    )
+    momentum: float = setting(
+        "Momentum",
+        "How much of the last step is added to the next one. Only used by the optimizers Momentum and Nesterov.",
+        Number(0, 0.9999),
+        default=0.9,
+        usual=(0.0, 0.5, 0.9, 0.95, 0.99),
+        typed=True,
+        applies=_has_momentum,
+    )
+    loss: str = setting(
+        "Loss",
+        "What training makes small. Cross-entropy punishes confident mistakes hardest.",
+        Choice(LOSSES),
+        default="cross_entropy",
+    )
+    schedule: str = setting(
+        "Schedule", "How the learning rate changes during the training.", Choice(SCHEDULES), default="constant"
+    )
+    weight_decay: float = setting(
+        "Weight decay",
+        "Pulls all weights towards zero (L2), which works against memorising. Biases are left alone.",
+        Number(0, 1),
+        default=0.0,
+        usual=DECAYS,
+    )
+    label_smoothing: float = setting(
+        "Label smoothing",
+        "The fraction of each target that is spread over all classes, so that the network does not become too sure.",
+        Number(0, 0.9),
+        default=0.0,
+        usual=(0.0, 0.05, 0.1, 0.2),
+        typed=True,
+    )
+    l1: float = setting(
+        "L1", "Pulls weights to exactly zero, so that only a few are left.", Number(0, 1), default=0.0, usual=DECAYS
+    )
+    max_grad_norm: float | None = setting(
+        "Gradient clipping",
+        "A gradient longer than this is shortened to this length, so that no step is too wild.",
+        Number(1e-6, 1e6),
+        default=None,
+        usual=(0.5, 1.0, 5.0),
+        none="none",
+        old_names=("clip_norm",),
+    )
+    ema_decay: float | None = setting(
+        "Weight averaging",
+        "The decay of a moving average of the weights. The averaged network is the result (Polyak & Juditsky, 1992).",
+        Number(0, 0.99999),
+        default=None,
+        usual=(0.99, 0.999),
+        none="none",
+        old_names=("averaging",),
+    )
+    train_size: int = setting(
+        "Training images",
+        "How many images of the data are used, counted from the first.",
+        Integer(1, 10_000_000),
+        default=60_000,
+        usual=(1_000, 2_000, 5_000, 10_000, 20_000, 30_000, 60_000, 120_000),
+        old_names=("images",),
+    )
+    patience: int | None = setting(
+        "Early stopping",
+        "Stop after this many epochs without a lower validation loss, and go back to the best epoch.",
+        Integer(1, 100_000),
+        default=None,
+        usual=(3, 5, 10, 20),
+        none="none",
+    )
+    validation_size: int | None = setting(
+        "Validation images",
+        "How many of the training images are held back, to see how well the network reads images it does not learn from.",
+        Integer(0, 10_000_000),
+        default=None,
+        usual=(0, 1_000, 5_000),
+        none="a tenth, at most 5,000",
+        old_names=("validation",),
+    )
+    augmentation: Augmentation | None = setting(
+        "Augmentation",
+        "Shift, turn and bend each image in a new way every time it is shown, so that none can be memorised.",
+        AugmentationKind(),
+        default=None,
+        none="none",
+    )
+    shuffle: bool = setting("Shuffle", "Show the images in a new random order in each epoch.", Flag(), default=True)
+    seed: int = setting(
+        "Seed",
+        "The start of all random numbers: the same seed gives the same network.",
+        Integer(0, 2**63 - 1),
+        default=0,
+    )
 
-    def __post_init__(self):
-        check_choice("loss", self.loss, LOSSES)
-        check_choice("optimizer", self.optimizer, OPTIMIZERS)
-        check_choice("schedule", self.schedule, SCHEDULES)
-        if not isinstance(self.layers, list | tuple) or not all(isinstance(layer, Layer) for layer in self.layers):
-            raise InklingError(f"layers must be a tuple of layers, got {shown(self.layers)}")
-        if self.augmentation is not None and not isinstance(self.augmentation, Augmentation):
-            raise InklingError(f"augmentation must be an Augmentation, got {shown(self.augmentation)}")
-        if not isinstance(self.shuffle, bool):
-            raise InklingError(f"shuffle must be True or False, got {shown(self.shuffle)}")
-        settle = {
-            "layers": tuple(self.layers),
-            "label_smoothing": check_number("label_smoothing", self.label_smoothing, 0, 0.9),
-            "learning_rate": check_number("learning_rate", self.learning_rate, 0, 10, open_low=True),
-            "momentum": check_number("momentum", self.momentum, 0, 0.9999),
-            "weight_decay": check_number("weight_decay", self.weight_decay, 0, 1),
-            "l1": check_number("l1", self.l1, 0, 1),
-            "epochs": check_integer("epochs", self.epochs, 1, 100_000),
-            "images": check_integer("images", self.images, 1, 10_000_000),
-            "seed": check_integer("seed", self.seed, 0, 2**63 - 1),
-        }
-        for name, check, *limits in (
-            ("input_shape", _check_shape),
-            ("clip_norm", check_number, 1e-6, 1e6),
-            ("averaging", check_number, 0, 0.99999),
-            ("batch_size", check_integer, 1, 10_000_000),
-            ("patience", check_integer, 1, 100_000),
-            ("validation_size", check_integer, 0, settle["images"] - 1),
-        ):
-            value = getattr(self, name)
-            settle[name] = None if value is None else check(name, value, *limits)
-        for name, value in settle.items():
-            object.__setattr__(self, name, value)
+    def __post_init__(self) -> None:
+        check_settings(self)
+        if self.validation_size is not None and self.validation_size >= self.train_size:
+            raise InklingError(
+                f"validation_size must be a whole number from 0 to {self.train_size - 1:,}, got {self.validation_size}"
+            )
         outputs = plan(self.layers, self.input_shape or image_shape(self.layers))[-1].output
         if len(outputs) != 1 or (self.input_shape is None and outputs != (CLASSES,)):
             raise InklingError(f"layers must end in {CLASSES} outputs, one for each digit, got {shown(outputs)}")
         if self.patience is not None and self.validation_size == 0:
             raise InklingError("patience needs a validation set, got validation_size 0")
 
-    def split(self, train_set, rng):
-        """The part of ``train_set`` to train on and the part held back by ``rng`` for validation, or None for that."""
+    def split(self, train_set: Dataset, rng: np.random.Generator) -> tuple[Dataset, Dataset | None]:
+        """The images to train on, and those that ``rng`` holds back for validation (None if there are none).
+
+        Raises ``InklingError`` if the data are too few.
+        """
         if not len(train_set):
             raise InklingError("a training set must have at least one image, got none")
-        if len(train_set) > self.images:
-            train_set = train_set.subset(slice(self.images))
-        size = self.held_back(len(train_set))
+        if len(train_set) > self.train_size:
+            train_set = train_set.subset(slice(self.train_size))
+        size = self.num_validation(len(train_set))
         if self.patience is not None and not size:
             raise InklingError(f"patience needs a validation set, and {len(train_set):,} images leave none to hold back")
         return train_set.split(size, rng) if size else (train_set, None)
 
-    def held_back(self, images):
-        """How many of ``images`` training images are for validation; raises where none would be left to train on."""
+    def num_validation(self, num_images: int) -> int:
+        """How many of ``num_images`` images are held back for validation; raises if none would be left to train on."""
         if self.validation_size is None:
-            return min(VALIDATION_SIZE, images // 10)
-        if self.validation_size >= images:
+            return min(VALIDATION_SIZE, num_images // 10)
+        if self.validation_size >= num_images:
             raise InklingError(
-                f"validation_size must leave some of {images:,} images to train on, got {self.validation_size:,}"
+                f"validation_size must leave some of {num_images:,} images to train on, got {self.validation_size:,}"
             )
         return self.validation_size
 
-    def network(self, rng):
+    def make_network(self, rng: np.random.Generator) -> Network:
         """A new network of these layers, initialised from ``rng``."""
         return Network(self.layers, self.input_shape, output=LOSSES[self.loss].output, rng=rng)
 
-    def make_optimizer(self):
+    def make_optimizer(self) -> Optimizer:
         """A new optimizer with these hyperparameters."""
-        kind = OPTIMIZERS[self.optimizer]
-        takes_momentum = "momentum" in {field.name for field in fields(kind)}
-        return kind(momentum=self.momentum) if takes_momentum else kind()
+        optimizer_class = OPTIMIZERS[self.optimizer]
+        if hasattr(optimizer_class, "momentum"):
+            return optimizer_class(momentum=self.momentum)  # pyright: ignore[reportCallIssue]
+        return optimizer_class()
 
-    def to_json(self):
+    def to_json(self) -> dict[str, Any]:
         """The configuration as plain JSON values."""
         return asdict(self) | {"layers": [layer.to_json() for layer in self.layers]}
 
     @classmethod
-    def from_json(cls, value):
-        """The configuration that ``to_json`` wrote; anything else raises ``InklingError``."""
+    def from_json(cls, value: Any) -> Self:
+        """The configuration that ``to_json`` wrote, today or under old names; raises ``InklingError`` for anything else."""
         if not isinstance(value, dict):
             raise InklingError(f"a configuration must be a JSON object, got {type(value).__name__}")
+        value = current_names(cls, value)
         unknown = value.keys() - {field.name for field in fields(cls)}
         if unknown:
             raise InklingError(f"a configuration has no {shown(sorted(map(str, unknown)))}")
         if "layers" in value:
             if not isinstance(value["layers"], list):
                 raise InklingError(f"layers must be a list, got {type(value['layers']).__name__}")
-            value = value | {"layers": tuple(map(layer_from_json, value["layers"]))}
+            value["layers"] = tuple(map(layer_from_json, value["layers"]))
         if isinstance(value.get("augmentation"), dict):
-            value = value | {"augmentation": _augmentation_from_json(value["augmentation"])}
+            value["augmentation"] = Augmentation.from_json(value["augmentation"])
         return cls(**value)
 
-    def differences(self, other):
-        """What is not the same in ``other``: {field: (this one's value, the other's)}."""
+    def differences(self, other: "Config") -> dict[str, tuple[Any, Any]]:
+        """The fields that differ from ``other``, with both values: {field: (own value, other value)}."""
         pairs = {field.name: (getattr(self, field.name), getattr(other, field.name)) for field in fields(self)}
         return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
-
-    def to_link(self):
-        """What differs from the default as a short text for the address of a page: letters, digits, - and _."""
-        values = self.to_json()
-        text = json.dumps({name: values[name] for name in self.differences(Config())}, separators=(",", ":"))
-        link = base64.urlsafe_b64encode(zlib.compress(text.encode(), 9)).decode().rstrip("=")
-        if len(link) > MAX_LINK:
-            raise InklingError(f"a link has room for {MAX_LINK:,} characters, and this configuration takes {len(link):,}")
-        return link
-
-    @classmethod
-    def from_link(cls, text):
-        """The configuration that ``to_link`` wrote; anything else raises ``InklingError``."""
-        if not isinstance(text, str) or len(text) > MAX_LINK:
-            raise InklingError(
-                f"a configuration's link must be a text of at most {MAX_LINK:,} characters, got {shown(text)}"
-            )
-        try:
-            packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-            unpacker = zlib.decompressobj()
-            unpacked = unpacker.decompress(packed, MAX_LINKED)
-            if not unpacker.eof or unpacker.unused_data:
-                raise ValueError("it is cut off, too long or has something behind it")
-            value = json.loads(unpacked)
-        except (ValueError, zlib.error, RecursionError):
-            raise InklingError(f"a configuration's link must be whole and as it was made, got {shown(text)}") from None
-        return cls.from_json(value)
-
-
-def _check_shape(name, value):
-    if not isinstance(value, list | tuple) or len(value) not in (1, 3):
-        raise InklingError(f"{name} must be 1 or 3 whole numbers, got {shown(value)}")
-    return tuple(check_integer(name, size, 1, 1_000_000) for size in value)
-
-
-def _augmentation_from_json(value):
-    known = {field.name for field in fields(Augmentation)}
-    if not value.keys() <= known:
-        raise InklingError(f"augmentation takes {', '.join(sorted(known))}, got {shown(sorted(map(str, value)))}")
-    return Augmentation(**value)

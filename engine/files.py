@@ -1,29 +1,31 @@
-"""Files that are written whole or not at all."""
+"""Writing files so that they are either complete or not changed at all."""
 
 import os
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 from uuid import uuid4
 
 from engine.checks import InklingError
 
 
 @contextmanager
-def whole_file(path, error=InklingError):
-    """A file open for writing bytes; it takes the place of ``path`` when the block ends well, and else is gone.
+def atomic_write(path: str | os.PathLike[str], error: type[InklingError] = InklingError) -> Iterator[BinaryIO]:
+    """Open a file for writing bytes. It replaces ``path`` when the block succeeds, and is deleted when the block fails.
 
-    Raises ``error`` where it cannot be written.
+    Raises ``error`` if the file cannot be written.
     """
     path = Path(path)
-    part = path.parent / f"{path.name}.{uuid4().hex[:8]}.part"  # beside it, so that the renaming is atomic
+    temporary = path.parent / f"{path.name}.{uuid4().hex[:8]}.part"  # in the same folder, so that renaming is atomic
     try:
-        with open(part, "xb") as file:
+        with open(temporary, "xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(part, path)
+        os.replace(temporary, path)
     except OSError as problem:
         raise error(f"{path} cannot be written: {problem.strerror or problem}") from None
     finally:
-        with suppress(OSError):  # nothing there: it has been renamed, or could not be made
-            part.unlink()
+        with suppress(OSError):  # it was renamed, or never created
+            temporary.unlink()

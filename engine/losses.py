@@ -1,91 +1,114 @@
-"""Losses, and how a network's raw outputs read as probabilities under each.
+"""Loss functions, and how a network's raw outputs become probabilities under each."""
 
-A loss is called as ``loss(outputs, labels, smoothing=0)`` with outputs (N, K) and integer labels (N,), and returns the mean
-loss over the batch and its gradient (N, K). ``smoothing`` takes that part of each target's 1 and shares it out over all K
-classes (Szegedy et al., 2016). A label of K or more is none of the classes: all of its target is shared out, so that the
-network learns to be unsure of such an image (outlier exposure; Hendrycks, Mazeika & Dietterich, 2019).
-"""
+from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from engine.activations import Softmax
 
 
-def normalised(outputs):
-    """Read outputs that were trained towards 0 and 1 as probabilities: clip to [0, 1], then divide by their sum."""
+class Loss(Protocol):
+    """A loss function. ``output`` is the key in ``OUTPUTS`` that turns the network's outputs into probabilities."""
+
+    label: str
+    output: str
+
+    def __call__(self, outputs: npt.NDArray, labels: npt.NDArray, smoothing: float = 0.0) -> tuple[float, npt.NDArray]:
+        """The mean loss over a batch, and its gradient (N, K), for outputs (N, K) and integer labels (N,).
+
+        ``smoothing`` is the fraction of each target that is spread evenly over all K classes (Szegedy et al., 2016). A label
+        of K or more means "none of the classes": its whole target is spread evenly, so that the network learns to be
+        unsure about such images (outlier exposure; Hendrycks, Mazeika & Dietterich, 2019).
+        """
+        ...
+
+
+def normalised(outputs: npt.NDArray) -> npt.NDArray:
+    """Probabilities from outputs (N, K) that were trained towards 0 and 1: clipped to [0, 1], then divided by their sum.
+
+    If no output of a row is above 0, its probabilities are all equal.
+    """
     clipped = np.clip(outputs, 0, 1)
     total = clipped.sum(axis=-1, keepdims=True)
-    # where every output is at or below zero the network has said nothing: ten equal probabilities
     return np.where(total > 0, clipped / np.where(total > 0, total, 1), 1 / outputs.shape[-1]).astype(outputs.dtype)
 
 
-OUTPUTS = {"softmax": Softmax.forward, "normalised": normalised}
+OUTPUTS: dict[str, Callable[[npt.NDArray], npt.NDArray]] = {"softmax": Softmax().forward, "normalised": normalised}
 
 
-def targets(labels, classes, dtype, smoothing=0.0):
-    """Labels (N,) as rows of zeros with a single one, (N, classes), smoothed; even where a label is none of the classes."""
-    known = labels < classes
+def targets(labels: npt.NDArray, classes: int, dtype: npt.DTypeLike, smoothing: float = 0.0) -> npt.NDArray:
+    """Smoothed one-hot targets (N, classes) for labels (N,); equal for all classes if a label is none of the classes."""
+    is_class = labels < classes
     rows = np.full((len(labels), classes), smoothing / classes, dtype)
-    rows[np.flatnonzero(known), labels[known]] += 1 - smoothing
-    rows[~known] = 1 / classes
+    rows[np.flatnonzero(is_class), labels[is_class]] += 1 - smoothing
+    rows[~is_class] = 1 / classes
     return rows
 
 
 class CrossEntropy:
-    """``-log softmax(logits)[label]`` in nats, fused with the softmax: finite for any finite logits."""
+    """``-log softmax(logits)[label]`` in nats, computed in one step with the softmax, so that it is always finite."""
 
+    label = "cross-entropy"
     output = "softmax"
 
-    def __call__(self, logits, labels, smoothing=0.0):
-        N, K = logits.shape
-        shifted = logits - logits.max(axis=1, keepdims=True)
-        gradient = np.exp(shifted, order="C")  # so that ravel is a view, also of logits that lie otherwise
+    def __call__(self, outputs: npt.NDArray, labels: npt.NDArray, smoothing: float = 0.0) -> tuple[float, npt.NDArray]:
+        N, K = outputs.shape
+        shifted = outputs - outputs.max(axis=1, keepdims=True)
+        gradient = np.exp(shifted, order="C")  # contiguous rows, so that ravel below is a view
         total = gradient.sum(axis=1, keepdims=True)
         gradient *= 1 / (N * total)
         if smoothing or labels.max() >= K:
-            target = targets(labels, K, logits.dtype, smoothing)
+            target = targets(labels, K, outputs.dtype, smoothing)
             expected = (target * shifted).sum()  # of the shifted logits, under the targets
             gradient -= target / N
         else:  # the same, faster
-            places = np.arange(0, N * K, K) + labels  # of each label in the flattened logits
-            expected = shifted.take(places).sum()
-            gradient.ravel()[places] -= 1 / N
+            positions = np.arange(0, N * K, K) + labels  # of each label in the flattened logits
+            expected = shifted.take(positions).sum()
+            gradient.ravel()[positions] -= 1 / N
         return float(np.log(total).sum() - expected) / N, gradient
 
 
 class MeanSquaredError:
-    """Mean over batch and classes of ``(output - target)^2``, the target being 1 for the label and 0 elsewhere."""
+    """Mean over batch and classes of ``(output - target)^2``; the target is 1 for the label and 0 for other classes."""
 
+    label = "mean squared error"
     output = "normalised"
 
-    def __call__(self, outputs, labels, smoothing=0.0):
+    def __call__(self, outputs: npt.NDArray, labels: npt.NDArray, smoothing: float = 0.0) -> tuple[float, npt.NDArray]:
         error = outputs - targets(labels, outputs.shape[1], outputs.dtype, smoothing)
         return float(np.square(error).mean()), error * (2 / error.size)
 
 
 class SumSquaredError(MeanSquaredError):
-    """The same summed over the classes, mean over the batch: K times the mean squared error."""
+    """Squared error summed over the classes, mean over the batch: K times the mean squared error."""
 
-    def __call__(self, outputs, labels, smoothing=0.0):
+    label = "sum of squared errors"
+
+    def __call__(self, outputs: npt.NDArray, labels: npt.NDArray, smoothing: float = 0.0) -> tuple[float, npt.NDArray]:
         loss, gradient = super().__call__(outputs, labels, smoothing)
         return loss * outputs.shape[1], gradient * outputs.shape[1]
 
 
 class SoftmaxMeanSquaredError:
-    """Mean squared error of the softmax of the logits, brought back through the softmax's Jacobian."""
+    """Mean squared error of the softmax of the logits; the gradient goes back through the softmax."""
 
+    label = "mean squared error after softmax"
     output = "softmax"
 
-    def __call__(self, logits, labels, smoothing=0.0):
-        probabilities = Softmax.forward(logits)
+    def __call__(self, outputs: npt.NDArray, labels: npt.NDArray, smoothing: float = 0.0) -> tuple[float, npt.NDArray]:
+        softmax = Softmax()
+        probabilities = softmax.forward(outputs)
         loss, gradient = MeanSquaredError()(probabilities, labels, smoothing)
-        return loss, Softmax.backward(gradient, logits, probabilities)
+        return loss, softmax.backward(gradient, outputs, probabilities)
 
 
-LOSSES = {
+LOSSES: dict[str, Loss] = {
     "cross_entropy": CrossEntropy(),
     "mse": MeanSquaredError(),
     "sse": SumSquaredError(),
     "softmax_mse": SoftmaxMeanSquaredError(),
 }
-LOSS_OF_OUTPUT = {"softmax": LOSSES["cross_entropy"], "normalised": LOSSES["mse"]}  # to measure by, whoever trained it
+# For evaluating a network of which only the kind of output is known, not the loss it was trained with.
+LOSS_OF_OUTPUT: dict[str, Loss] = {"softmax": LOSSES["cross_entropy"], "normalised": LOSSES["mse"]}

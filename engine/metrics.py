@@ -1,188 +1,206 @@
-"""How well a network does: how often it is right, what it takes for what, and whether it is as sure as it should be."""
+"""Metrics: how often a network is right, which classes it confuses, and whether its confidence can be trusted."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from engine.checks import InklingError
-from engine.losses import LOSS_OF_OUTPUT, OUTPUTS
+from engine.data.dataset import Dataset
+from engine.losses import LOSS_OF_OUTPUT, OUTPUTS, Loss
+from engine.network import Network
 
-EVALUATION_BATCH = 1024  # images at a time
+EVALUATION_BATCH = 1024  # images
 BINS = 15  # of confidence, as in Guo et al. (2017)
 
 
-class Evaluation(NamedTuple):
-    """``loss`` is the mean over the set, ``accuracy`` a fraction in [0, 1]; ``confusion`` counts [label, reading];
-    ``probabilities`` (M, K) float32 are what the network made of each image, in the set's order. Images that are none of
-    the classes (``losses``) take part in ``loss`` and ``probabilities`` alone."""
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """How a network does on a data set.
+
+    ``loss`` is the mean over the set, ``accuracy`` a fraction in [0, 1]. ``confusion`` counts [label, prediction].
+    ``probabilities`` (M, K) float32 are the network's, in the order of the set. Images that are none of the classes (see
+    ``losses``) only count in ``loss`` and ``probabilities``.
+    """
 
     loss: float
     accuracy: float
     errors: int
     images: int
-    confusion: np.ndarray
-    probabilities: np.ndarray
+    confusion: npt.NDArray
+    probabilities: npt.NDArray
 
 
 class Comparison(NamedTuple):
-    """How many images only one of two networks reads right, and how likely a difference like that is if both are equally
-    good: ``p`` in [0, 1]."""
+    """How many images only one of two networks predicts correctly. ``p``, in [0, 1], is the probability of a difference
+    as large as this one, if both networks are equally good."""
 
     only_a_right: int
     only_b_right: int
     p: float
 
 
-class ClassScores(NamedTuple):
-    """Of each class, (K,): ``precision``, ``recall`` and ``f1`` in [0, 1], and ``support``, how many images are of it."""
+@dataclass(frozen=True, eq=False)
+class ClassScores:
+    """Scores of each class, arrays (K,): ``precision``, ``recall`` and ``f1`` in [0, 1], and ``support``, its images."""
 
-    precision: np.ndarray
-    recall: np.ndarray
-    f1: np.ndarray
-    support: np.ndarray
-
-
-class Reliability(NamedTuple):
-    """Of each bin of confidence, from the least sure to the surest: ``count`` of images, their mean ``confidence``
-    and their ``accuracy``. A bin without images has 0 in all three."""
-
-    count: np.ndarray
-    confidence: np.ndarray
-    accuracy: np.ndarray
+    precision: npt.NDArray
+    recall: npt.NDArray
+    f1: npt.NDArray
+    support: npt.NDArray
 
 
-class Mistake(NamedTuple):
-    """An image that was read wrongly: its ``position`` in the set, and ``probabilities`` (K,) of what it could be."""
+@dataclass(frozen=True, eq=False)
+class Reliability:
+    """Accuracy by confidence: for each bin of confidence, from low to high, its ``count`` of images, their mean
+    ``confidence`` and their ``accuracy``. All three are 0 for an empty bin."""
+
+    count: npt.NDArray
+    confidence: npt.NDArray
+    accuracy: npt.NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Mistake:
+    """A wrong prediction: its ``position`` in the set, the ``label``, the ``predicted`` class and all ``probabilities``."""
 
     position: int
     label: int
-    reading: int
-    probabilities: np.ndarray
+    predicted: int
+    probabilities: npt.NDArray
 
 
-class ClassificationReport(NamedTuple):
-    """Everything that ``classification_report`` finds; each field is told at the function that computes it."""
+@dataclass(frozen=True, eq=False)
+class ClassificationReport:
+    """What ``classification_report`` computes; each field is explained at the function of its name."""
 
     images: int
     accuracy: float
-    confusion: np.ndarray
+    confusion: npt.NDArray
     per_class: ClassScores
-    top_k: np.ndarray
+    top_k: npt.NDArray
     reliability: Reliability
     calibration_error: float
     mistakes: list[Mistake]
 
 
-def confusion_matrix(labels, readings, classes):
-    """Counts (classes, classes): row the true label, column what it was read as."""
-    cells = np.asarray(labels, np.int64) * classes + readings
+def confusion_matrix(labels: npt.ArrayLike, predicted: npt.ArrayLike, classes: int) -> npt.NDArray:
+    """Counts (classes, classes) of label (row) and predicted class (column)."""
+    cells = np.asarray(labels, np.int64) * classes + np.asarray(predicted)
     return np.bincount(cells, minlength=classes * classes).reshape(classes, classes)
 
 
-def class_scores(confusion):
-    """Precision, recall and F1 of each class, from the counts (K, K) that ``confusion_matrix`` gives.
+def class_scores(confusion: npt.NDArray) -> ClassScores:
+    """Precision, recall and F1 of each class, from a ``confusion_matrix`` (K, K).
 
-    Precision is the part of the images read as a class that are of it, recall the part of the images of a class that are
-    read as it, F1 their harmonic mean. Where there is no such image, the score is 0.
+    Precision is the fraction of the images predicted as a class that belong to it, recall the fraction of the images of a
+    class that are predicted as it, F1 their harmonic mean. A score is 0 if there is no such image.
     """
-    right, support, read = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
-    return ClassScores(_ratio(right, read), _ratio(right, support), _ratio(2 * right, read + support), support)
+    correct, support, predicted = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    return ClassScores(
+        _ratio(correct, predicted), _ratio(correct, support), _ratio(2 * correct, predicted + support), support
+    )
 
 
-def top_k_accuracy(labels, probabilities):
-    """For each k from 1 to K, at index k - 1: the fraction of labels that are among their k likeliest classes, (K,).
+def top_k_accuracy(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> npt.NDArray:
+    """For each k from 1 to K, at index k - 1: the fraction of labels that are among the k most probable classes, (K,).
 
-    Of equally likely classes the first comes first, as in ``argmax``: so top-1 is the accuracy. Labels (N,) are whole
-    numbers from 0 to K - 1, probabilities are (N, K); ``InklingError`` is raised for anything else, here and below.
+    Among equally probable classes the first comes first, as in ``argmax``, so top-1 is the accuracy. Labels (N,) are
+    integers from 0 to K - 1, probabilities are (N, K). This and the following functions raise ``InklingError`` for
+    anything else.
     """
     labels, probabilities = _checked(labels, probabilities)
     classes = np.arange(probabilities.shape[1])
-    own = np.take_along_axis(probabilities, labels[:, None], axis=1)
-    ahead = (probabilities > own) | ((probabilities == own) & (classes < labels[:, None]))
+    of_label = np.take_along_axis(probabilities, labels[:, None], axis=1)
+    ahead = (probabilities > of_label) | ((probabilities == of_label) & (classes < labels[:, None]))
     ranks = np.bincount(ahead.sum(axis=1), minlength=len(classes))
     return np.cumsum(ranks) / len(labels)
 
 
-def reliability(labels, probabilities, bins=BINS):
-    """How often a network is right when it is so sure: the images in ``bins`` equally wide bins of confidence.
+def reliability(labels: npt.ArrayLike, probabilities: npt.ArrayLike, bins: int = BINS) -> Reliability:
+    """The accuracy of predictions by their confidence, in ``bins`` bins of equal width: the data of a reliability diagram.
 
-    Confidence is the probability of the reading; bin m of M (from 1) holds those in ((m - 1) / M, m / M]. What a
-    reliability diagram draws: accuracy equals confidence where a network is calibrated (Guo et al., 2017, section 2).
+    Confidence is the probability of the predicted class; bin m of M (from 1) is ((m - 1) / M, m / M]. In a calibrated
+    network accuracy equals confidence (Guo et al., 2017, section 2).
     """
     labels, probabilities = _checked(labels, probabilities)
     confidence = probabilities.max(axis=1).astype(float)
-    right = probabilities.argmax(axis=1) == labels
-    place = np.searchsorted(np.linspace(0, 1, bins + 1)[1:-1], confidence)
-    count, sure, true = (np.bincount(place, weights, bins) for weights in (None, confidence, right))
-    return Reliability(count, _ratio(sure, count), _ratio(true, count))
+    correct = probabilities.argmax(axis=1) == labels
+    bin_of_image = np.searchsorted(np.linspace(0, 1, bins + 1)[1:-1], confidence)
+    count, confidence_sum, num_correct = (np.bincount(bin_of_image, w, bins) for w in (None, confidence, correct))
+    return Reliability(count, _ratio(confidence_sum, count), _ratio(num_correct, count))
 
 
-def expected_calibration_error(labels, probabilities, bins=BINS):
-    """The mean gap between confidence and accuracy, in [0, 1], over ``bins`` bins weighted by their images.
+def expected_calibration_error(labels: npt.ArrayLike, probabilities: npt.ArrayLike, bins: int = BINS) -> float:
+    """The mean difference between confidence and accuracy, in [0, 1], over ``bins`` bins weighted by their images.
 
     ``sum(count / N * |accuracy - confidence|)``: Guo et al., "On calibration of modern neural networks" (2017), eq. 3.
     """
-    count, confidence, accuracy = reliability(labels, probabilities, bins)
-    return float(count @ np.abs(accuracy - confidence) / count.sum())
+    diagram = reliability(labels, probabilities, bins)
+    return float(diagram.count @ np.abs(diagram.accuracy - diagram.confidence) / diagram.count.sum())
 
 
-def mistakes(labels, probabilities):
-    """The images that were read wrongly, as a list of ``Mistake``: the one the network was surest of comes first."""
+def mistakes(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> list[Mistake]:
+    """All wrong predictions, the most confident first."""
     labels, probabilities = _checked(labels, probabilities)
-    readings, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    wrong = np.flatnonzero(readings != labels)
+    predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    wrong = np.flatnonzero(predicted != labels)
     wrong = wrong[np.argsort(-confidence[wrong], kind="stable")]
-    return [Mistake(int(i), int(labels[i]), int(readings[i]), probabilities[i]) for i in wrong]
+    return [Mistake(int(i), int(labels[i]), int(predicted[i]), probabilities[i]) for i in wrong]
 
 
-def compare(labels, readings_a, readings_b):
-    """Whether one of two networks reads the same images better, by McNemar's exact test (McNemar, 1947), two-sided.
+def compare(labels: npt.ArrayLike, predicted_a: npt.ArrayLike, predicted_b: npt.ArrayLike) -> Comparison:
+    """Compare the predictions of two networks by McNemar's exact two-sided test (McNemar, 1947). All arrays are (N,).
 
-    Images that both read right or both wrong say nothing; of the others each is a fair coin's toss if the two are equally
-    good. All three are (N,).
+    Images that both predict correctly, or both wrongly, are ignored. If the networks are equally good, each of the others
+    is as likely to be predicted correctly by one network as by the other.
     """
-    labels, readings_a, readings_b = map(np.asarray, (labels, readings_a, readings_b))
-    if labels.ndim != 1 or not labels.shape == readings_a.shape == readings_b.shape:
-        shapes = labels.shape, readings_a.shape, readings_b.shape
-        raise InklingError(f"labels and both readings must be (N,), got {', '.join(map(str, shapes))}")
-    right_a, right_b = readings_a == labels, readings_b == labels
+    from scipy.stats import binomtest  # slow to import
+
+    labels, predicted_a, predicted_b = map(np.asarray, (labels, predicted_a, predicted_b))
+    if labels.ndim != 1 or not labels.shape == predicted_a.shape == predicted_b.shape:
+        shapes = labels.shape, predicted_a.shape, predicted_b.shape
+        raise InklingError(f"labels and both predictions must be (N,), got {', '.join(map(str, shapes))}")
+    right_a, right_b = predicted_a == labels, predicted_b == labels
     only_a, only_b = int(np.count_nonzero(right_a & ~right_b)), int(np.count_nonzero(right_b & ~right_a))
-    tosses = only_a + only_b
-    term = tail = 1  # in whole numbers, which neither overflow nor round: the ways to have at most the rarer side's heads
-    for heads in range(min(only_a, only_b)):
-        term = term * (tosses - heads) // (heads + 1)
-        tail += term
-    return Comparison(only_a, only_b, min(1.0, 2 * tail / 2**tosses))
+    return Comparison(only_a, only_b, float(binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0)
 
 
-def evaluate(network, dataset, loss=None):
-    """Measure ``network`` on all of ``dataset`` by ``loss``, one of ``losses.LOSSES``; None is what suits its output."""
+def evaluate(network: Network, dataset: Dataset, loss: Loss | None = None) -> Evaluation:
+    """Evaluate ``network`` on all of ``dataset``, with ``loss`` or, by default, the usual loss for its kind of output.
+
+    Raises ``InklingError`` if no image belongs to a class.
+    """
     loss = loss or LOSS_OF_OUTPUT[network.output]
     classes = network.output_shape[0]
-    total, confusion, found = 0.0, np.zeros((classes, classes), np.int64), []
-    with np.errstate(all="ignore"):  # a network that diverged may overflow; its loss then says so
+    total, confusion, probabilities = 0.0, np.zeros((classes, classes), np.int64), []
+    with np.errstate(all="ignore"):  # a network that diverged may overflow; its loss then shows it
         for images, labels in _batches(dataset, network):
             outputs = network.forward(network.as_input(images))
             total += loss(outputs, labels)[0] * len(labels)
-            found.append(OUTPUTS[network.output](outputs).astype(np.float32, copy=False))
-            known = labels < classes
-            confusion += confusion_matrix(labels[known], found[-1].argmax(axis=1)[known], classes)
+            probabilities.append(OUTPUTS[network.output](outputs).astype(np.float32, copy=False))
+            is_class = labels < classes
+            confusion += confusion_matrix(labels[is_class], probabilities[-1].argmax(axis=1)[is_class], classes)
     correct, images = int(np.trace(confusion)), int(confusion.sum())
     if not images:
         raise InklingError("a data set to measure on must have at least one image of a class, got none")
-    return Evaluation(total / len(dataset), correct / images, images - correct, images, confusion, np.concatenate(found))
+    return Evaluation(
+        total / len(dataset), correct / images, images - correct, images, confusion, np.concatenate(probabilities)
+    )
 
 
-def classification_report(network, dataset):
-    """All that there is to ask of ``network`` as a classifier, from one pass over ``dataset``.
+def classification_report(network: Network, dataset: Dataset) -> ClassificationReport:
+    """All metrics of ``network`` as a classifier, from one pass over ``dataset``.
 
-    A reading is the class with the largest probability, as in ``Network.predict``. Raises ``InklingError`` for a set without
-    images, or with labels that the network does not know.
+    The prediction is the class with the largest probability, as in ``Network.predict``. Raises ``InklingError`` for a set
+    without images, or with labels that are not classes of the network.
     """
-    found = [(labels, network.probabilities(images)) for images, labels in _batches(dataset, network)]
-    if not found:
+    batches = [(labels, network.probabilities(images)) for images, labels in _batches(dataset, network)]
+    if not batches:
         raise InklingError("a report needs at least one image, got none")
-    labels, probabilities = _checked(*map(np.concatenate, zip(*found, strict=True)))
+    labels, probabilities = _checked(*map(np.concatenate, zip(*batches, strict=True)))
     confusion = confusion_matrix(labels, probabilities.argmax(axis=1), probabilities.shape[1])
     return ClassificationReport(
         images=len(labels),
@@ -196,18 +214,18 @@ def classification_report(network, dataset):
     )
 
 
-def _batches(dataset, network):
-    size = min(EVALUATION_BATCH, network.at_once)
+def _batches(dataset: Dataset, network: Network) -> Iterator[tuple[npt.NDArray, npt.NDArray]]:
+    size = min(EVALUATION_BATCH, network.max_batch_size)
     for start in range(0, len(dataset), size):
         yield dataset.take(slice(start, start + size))
 
 
-def _ratio(part, whole):
-    """``part / whole``, and 0 where ``whole`` is 0."""
-    return np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)
+def _ratio(numerator: npt.NDArray, denominator: npt.NDArray) -> npt.NDArray:
+    """``numerator / denominator``, and 0 if the denominator is 0."""
+    return np.divide(numerator, denominator, out=np.zeros(len(numerator)), where=denominator > 0)
 
 
-def _checked(labels, probabilities):
+def _checked(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> tuple[npt.NDArray, npt.NDArray]:
     labels, probabilities = np.asarray(labels), np.asarray(probabilities)
     if labels.ndim != 1 or probabilities.ndim != 2 or len(labels) != len(probabilities) or not probabilities.size:
         raise InklingError(f"labels must be (N,) and probabilities (N, K), got {labels.shape} and {probabilities.shape}")

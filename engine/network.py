@@ -1,75 +1,79 @@
 """``Network``: a list of layers over one flat vector of parameters."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from engine.checks import InklingError, check_choice
-from engine.layers import Activation, Dense
+from engine.layers import Activation, Dense, Layer
 from engine.losses import OUTPUTS
 
 IMAGE_SHAPE = (28, 28)
 FLAT_IMAGE = (784,)
 CLASSES = 10
 MAX_PARAMETERS = 50_000_000
-WORKING_NUMBERS = 1 << 26  # in one layer at once: bounds the memory of very large batches, predictions and evaluations
+WORKING_NUMBERS = 1 << 26  # numbers that one layer may work on at once: limits the memory of large batches
 
 
-def dense_layers(hidden, activation="relu", initializer="he_normal", classes=CLASSES):
+def dense_layers(
+    hidden: Iterable[int], activation: str = "relu", initializer: str = "he_normal", classes: int = CLASSES
+) -> tuple[Layer, ...]:
     """The layers of a multi-layer perceptron with the given ``hidden`` units, e.g. ``(128, 64)``."""
-    layers = []
+    layers: list[Layer] = []
     for units in hidden:
         layers += [Dense(units, initializer), Activation(activation)]
     return (*layers, Dense(classes, initializer))
 
 
 class LayerPlan(NamedTuple):
-    """What a layer makes of one input: the shapes of its output, and of its parameters and statistics by name."""
+    """The shapes of a layer for one input shape: of its output, and of its parameters and buffers by name."""
 
     output: tuple[int, ...]
     parameters: dict[str, tuple[int, ...]]
-    statistics: dict[str, tuple[int, ...]]
+    buffers: dict[str, tuple[int, ...]]
 
 
-def plan(layers, input_shape):
+def plan(layers: Sequence[Layer], input_shape: Iterable[int]) -> list[LayerPlan]:
     """The ``LayerPlan`` of each layer of a network for inputs of this shape.
 
-    Nothing is allocated, so it can judge an architecture that came from a file. Raises ``InklingError`` where two layers
-    do not fit, or where the whole would be larger than ``MAX_PARAMETERS``.
+    Nothing is allocated, so an architecture from a file can be checked before it is built. Raises ``InklingError`` if two
+    layers do not fit together, or if there are more than ``MAX_PARAMETERS`` parameters.
     """
     if not layers:
         raise InklingError("a network must have at least one layer, got none")
-    rows, shape, size = [], tuple(input_shape), 0
+    plans, shape, size = [], tuple(input_shape), 0
     for position, layer in enumerate(layers):
         try:
             output = layer.output_shape(shape)
         except InklingError as error:
-            before = f"layer {position}, {layers[position - 1]}, gives" if position else "the input has"
-            raise InklingError(f"layer {position + 1}, {layer}, {error}, but {before} the shape {shape}") from None
-        rows.append(LayerPlan(output, layer.parameter_shapes(shape), layer.statistic_shapes(shape)))
-        size += sum(map(prod, rows[-1].parameters.values()))
+            source = f"layer {position}, {layers[position - 1]}, gives" if position else "the input has"
+            raise InklingError(f"layer {position + 1}, {layer}, {error}, but {source} the shape {shape}") from None
+        plans.append(LayerPlan(output, layer.parameter_shapes(shape), layer.buffer_shapes(shape)))
+        size += sum(map(prod, plans[-1].parameters.values()))
         if size > MAX_PARAMETERS:
             raise InklingError(f"a network must have at most {MAX_PARAMETERS:,} parameters, got {size:,} or more")
         shape = output
-    return rows
+    return plans
 
 
-def image_shape(layers):
-    """The shape in which these layers take a 28 x 28 image: one channel of rows, or one row of pixels."""
-    axes = next((layer.axes for layer in layers if layer.axes), 1)
+def image_shape(layers: Iterable[Layer]) -> tuple[int, ...]:
+    """The shape in which these layers take a 28 x 28 image: (1, 28, 28), or (784,)."""
+    axes = next((layer.input_axes for layer in layers if layer.input_axes), 1)
     return (1, *IMAGE_SHAPE) if axes == 3 else FLAT_IMAGE
 
 
-def parameter_count(layers, input_shape=None):
-    """The number of parameters that a network of these layers has."""
-    rows = plan(layers, input_shape or image_shape(layers))
-    return sum(prod(shape) for row in rows for shape in row.parameters.values())
+def num_parameters(layers: Sequence[Layer], input_shape: Iterable[int] | None = None) -> int:
+    """The number of parameters of a network with these layers."""
+    plans = plan(layers, input_shape or image_shape(layers))
+    return sum(prod(shape) for layer_plan in plans for shape in layer_plan.parameters.values())
 
 
-def as_pixels(images):
-    """Images as floats in [0, 1], float32 unless they are float64 already; bytes are divided by 255."""
+def as_pixels(images: npt.NDArray) -> npt.NDArray:
+    """Images as floats in [0, 1]: uint8 is divided by 255 and becomes float32, floats are returned unchanged."""
     if images.dtype == np.uint8:
         return np.multiply(images, np.float32(1 / 255), dtype=np.float32)
     return images
@@ -78,104 +82,122 @@ def as_pixels(images):
 class Network:
     """Layers over one flat vector.
 
-    ``values`` is all that a network knows, one contiguous vector whose views the layers work on. It begins with the
-    ``parameters``: those that weight decay applies to (``parameters[:decayed]``), then the others that train
-    (``parameters[:trained]``), then those of frozen layers. Behind them come the statistics that layers gather.
-    ``gradients`` is laid out as ``parameters``. Without ``rng`` all is zero, to be filled by whoever loads or copies.
+    ``state_vector`` is one contiguous vector with everything that the network has learned; the layers' arrays are views
+    into it. First come the ``parameters``: those that weight decay applies to (``parameters[:num_decayed]``), then the
+    others that are trained (up to ``parameters[:num_trainable]``), then those of frozen layers. The layers' buffers come
+    last. ``gradients`` has the layout of ``parameters``. Without ``rng`` everything is zero, to be filled by the caller.
 
-    ``at_once`` is how many inputs may go through together within bounded memory. ``output`` names how raw outputs read as
-    probabilities (``losses.OUTPUTS``). ``info`` is what a checkpoint says of the network: its training configuration,
-    metrics and data.
+    ``output`` names how raw outputs become probabilities (``losses.OUTPUTS``). ``info`` is stored in checkpoints: the
+    configuration of the training, metrics and data. Batches of at most ``max_batch_size`` inputs fit into memory.
     """
 
-    def __init__(self, layers, input_shape=None, *, output="softmax", rng=None, dtype=np.float32, info=None):
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        input_shape: Iterable[int] | None = None,
+        *,
+        output: str = "softmax",
+        rng: np.random.Generator | None = None,
+        dtype: npt.DTypeLike = np.float32,
+        info: dict[str, Any] | None = None,
+    ) -> None:
         self.input_shape = tuple(input_shape or image_shape(layers))
-        rows = plan(layers, self.input_shape)
+        plans = plan(layers, self.input_shape)
         self.layers = [replace(layer) for layer in layers]
-        self.output_shape = rows[-1].output
+        self.output_shape = plans[-1].output
         self.output = check_choice("output", output, OUTPUTS)
         self.info = info or {}
-        self._bind(rows, dtype)
+        self._bind(plans, dtype)
         if rng is not None:
             for layer in self.layers:
                 layer.initialize(rng)
 
-    def _bind(self, rows, dtype):
-        """Lay out the flat vectors, and give each layer its views into them."""
-        parts = {"decayed": [], "trained": [], "frozen": [], "statistics": []}
-        for layer, row in zip(self.layers, rows, strict=True):
-            for name, shape in row.parameters.items():
-                part = "frozen" if layer.frozen else "decayed" if name in layer.decayed else "trained"
-                parts[part].append((layer, name, shape))
-            parts["statistics"] += [(layer, name, shape) for name, shape in row.statistics.items()]
-        decayed, others, frozen, statistics = (sum(prod(entry[2]) for entry in part) for part in parts.values())
-        self.decayed, self.trained = decayed, decayed + others
-        self.values = np.zeros(self.trained + frozen + statistics, dtype)
-        self.parameters = self.values[: self.trained + frozen]
+    def _bind(self, plans: list[LayerPlan], dtype: npt.DTypeLike) -> None:
+        """Allocate the flat vectors, and give each layer its views into them."""
+        groups: dict[str, list[tuple[Layer, str, tuple[int, ...]]]]
+        groups = {"decayed": [], "trained": [], "frozen": [], "buffers": []}
+        for layer, shapes in zip(self.layers, plans, strict=True):
+            for name, shape in shapes.parameters.items():
+                group = "frozen" if layer.frozen else "decayed" if name in layer.decayed_parameters else "trained"
+                groups[group].append((layer, name, shape))
+            groups["buffers"] += [(layer, name, shape) for name, shape in shapes.buffers.items()]
+        decayed, trained, frozen, buffers = (sum(prod(shape) for *_, shape in group) for group in groups.values())
+        self.num_decayed, self.num_trainable = decayed, decayed + trained
+        self.state_vector = np.zeros(self.num_trainable + frozen + buffers, dtype)
+        self.parameters = self.state_vector[: self.num_trainable + frozen]
         self.gradients = np.zeros_like(self.parameters)
-        shapes = [self.input_shape] + [row.output for row in rows]
-        largest = max(layer.working_size(shape) for layer, shape in zip(self.layers, shapes, strict=False))
-        self.at_once = min(max(WORKING_NUMBERS // largest, 1), 4096)
-        learns = [bool(row.parameters) and not layer.frozen for layer, row in zip(self.layers, rows, strict=True)]
-        self._first_to_learn = learns.index(True) if True in learns else len(learns)
         start = 0
-        for layer, name, shape in (entry for part in parts.values() for entry in part):
+        for layer, name, shape in (entry for group in groups.values() for entry in group):
             place = slice(start, start + prod(shape))
-            setattr(layer, name, self.values[place].reshape(shape))
+            setattr(layer, name, self.state_vector[place].reshape(shape))
             if start < self.parameters.size:
                 setattr(layer, "d" + name, self.gradients[place].reshape(shape))
             start = place.stop
+        input_shapes = [self.input_shape, *(shapes.output for shapes in plans[:-1])]
+        largest = max(layer.working_size(shape) for layer, shape in zip(self.layers, input_shapes, strict=True))
+        self.max_batch_size = min(max(WORKING_NUMBERS // largest, 1), 4096)
+        learns = [bool(shapes.parameters) and not layer.frozen for layer, shapes in zip(self.layers, plans, strict=True)]
+        self._first_to_learn = learns.index(True) if True in learns else len(learns)
 
-    def copy(self):
-        """A network of its own with the same values."""
-        twin = Network(self.layers, self.input_shape, output=self.output, dtype=self.values.dtype, info=dict(self.info))
-        twin.values[:] = self.values
+    def copy(self) -> Self:
+        """An independent network with the same state."""
+        twin = type(self)(
+            self.layers, self.input_shape, output=self.output, dtype=self.state_vector.dtype, info=dict(self.info)
+        )
+        twin.state_vector[:] = self.state_vector
         return twin
 
-    def __getstate__(self):
-        """What a pickle or a deep copy takes along: the values once, not also each layer's views of them."""
+    def __getstate__(self) -> tuple[dict[str, Any], npt.NDArray]:
+        """What a pickle or a deep copy contains: the state vector once, without the layers' views of it."""
         layers = [replace(layer) for layer in self.layers]
-        return {"layers": layers, "input_shape": self.input_shape, "output": self.output, "info": self.info}, self.values
+        arguments = {"layers": layers, "input_shape": self.input_shape, "output": self.output, "info": self.info}
+        return arguments, self.state_vector
 
-    def __setstate__(self, state):
-        described, values = state
-        self.__init__(**described, dtype=values.dtype)
-        self.values[:] = values
+    def __setstate__(self, state: tuple[dict[str, Any], npt.NDArray]) -> None:
+        arguments, state_vector = state
+        self.__init__(**arguments, dtype=state_vector.dtype)
+        self.state_vector[:] = state_vector
 
-    def as_input(self, images):
+    def as_input(self, images: npt.NDArray) -> npt.NDArray:
         """Images (N, ...) of a data set as inputs (N, *input_shape)."""
         return as_pixels(images).reshape(len(images), *self.input_shape)
 
-    def forward(self, x, training=False):
-        """Raw outputs (N, K) for inputs (N, *input_shape); outside training nothing of the network changes."""
+    def forward(self, x: npt.NDArray, training: bool = False) -> npt.NDArray:
+        """Raw outputs (N, K) for inputs (N, *input_shape). Unless ``training``, the network does not change."""
         for layer in self.layers:
             x = layer.forward(x, training)
         return x
 
-    def backward(self, dy, input_gradient=False):
-        """Fill ``gradients`` from dL/d(outputs); return dL/dx if asked for: else it stops at the first layer that learns."""
+    def backward(self, dy: npt.NDArray, input_gradient: bool = False) -> npt.NDArray:
+        """Fill ``gradients`` from dL/d(outputs), after a ``forward`` with ``training``.
+
+        Returns dL/dx with ``input_gradient``. Without it, layers before the first one that learns are skipped.
+        """
         first = 0 if input_gradient else self._first_to_learn
         for position in reversed(range(first, len(self.layers))):
-            dy = self.layers[position].backward(dy, input_gradient or position > first)
+            dy = self.layers[position].backward(dy, input_gradient or position > first)  # pyright: ignore[reportAssignmentType]
         return dy
 
-    def probabilities(self, inputs):
-        """Probabilities (N, K) float32 for inputs (N, *input_shape) that need no check; bytes count as pixels."""
-        found = np.empty((len(inputs), *self.output_shape), np.float32)
-        for start in range(0, len(inputs), self.at_once):
-            batch = self.as_input(inputs[start : start + self.at_once]).astype(self.values.dtype, copy=False)
-            found[start : start + len(batch)] = OUTPUTS[self.output](self.forward(batch))
-        return found
+    def probabilities(self, inputs: npt.NDArray) -> npt.NDArray:
+        """Probabilities (N, K) float32 for inputs (N, *input_shape), which are not checked; uint8 counts as pixels."""
+        probabilities = np.empty((len(inputs), *self.output_shape), np.float32)
+        for start in range(0, len(inputs), self.max_batch_size):
+            batch = self.as_input(inputs[start : start + self.max_batch_size]).astype(self.state_vector.dtype, copy=False)
+            probabilities[start : start + len(batch)] = OUTPUTS[self.output](self.forward(batch))
+        return probabilities
 
-    def predict_proba(self, images):
-        """Probabilities (N, K) float32 for images (N, 28, 28) or (N, 784): uint8, or floats in [0, 1]."""
+    def predict_proba(self, images: npt.ArrayLike) -> npt.NDArray:
+        """Probabilities (N, K) float32 for images (N, 28, 28) or (N, 784): uint8, or floats in [0, 1].
+
+        Raises ``InklingError`` for anything else.
+        """
         return self.probabilities(self._checked(images))
 
-    def predict(self, images):
-        """The likeliest class of each image, (N,) int."""
+    def predict(self, images: npt.ArrayLike) -> npt.NDArray:
+        """The most probable class of each image, (N,) int; takes and raises what ``predict_proba`` does."""
         return self.predict_proba(images).argmax(axis=1)
 
-    def _checked(self, images):
+    def _checked(self, images: npt.ArrayLike) -> npt.NDArray:
         try:
             images = np.asarray(images)
         except ValueError:
@@ -189,6 +211,8 @@ class Network:
         if images.dtype != np.uint8:
             if not np.issubdtype(images.dtype, np.floating):
                 raise InklingError(f"images must be uint8 or floats in [0, 1], got {images.dtype}")
-            if images.size and not (images.min() >= 0 and images.max() <= 1):  # also false where one is NaN
-                raise InklingError(f"images must be in [0, 1], got {images.min():g} to {images.max():g}; keep bytes uint8")
+            if images.size and not (images.min() >= 0 and images.max() <= 1):  # NaN fails this, too
+                raise InklingError(
+                    f"images must be in [0, 1], got {images.min():g} to {images.max():g}; leave pixels of 0 to 255 as uint8"
+                )
         return images.reshape(len(images), *self.input_shape)

@@ -1,43 +1,52 @@
-"""Optimizers: how a gradient moves the parameters.
+"""Optimizers: how a gradient changes the parameters. ``OPTIMIZERS`` lists them by name.
 
-Each is a dataclass of its hyperparameters, and one ``update`` of plain vector arithmetic. The vectors come in blocks
-small enough to stay in the processor's cache while an update passes over them several times.
+Each optimizer is a dataclass of its hyperparameters with one ``update`` of plain vector arithmetic.
 """
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 BLOCK = 1 << 15  # floats; six such blocks fit a 1 MB cache
 
 
 @dataclass
 class Optimizer:
-    """What all share: the state vectors named in ``slots`` and the count of steps."""
+    """Base class of the optimizers: holds a state vector for each name in ``slots``, and counts the steps."""
 
     slots: ClassVar[tuple[str, ...]] = ()
-    decoupled_decay: ClassVar[bool] = False  # whether weight decay shrinks the weights instead of joining the gradient
+    label: ClassVar[str]
+    usual_learning_rate: ClassVar[float]
+    decoupled_decay: ClassVar[bool] = False  # if True, weight decay shrinks the weights instead of joining the gradient
 
-    def start(self, parameters):
-        """Begin from zero state, for a vector like ``parameters``."""
+    def start(self, parameters: npt.NDArray) -> None:
+        """Reset the state to zeros, in the size and dtype of ``parameters``."""
         self.steps = 0
         self.state = {name: np.zeros_like(parameters) for name in self.slots}
 
-    def step(self, parameters, gradients, learning_rate):
-        """Move ``parameters`` in place; ``gradients`` may be overwritten."""
+    def step(self, parameters: npt.NDArray, gradients: npt.NDArray, learning_rate: float) -> None:
+        """Update ``parameters`` in place; ``gradients`` may be overwritten."""
         self.steps += 1
-        for start in range(0, parameters.size, BLOCK):
+        for start in range(0, parameters.size, BLOCK):  # a block stays in the cache while ``update`` passes over it
             block = slice(start, start + BLOCK)
             state = (vector[block] for vector in self.state.values())
             self.update(parameters[block], gradients[block], learning_rate, *state)
+
+    def update(self, p: npt.NDArray, g: npt.NDArray, lr: float, *state: npt.NDArray) -> None:
+        """Update a block of parameters ``p`` and of each state vector in place; may overwrite the gradients ``g``."""
+        raise NotImplementedError
 
 
 @dataclass
 class SGD(Optimizer):
     """``p -= lr * g``"""
 
-    def update(self, p, g, lr):
+    label = "SGD"
+    usual_learning_rate = 0.2
+
+    def update(self, p: npt.NDArray, g: npt.NDArray, lr: float) -> None:
         g *= lr
         p -= g
 
@@ -46,10 +55,12 @@ class SGD(Optimizer):
 class Momentum(Optimizer):
     """``v = momentum * v - lr * g; p += v`` (Polyak, 1964)"""
 
+    label = "Momentum"
+    usual_learning_rate = 0.05
     slots = ("velocity",)
     momentum: float = 0.9
 
-    def update(self, p, g, lr, v):
+    def update(self, p: npt.NDArray, g: npt.NDArray, lr: float, v: npt.NDArray) -> None:
         v *= self.momentum
         g *= lr
         v -= g
@@ -60,10 +71,12 @@ class Momentum(Optimizer):
 class Nesterov(Optimizer):
     """``v = momentum * v - lr * g; p += momentum * v - lr * g`` (Nesterov, 1983; this form: Bengio et al., 2012)"""
 
+    label = "Nesterov"
+    usual_learning_rate = 0.05
     slots = ("velocity",)
     momentum: float = 0.9
 
-    def update(self, p, g, lr, v):
+    def update(self, p: npt.NDArray, g: npt.NDArray, lr: float, v: npt.NDArray) -> None:
         g *= lr
         v *= self.momentum
         v -= g
@@ -75,11 +88,13 @@ class Nesterov(Optimizer):
 class RMSProp(Optimizer):
     """``s = decay * s + (1 - decay) * g^2; p -= lr * g / (sqrt(s) + eps)`` (Hinton's lecture 6e, 2012)"""
 
+    label = "RMSProp"
+    usual_learning_rate = 0.001
     slots = ("square",)
     decay: float = 0.99
     epsilon: float = 1e-8
 
-    def update(self, p, g, lr, s):
+    def update(self, p: npt.NDArray, g: npt.NDArray, lr: float, s: npt.NDArray) -> None:
         squared = g * g
         squared *= 1 - self.decay
         s *= self.decay
@@ -95,18 +110,20 @@ class RMSProp(Optimizer):
 class Adam(Optimizer):
     """``p -= lr * m / (sqrt(s) + eps)``, with bias-corrected running means m of g and s of g^2 (Kingma & Ba, 2015).
 
-    Kept are the running sums ``m = beta1 * m + g`` and ``s = beta2 * s + g^2``. What makes them means, and unbiased ones,
-    are numbers that join the rate and epsilon: each step passes over memory ten times, not sixteen.
+    The state has the running sums ``m = beta1 * m + g`` and ``s = beta2 * s + g^2``. The factors that turn them into
+    bias-corrected means are applied to the learning rate and epsilon: a step then passes over memory ten times, not sixteen.
     """
 
+    label = "Adam"
+    usual_learning_rate = 0.002
     slots = ("sum", "square_sum")
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
 
-    def update(self, p, g, lr, m, s):
-        mean = (1 - self.beta1) / (1 - self.beta1**self.steps)  # of g, where it multiplies the sum
-        root_mean = ((1 - self.beta2) / (1 - self.beta2**self.steps)) ** 0.5  # of g^2, where it multiplies the sum's root
+    def update(self, p: npt.NDArray, g: npt.NDArray, lr: float, m: npt.NDArray, s: npt.NDArray) -> None:
+        mean = (1 - self.beta1) / (1 - self.beta1**self.steps)  # mean * m is the bias-corrected mean of g
+        root_mean = ((1 - self.beta2) / (1 - self.beta2**self.steps)) ** 0.5  # root_mean * sqrt(s): the root of that of g^2
         m *= self.beta1
         m += g
         g *= g
@@ -121,12 +138,14 @@ class Adam(Optimizer):
 
 @dataclass
 class AdamW(Adam):
-    """Adam whose weight decay shrinks the weights directly, apart from the gradient (Loshchilov & Hutter, 2019)"""
+    """Adam with weight decay that shrinks the weights directly, not through the gradient (Loshchilov & Hutter, 2019)"""
 
+    label = "AdamW"
+    usual_learning_rate = 0.002
     decoupled_decay = True
 
 
-OPTIMIZERS = {
+OPTIMIZERS: dict[str, type[Optimizer]] = {
     "sgd": SGD,
     "momentum": Momentum,
     "nesterov": Nesterov,

@@ -1,81 +1,89 @@
-"""Photos of paper: telling them from drawings, and taking away the light that falls on them.
+"""Tell photos of paper from drawings, and remove the uneven light from them.
 
-A camera sees the light times the part of it that the paper gives back. Light changes slowly over the paper, ink does not:
-with every dark spot closed, a picture shows the light alone, and divided by it all paper is alike.
+A camera sees the light on the paper times the fraction that the paper reflects. Light changes slowly across the paper, ink
+does not: with all narrow dark marks filled in, a picture shows the light alone. Divided by it, all paper looks the same.
 """
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
+import numpy.typing as npt
 from PIL import Image, ImageFilter
 
-from engine.components import connected_components
-
-SMALLEST, LARGEST = 64, 512  # pixels a side: nobody sends smaller photos, and more tells nothing of a digit but its noise
-CALM = 12  # of 255: neighbours no further apart than this belong to one smooth surface
-FEW, MOST = 5, 0.9  # in a drawing, most of what is smooth has one of a few brightnesses
-CLOSED = 1 / 5  # of the shorter side: spots that are narrower than this can be ink
-BLACK = 8  # of 255: how bright a camera may show what is black
-FAINTEST = 0.3  # of the light: what takes away less is no ink
-STRONG = 95  # percent of the ink is at most so strong as to count as 1
-INKED = 0.45  # of the strongest ink: what is fainter is a shadow, or a line that the paper is ruled with
-SPECK = 0.05  # of the largest spot: what is smaller is dirt,
-NOISE = 0.0005  # and so is what is smaller than this part of the picture
+MIN_SIDE, MAX_SIDE = 64, 512  # pixels: smaller pictures are never photos, larger ones only show more noise
+MAX_SMOOTH_STEP = 12  # of 255: neighbours that differ by at most this much belong to one smooth surface
+NUM_DRAWING_LEVELS, DRAWING_FRACTION = 5, 0.9  # this many brightnesses cover this fraction of a drawing's smooth pixels
+MAX_MARK_WIDTH = 1 / 5  # of the shorter side: wider marks cannot be ink
+CAMERA_BLACK = 8  # of 255: how bright black may look in a photo
+MIN_INK = 0.3  # of the light: marks that absorb less are not ink
+FULL_INK_PERCENTILE = 95  # of the ink's strength: from here on it counts as 1
+MIN_INK_STRENGTH = 0.45  # of full ink: fainter marks are shadows, or the lines of ruled paper
+MIN_SPOT_AREA = 0.0005  # of the picture: smaller spots are dirt
+MIN_RELATIVE_SPOT_AREA = 0.05  # of the largest spot: smaller spots are dirt, too
 
 
-def is_photo(grey):
-    """Whether a picture (H, W) uint8, a coarse one, shows light that falls unevenly: smooth, and of many brightnesses."""
-    if min(grey.shape) < SMALLEST:
+def is_photo(grey: npt.NDArray[np.uint8]) -> bool:
+    """Whether a picture (H, W) uint8 of about 70 pixels a side shows uneven light: smooth, with many brightnesses."""
+    if min(grey.shape) < MIN_SIDE:
         return False
-    here = grey[:-1, :-1].astype(np.int16)
-    calm = (abs(grey[1:, :-1] - here) <= CALM) & (abs(grey[:-1, 1:] - here) <= CALM)
-    found = np.sort(np.bincount(here[calm]))
-    return 2 * found.sum() > here.size and found[-FEW:].sum() < MOST * found.sum()
+    pixels = grey[:-1, :-1].astype(np.int16)
+    smooth = (abs(grey[1:, :-1] - pixels) <= MAX_SMOOTH_STEP) & (abs(grey[:-1, 1:] - pixels) <= MAX_SMOOTH_STEP)
+    counts = np.sort(np.bincount(pixels[smooth]))  # of each brightness
+    most_common = counts[-NUM_DRAWING_LEVELS:].sum()
+    return bool(2 * counts.sum() > pixels.size and most_common < DRAWING_FRACTION * counts.sum())
 
 
-def ink_of_photo(grey):
-    """How much ink is on each pixel of a photo (H, W) uint8: float32 in [0, 1], all zero where there is none.
+def ink_of_photo(grey: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """How much ink is on each pixel of a photo (H, W) uint8: float32 in [0, 1], all 0 if there is no ink.
 
-    A photo of more than 512 pixels a side comes back smaller.
+    A photo with more than 512 pixels on a side is made smaller.
     """
     image = Image.fromarray(grey)
-    image = image.reduce(max(1, -(-max(grey.shape) // LARGEST)))
-    coarse = image.reduce(max(1, min(image.size) // SMALLEST))
-    width = int(min(coarse.size) * CLOSED) | 1
-    sign = -1 if _ink_is_bright(coarse, width) else 1  # a board's bright spots are the dark ones of its negative
-    paper = Image.fromarray(sign * _closed(sign * np.asarray(coarse, np.float32), width))
-    paper = np.asarray(paper.resize(image.size, Image.Resampling.BILINEAR))
-    taken = sign * (paper - np.asarray(image, np.float32)) / (paper + BLACK)
-    spots = taken > FAINTEST
-    if not spots.any():
-        return np.zeros_like(taken)
-    ink = np.clip(taken / np.percentile(taken[spots], STRONG), 0, 1)
-    return np.where(_digits(ink > INKED), ink, 0)
+    image = image.reduce(max(1, -(-max(grey.shape) // MAX_SIDE)))
+    coarse = image.reduce(max(1, min(image.size) // MIN_SIDE))
+    width = int(min(coarse.size) * MAX_MARK_WIDTH) | 1
+    ink_is_bright = _ink_is_bright(coarse, width)
+    light = Image.fromarray(_light(np.asarray(coarse, np.float32), width, ink_is_bright))
+    light = np.asarray(light.resize(image.size, Image.Resampling.BILINEAR))
+    absorbed = (light - np.asarray(image, np.float32)) / (light + CAMERA_BLACK)
+    if ink_is_bright:  # chalk on a board reflects more light than the board
+        absorbed = -absorbed
+    is_ink = absorbed > MIN_INK
+    if not is_ink.any():
+        return np.zeros(absorbed.shape, np.float32)
+    ink = np.clip(absorbed / np.percentile(absorbed[is_ink], FULL_INK_PERCENTILE), 0, 1)
+    return np.where(_without_dirt(ink > MIN_INK_STRENGTH), ink, 0).astype(np.float32)
 
 
-def _ink_is_bright(image, width):
-    """Whether the few pixels that stand out from what is around them are brighter than it."""
-    around = np.asarray(image.filter(ImageFilter.BoxBlur(width // 2)), np.float32) + 1
-    return np.sum((np.asarray(image, np.float32) / around - 1) ** 3) > 0
+def _ink_is_bright(image: Image.Image, width: int) -> bool:
+    """Whether the few pixels that differ from their surroundings are brighter than these."""
+    surroundings = np.asarray(image.filter(ImageFilter.BoxBlur(width // 2)), np.float32) + 1
+    return bool(np.sum((np.asarray(image, np.float32) / surroundings - 1) ** 3) > 0)
 
 
-def _closed(grey, width):
-    """The picture without dark spots narrower than ``width``: the brightest around each pixel, then the darkest of those."""
-    for extreme in (np.max, np.min):
-        for axis in (0, 1):
-            pad = [(width // 2 * (axis == a),) * 2 for a in (0, 1)]
-            grey = extreme(sliding_window_view(np.pad(grey, pad, "edge"), width, axis), axis=-1)
-    # towards a dark border nothing darker is left to find beyond it: there the slope goes on as before
+def _light(grey: npt.NDArray[np.float32], width: int, ink_is_bright: bool) -> npt.NDArray[np.float32]:
+    """The picture without ink: marks narrower than ``width`` pixels get the brightness of the paper around them."""
+    from scipy import ndimage  # slow to import, and needed for photos only
+
     rim = width // 2
-    return np.minimum(grey, np.pad(grey[rim:-rim, rim:-rim], rim, "reflect", reflect_type="odd"))
+    fill, limit = (ndimage.grey_opening, np.maximum) if ink_is_bright else (ndimage.grey_closing, np.minimum)
+    light = fill(grey, (width, width), mode="nearest")
+    if rim:
+        # In the rim, a shadow that darkens towards the border looks like a mark: let the slope inside continue instead.
+        light = limit(light, np.pad(light[rim:-rim, rim:-rim], rim, "reflect", reflect_type="odd"))
+    return np.maximum(light, 0)  # a steep slope would continue below 0
 
 
-def _digits(mask):
-    """The part of the mask without dirt, and without what reaches in from outside the picture where that leaves anything."""
-    labels, boxes, areas = connected_components(mask)
-    height, width = mask.shape
-    inside = (boxes[:, :2] > 0).all(axis=1) & (boxes[:, 2] < width) & (boxes[:, 3] < height)
-    keep = areas >= NOISE * mask.size
-    if (keep & inside).any():
-        keep &= inside
-    keep &= areas >= SPECK * areas[keep].max(initial=0)
-    return np.append(keep, False)[labels]
+def _without_dirt(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Remove small spots from the mask, and the spots that touch the border if any others are large enough."""
+    from scipy import ndimage
+
+    labels = np.empty(mask.shape, np.int32)
+    ndimage.label(mask, np.ones((3, 3)), output=labels)
+    areas = np.bincount(labels.ravel())
+    areas[0] = 0  # the background
+    is_large = areas >= MIN_SPOT_AREA * mask.size
+    touches = np.zeros(len(areas), bool)
+    touches[np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])] = True
+    if (is_large & ~touches).any():
+        is_large &= ~touches
+    is_large &= areas >= MIN_RELATIVE_SPOT_AREA * areas[is_large].max(initial=0)
+    return is_large[labels]

@@ -1,63 +1,74 @@
-"""Several digits beside each other: finding each, and what the network sees of it."""
+"""Split a drawing of several digits, written side by side, into single digits."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
+from scipy import ndimage
 
-from engine.components import connected_components
-from engine.preprocessing import centre, crop, find_ink, scale
+from engine.preprocessing import Drawing, centre, crop, find_ink, scale
 
-OVERLAP = 0.4  # of the narrower of two parts: they are one digit's if so much of it lies above or below the other
-SMALL = 0.5  # of the line's height: what is lower than this is no digit of its own, but a part of the nearest one
+MIN_OVERLAP = 0.4  # of the narrower one's width: connected ink that overlaps a digit horizontally by this much belongs to it
+MIN_DIGIT_HEIGHT = 0.5  # of the highest connected ink: what is lower is a part of the nearest digit
 
 
-class Digit(NamedTuple):
-    """A digit in a drawing: its ``box``, (left, top, right, bottom) in the drawing's pixels, the last two exclusive, and its
-    ``image``, (28, 28) float32 in [0, 1], as the network sees it."""
+@dataclass(frozen=True, eq=False)
+class Digit:
+    """One digit of a drawing.
+
+    ``box`` is (left, top, right, bottom) in the drawing's pixels, the last two exclusive. ``image`` (28, 28) float32 in
+    [0, 1] is what the network sees.
+    """
 
     box: tuple[int, int, int, int]
-    image: np.ndarray
+    image: npt.NDArray[np.float32]
 
 
-def find_digits(drawing):
-    """The ``Digit``s of a drawing or photo, as ``prepare`` takes it, from left to right, as of one line of writing.
+def find_digits(drawing: Drawing) -> list[Digit]:
+    """Return the digits of one line of writing, from left to right.
 
-    Ink that hangs together is one digit's, and so are parts that lie above each other, as the bar of a 5 and the rest of it.
-    Raises ``BlankDrawing`` where there is no ink.
+    ``drawing`` is anything that ``prepare`` accepts. Connected ink belongs to one digit, and so do pieces of ink above each
+    other, such as the bar of a 5 and the rest of it. Raises ``BlankDrawing`` if there is no ink.
     """
     ink = find_ink(drawing)
-    parts = connected_components(ink > 0)
-    owners, boxes = _grouped(parts.boxes)
-    owner = np.append(owners, -1)[parts.labels]  # of each pixel
+    labels = np.empty(ink.shape, np.int32)
+    ndimage.label(ink > 0, np.ones((3, 3)), output=labels)
+    pieces = [(columns.start, rows.start, columns.stop, rows.stop) for rows, columns in ndimage.find_objects(labels)]
+    digit_of_piece, digit_boxes = _group(np.array(pieces))
+    digit_of_pixel = np.append(-1, digit_of_piece)[labels]
     width, height = drawing.size if isinstance(drawing, Image.Image) else np.shape(drawing)[1::-1]
-    factors = np.array([width / ink.shape[1], height / ink.shape[0]] * 2)  # large drawings come back smaller
-    return [
-        Digit(tuple(np.round(box * factors).astype(int).tolist()), centre(scale(crop(np.where(owner == number, ink, 0)))))
-        for number, box in enumerate(boxes)
-    ]
+    factors = np.array([width / ink.shape[1], height / ink.shape[0]] * 2)  # large drawings were made smaller
+    digits = []
+    for number, box in enumerate(digit_boxes):
+        left, top, right, bottom = np.round(box * factors).astype(int).tolist()
+        image = centre(scale(crop(np.where(digit_of_pixel == number, ink, 0))))
+        digits.append(Digit((left, top, right, bottom), image))
+    return digits
 
 
-def _grouped(boxes):
-    """The number of the digit that each part (K, 4) belongs to, (K,), from left to right, and the digits' boxes."""
+def _group(boxes: npt.NDArray[np.integer]) -> tuple[npt.NDArray[np.integer], Sequence[npt.NDArray[np.integer]]]:
+    """Join pieces of ink to digits: the number, from left to right, of the digit that each box (K, 4) belongs to, and the
+    digits' boxes."""
     heights = boxes[:, 3] - boxes[:, 1]
-    large = heights >= SMALL * heights.max()
-    owners, digits = np.zeros(len(boxes), int), []
-    for part in np.lexsort((boxes[:, 0], ~large)):  # the large ones first, from the left
-        gaps = [_gap(boxes[part], digit) for digit in digits]
-        narrower = [min(boxes[part, 2] - boxes[part, 0], digit[2] - digit[0]) for digit in digits]
+    is_high = heights >= MIN_DIGIT_HEIGHT * heights.max()
+    digit_of_piece, digits = np.zeros(len(boxes), int), []
+    for piece in np.lexsort((boxes[:, 0], ~is_high)):  # the high ones first, from left to right
+        gaps = [_gap(boxes[piece], digit) for digit in digits]
+        narrower = [min(boxes[piece, 2] - boxes[piece, 0], digit[2] - digit[0]) for digit in digits]
         nearest = int(np.argmin(gaps)) if gaps else 0
-        if large[part] and not (gaps and -gaps[nearest] >= OVERLAP * narrower[nearest]):
-            owners[part] = len(digits)
-            digits.append(boxes[part].copy())
+        if is_high[piece] and not (gaps and -gaps[nearest] >= MIN_OVERLAP * narrower[nearest]):
+            digit_of_piece[piece] = len(digits)
+            digits.append(boxes[piece].copy())
             continue
-        owners[part], digit = nearest, digits[nearest]
-        digit[:2] = np.minimum(digit[:2], boxes[part, :2])
-        digit[2:] = np.maximum(digit[2:], boxes[part, 2:])
+        digit_of_piece[piece], digit = nearest, digits[nearest]
+        digit[:2] = np.minimum(digit[:2], boxes[piece, :2])
+        digit[2:] = np.maximum(digit[2:], boxes[piece, 2:])
     order = np.argsort([digit[0] for digit in digits])
-    return np.argsort(order)[owners], [digits[i] for i in order]
+    return np.argsort(order)[digit_of_piece], [digits[i] for i in order]
 
 
-def _gap(box, other):
-    """How many pixels lie between two boxes from left to right; negative where they overlap."""
+def _gap(box: npt.NDArray[np.integer], other: npt.NDArray[np.integer]) -> int:
+    """How many pixels lie between two boxes horizontally; negative if they overlap."""
     return max(box[0], other[0]) - min(box[2], other[2])

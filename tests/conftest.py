@@ -1,4 +1,4 @@
-"""What every test can ask for. No test reaches the internet: the mirrors are replaced before the first one runs."""
+"""Fixtures for all tests. No test uses the internet: MNIST's mirrors are replaced before the first test runs."""
 
 import pytest
 from helpers import SHARED, make_digits, need, read_strokes, write_idx_folder
@@ -16,7 +16,7 @@ def _no_mirrors():
 
 @pytest.fixture(scope="session")
 def mnist():
-    """The real train and test sets."""
+    """MNIST's train and test sets."""
     with pytest.MonkeyPatch.context() as patch:
         if (SHARED / "mnist").is_dir():
             patch.setenv(mnist_module.FOLDER_VARIABLE, str(SHARED / "mnist"))
@@ -27,7 +27,7 @@ def mnist():
 
 @pytest.fixture(scope="session")
 def strokes():
-    """Pen-drawn digits of many writers."""
+    """Pen-drawn digits by many writers."""
     path = SHARED / "strokes" / "pen_digits.jsonl.gz"
     if not path.is_file():
         need("strokes", f"the pen-drawn digits are not in {path}")
@@ -36,17 +36,17 @@ def strokes():
 
 @pytest.fixture(scope="session")
 def tiny():
-    """A small data set, which a small network learns by heart within a second."""
+    """A small data set, which a small network memorizes within a second."""
     return make_digits(600)
 
 
 @pytest.fixture(scope="session")
 def digits():
-    """Enough digits to learn from what digits look like."""
+    """Enough digits to learn to read others."""
     return make_digits(3_000)
 
 
 @pytest.fixture(scope="session")
 def idx_folder(tmp_path_factory):
-    """A folder of IDX files, 1,200 training and 300 test images, for ``--data``."""
+    """A folder of IDX files with 1,200 training and 300 test images, for ``--data``."""
     return write_idx_folder(tmp_path_factory.mktemp("idx") / "drawn", make_digits(1200, 1), make_digits(300, 2))

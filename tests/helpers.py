@@ -1,4 +1,4 @@
-"""What tests of several folders share."""
+"""Helpers for the tests of several folders."""
 
 import gzip
 import json
@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from engine.data import Dataset
-from engine.data.synthetic import draw_digits
+from engine.data.synthetic.generator import draw_digits
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 
 
 def need(what, reason):
-    """Skip the test for want of ``what``; fail it where INKLING_REQUIRE (as "mnist,browser") says it must be here."""
+    """Skip the test because ``what`` is missing; fail it if INKLING_REQUIRE (such as "mnist,browser") says it must exist."""
     if what in os.environ.get("INKLING_REQUIRE", "").replace(" ", "").split(","):
         pytest.fail(f"INKLING_REQUIRE asks for {what}, but {reason}")
     pytest.skip(reason)
@@ -26,24 +26,24 @@ def need(what, reason):
 
 @cache
 def make_digits(count, seed=0):
-    """Digits that Inkling draws itself: what a small network learns in a second, on any machine."""
+    """Digits that Inkling draws itself: a small network learns them in a second, on any machine."""
     return draw_digits(count, seed)
 
 
 def make_noise(count, seed=0):
-    """Images that have nothing to do with their labels: what can only be learned by heart."""
+    """Random images with random labels: they can only be memorized."""
     rng = np.random.default_rng(seed)
     images, labels = rng.integers(0, 256, (count, 28, 28), dtype=np.uint8), rng.integers(0, 10, count, dtype=np.uint8)
     return Dataset(images, labels, "noise")
 
 
 def idx_bytes(array):
-    """An IDX file of unsigned bytes, written from the format's description."""
+    """An IDX file of unsigned bytes, written according to the format's description."""
     return struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.astype(np.uint8).tobytes()
 
 
 def write_idx_folder(folder, train, test, compressed=False):
-    """A folder of the four files, named as MNIST's are."""
+    """Write the four IDX files, named as MNIST's are, and return the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for part, dataset in (("train", train), ("t10k", test)):
         for kind, array in (("images-idx3", dataset.images), ("labels-idx1", dataset.labels)):
@@ -56,13 +56,13 @@ def write_idx_folder(folder, train, test, compressed=False):
 
 
 def read_strokes(path):
-    """The pen-drawn digits: dicts with ``label``, ``writer`` and ``strokes``."""
+    """Pen-drawn digits as dicts with ``label``, ``writer`` and ``strokes``."""
     with gzip.open(path, "rt") as lines:
         return [json.loads(line) for line in lines]
 
 
 def outcome(kind, function, *arguments):
-    """What the call gives, and None; or None, and the message of its error of this ``kind``; other errors come through."""
+    """Call the function: return its result and None, or None and the message of an error of this ``kind``."""
     try:
         return function(*arguments), None
     except kind as error:
@@ -70,12 +70,12 @@ def outcome(kind, function, *arguments):
 
 
 def slope_error(function, gradient, x, rng, directions=5, step=1e-5):
-    """The worst relative error of ``gradient`` against central differences of ``function`` along random directions."""
+    """The largest relative error of ``gradient`` against central differences of ``function`` along random directions."""
     assert x.dtype == gradient.dtype == np.float64
-    worst = 0.0
+    largest_error = 0.0
     for _ in range(directions):
         direction = rng.normal(size=x.shape)
         measured = (function(x + step * direction) - function(x - step * direction)) / (2 * step)
-        claimed = float((gradient * direction).sum())
-        worst = max(worst, abs(measured - claimed) / max(abs(measured) + abs(claimed), 1e-12))
-    return worst
+        expected = float((gradient * direction).sum())
+        largest_error = max(largest_error, abs(measured - expected) / max(abs(measured) + abs(expected), 1e-12))
+    return largest_error

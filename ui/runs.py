@@ -1,134 +1,136 @@
-"""This session's trainings: the one place that holds them. What runs them is ``engine.jobs``."""
+"""This session's runs: the one place that holds them. What runs them is ``engine.jobs``."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import streamlit as st
-from streamlit import runtime
-from streamlit.runtime.scriptrunner import get_script_run_ctx
+import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-import engine
-from engine import Network
+from engine import Dataset, Network, Trainer
 from engine.config import Config
-from engine.jobs import Job
-from engine.series import Series
-from ui import data
+from engine.jobs import JobState, Series, Snapshot
+from ui import compat, datasets
+from ui.state import forget, session
 
-MAX_RUNS = 50  # the oldest go first: each keeps its network and its readings of the test images
+MAX_RUNS = 50  # the oldest go first: each keeps its network and its predictions of the test images
 
 # One thread for each training's matrix products: two that wait for each other, while a browser and a server want the same
 # cores, made training 2.6 times slower (measured on two cores), and the second won nothing even on an idle machine.
 threadpool_limits(1, user_api="blas")
 
 
-@dataclass
+@dataclass(eq=False)
 class Run:
-    """A training, or several of one configuration by seed; ``start`` is the network whose weights it began from, if any."""
+    """A training of one or several seeds. ``start`` is the network whose weights it began from, if any. ``from_file`` says
+    that it began elsewhere, so that its times are not this machine's."""
 
     number: int
     name: str
     config: Config
     source: str
-    work: Job | Series
+    series: Series
     start: Network | None = None
+    from_file: bool = False
 
     @property
-    def key(self):
-        """What tells it from others, also after it was renamed."""
+    def key(self) -> str:
+        """What distinguishes it from other runs, also after it was renamed or reset."""
         return f"Run {self.number}"
 
-    @property
-    def seeds(self):
-        return len(self.work.configs) if isinstance(self.work, Series) else 1
+    def snapshot(self) -> Snapshot:
+        return self.series.snapshot()
 
     @property
-    def job(self):
-        """The training under way, or the last one."""
-        return self.work.job if isinstance(self.work, Series) else self.work
+    def state(self) -> JobState:
+        return self.snapshot().state
 
-    @property
-    def over(self):
-        return self.work.over if isinstance(self.work, Series) else self.work.snapshot().over
-
-    @property
-    def still(self):
-        """Whether nothing will change in it by itself: it is over, or has come to stand in a pause."""
-        return self.over or (self.job.snapshot().state == "paused" and self.job.settle(0))
-
-    def snapshots(self):
-        """Those of its trainings that have begun, one for each seed."""
-        return self.work.snapshots() if isinstance(self.work, Series) else (self.work.snapshot(),)
+    def test_images(self) -> tuple[npt.NDArray, npt.NDArray]:
+        """The images (M, 28, 28) uint8 that it is tested on, and their labels (M,)."""
+        return self.series.test_set.take(slice(None))  # pyright: ignore[reportOptionalMemberAccess]
 
 
-def everything():
+def all_runs() -> list[Run]:
     """All runs, oldest first."""
-    return st.session_state.setdefault("runs", [])
+    return session().runs
 
 
-def active():
-    """The run that is under way, paused or not; None without one."""
-    return next((run for run in reversed(everything()) if not run.over), None)
+def active_run() -> Run | None:
+    """The run that is under way, paused or not."""
+    return next((run for run in reversed(all_runs()) if not run.series.is_over), None)
 
 
-def shown():
-    """The run that the page looks at: the one that was chosen, else the newest; None before the first."""
-    runs, chosen = everything(), st.session_state.get("shown")
+def shown_run() -> Run | None:
+    """The run that the page shows: the chosen one, else the newest; None before the first."""
+    runs, chosen = all_runs(), session().shown_run
     return next((run for run in runs if run.number == chosen), runs[-1] if runs else None)
 
 
-def show(run):
-    """Have the page look at this run."""
-    st.session_state["shown"] = run.number
+def show(run: Run) -> None:
+    """Have the page show this run."""
+    session().shown_run = run.number
 
 
-def begin(config, source, *, seeds=1, start=None, paused=False):
-    """Start a training on a thread of its own, or ``seeds`` of them one after another, from ``start``'s weights if given.
+def start_run(config: Config, source: str, num_seeds: int = 1, start: Network | None = None, paused: bool = False) -> Run:
+    """Start a training, of ``num_seeds`` seeds one after another, from ``start``'s weights if given.
 
     It ends when this browser tab has been closed for a while. Raises ``InklingError`` for what cannot be trained.
     """
-    train_set, test_set = data.load(source)
-    if seeds > 1:
-        configs = [replace(config, seed=config.seed + k) for k in range(seeds)]
-        work = Series(configs, train_set, test_set, watcher())
-    else:
-        work = Job(engine.Trainer.from_config(config, train_set, start), test_set, watcher())
-    return _add(config, source, work, start, paused)
+    train_set, test_set = datasets.load(source)
+    series = Series.from_config(config, num_seeds, train_set, test_set, start, compat.session_watcher())
+    return _add(Run(_next_number(), "", config, source, series, start), paused)
 
 
-def adopt(trainer, source, test_set):
-    """Go on with a training that was paused and saved; it stands still until it is resumed."""
-    return _add(trainer.config, source, Job(trainer, test_set, watcher()), None, paused=True)
+def continue_training(trainer: Trainer, source: str, test_set: Dataset) -> Run:
+    """Add a training that was paused and saved; it stays paused until it is resumed."""
+    series = Series([lambda: trainer], test_set, compat.session_watcher())
+    return _add(Run(_next_number(), "", trainer.config, source, series, from_file=True), paused=True)
 
 
-def _add(config, source, work, start, paused):
-    number = st.session_state["runs_started"] = st.session_state.get("runs_started", 0) + 1
-    run = Run(number, f"Run {number}", config, source, work, start)
-    everything().append(run)
-    del everything()[:-MAX_RUNS]
+def _next_number() -> int:
+    session().num_runs_started += 1
+    return session().num_runs_started
+
+
+def _add(run: Run, paused: bool) -> Run:
+    run.name = _free_name(f"Run {run.number}")
+    all_runs().append(run)
+    del all_runs()[:-MAX_RUNS]
     show(run)
-    work.start(paused=paused)
+    run.series.start(paused)
     return run
 
 
-def remove(run):
+def _free_name(name: str) -> str:
+    """The name, with a number behind it if a run has it already."""
+    taken = {run.name for run in all_runs()}
+    return next(free for k in range(1, len(taken) + 2) if (free := name if k == 1 else f"{name} ({k})") not in taken)
+
+
+def rename(run: Run, name: str) -> bool:
+    """Give the run this name, without the blanks around it; return False if it is empty or another run's."""
+    name = " ".join(name.split())
+    if not name or name in {other.name for other in all_runs() if other is not run}:
+        return False
+    run.name = name
+    return True
+
+
+def remove(run: Run) -> None:
     """Stop the run and forget it."""
-    run.work.stop()
-    if run in everything():  # a second click on the same button comes with the same run
-        everything().remove(run)
+    run.series.stop()
+    if run in all_runs():  # a second click on the same button comes with the same run
+        all_runs().remove(run)
 
 
-def reset(run):
-    """Throw away what the run has learned: the same again, under the same name, paused before its first step."""
-    if run not in everything():
+def reset(run: Run) -> None:
+    """Throw away what the run has learned: the same run again, paused before its first step."""
+    if run not in all_runs():
         return
-    remove(run)
-    begin(run.config, run.source, seeds=run.seeds, start=run.start, paused=True).name = run.name
-
-
-def watcher():
-    """A function, safe to call from any thread, that says whether this session's browser is still connected."""
-    context = get_script_run_ctx()
-    if context is None or not runtime.exists():
-        return lambda: True
-    instance, session_id = runtime.get_instance(), context.session_id
-    return lambda: instance.is_active_session(session_id)
+    train_set, test_set = datasets.load(run.source)
+    run.series.stop()
+    run.series = Series.from_config(
+        run.config, run.series.num_seeds, train_set, test_set, run.start, compat.session_watcher()
+    )
+    run.from_file = False
+    forget(f"{run.key} ")  # what the widgets of this run say: it belongs to what is thrown away
+    show(run)
+    run.series.start(paused=True)

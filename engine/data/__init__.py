@@ -1,4 +1,4 @@
-"""The data: what a set of labelled images is, reading it from IDX files, finding MNIST, and drawing digits without it."""
+"""Labelled images: the ``Dataset`` class, reading IDX files, getting MNIST, and digits that Inkling draws itself."""
 
 from engine.data.dataset import DataError, Dataset
 from engine.data.idx import read_folder

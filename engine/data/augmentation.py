@@ -1,243 +1,169 @@
-"""Random changes that leave a digit what it is: moved, turned, stretched, bent, thickened, noisy.
+"""Random changes that keep a digit's meaning: move, rotate, stretch, shear, bend, thicken, add noise.
 
-All movements are one map from each new pixel to the place in the old image that it shows, and one bilinear look-up there,
-so that an image is blurred once however many changes it meets.
+All movements together give each new pixel one position in the old image, where it is looked up once. So an image is
+blurred only once, no matter how many changes are switched on.
 """
 
 import math
-import threading
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
-from engine.checks import check_number
+from engine.checks import InklingError, check_choice, shown
+from engine.data.resample import SUBPIXELS, pad, sample, scratch
+from engine.setting_fields import Number, check_settings, setting, settings_of
 
-BLOCK = 64  # images changed at a time: what they take then stays in the processor's cache
-FINE = 256  # places are whole 1/256 pixel: then a weighted mean of 8-bit pixels is whole-number arithmetic
-LIMITS = {
-    "shift": (0, 100),
-    "rotation": (0, 180),
-    "scale": (0, 0.9),
-    "shear": (0, 60),
-    "elastic": (0, 20),
-    "smoothness": (1, 100),
-    "thickness": (0, 2),
-    "noise": (0, 1),
-    "untouched": (0, 1),
-}
+BLOCK_SIZE = 64  # images changed at a time, so that their work arrays fit into the processor's cache
 
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """Random changes, drawn anew for every image: ``augmentation(images, rng)``. A field of 0 leaves its change out.
+    """Random changes, drawn anew for every image: ``augmentation(images, rng)``. A field of 0 switches its change off.
 
-    ``shift``: pixels, uniform in [-shift, shift] along each axis. ``rotation``: degrees, uniform, either way. ``scale``:
-    each axis is stretched by a factor uniform in [1 - scale, 1 + scale]. ``shear``: degrees by which uprights lean, uniform.
-    ``elastic``: standard deviation, in pixels, of the displacement along each axis, a random field smoothed by a gaussian of
-    ``smoothness`` pixels (Simard, Steinkraus & Platt, 2003). ``thickness``: strokes get wider or thinner by up to so many
-    pixels. ``noise``: standard deviation of gaussian noise, where white is 1. ``untouched``: the part of the images that are
-    left as they are; a moved image is a little blurred, and a network that sees nothing else is at a loss with a sharp one
-    (He et al., "Data augmentation revisited", 2019).
+    ``shift``, ``rotation`` and ``shear`` are uniform in [-value, value], the two stretching factors in [1 - ``scale``,
+    1 + ``scale``]. ``elastic`` is the standard deviation, along each axis, of a displacement field smoothed by a Gaussian of
+    ``smoothness`` pixels (Simard, Steinkraus & Platt, 2003). ``untouched`` images help because a moved image is slightly
+    blurred, and a network that is trained on blurred images alone does worse on sharp ones (He et al., "Data augmentation
+    revisited", 2019).
     """
 
-    shift: float = 0.0
-    rotation: float = 0.0
-    scale: float = 0.0
-    shear: float = 0.0
-    elastic: float = 0.0
-    smoothness: float = 4.0
-    thickness: float = 0.0
-    noise: float = 0.0
-    untouched: float = 0.0
+    shift: float = setting("Shift", "Pixels, along each axis.", Number(0, 100), default=0.0)
+    rotation: float = setting("Rotation", "Degrees, in either direction.", Number(0, 180), default=0.0)
+    scale: float = setting("Scale", "The fraction by which each axis is stretched or shrunk.", Number(0, 0.9), default=0.0)
+    shear: float = setting("Shear", "Degrees by which upright lines lean.", Number(0, 60), default=0.0)
+    elastic: float = setting(
+        "Elastic", "Pixels by which each part of the image is moved, differently everywhere.", Number(0, 20), default=0.0
+    )
+    smoothness: float = setting(
+        "Smoothness", "Pixels over which the elastic movement hardly changes.", Number(1, 100), default=4.0
+    )
+    thickness: float = setting("Thickness", "Pixels by which strokes get wider or thinner.", Number(0, 2), default=0.0)
+    noise: float = setting(
+        "Noise", "Standard deviation of the noise on each pixel, where white is 1.", Number(0, 1), default=0.0
+    )
+    untouched: float = setting("Untouched", "The fraction of images that stay as they are.", Number(0, 1), default=0.0)
 
-    def __post_init__(self):
-        for field in fields(self):
-            value = check_number(field.name, getattr(self, field.name), *LIMITS[field.name])
-            object.__setattr__(self, field.name, value)
+    def __post_init__(self) -> None:
+        check_settings(self)
 
-    def __call__(self, images, rng):
-        """New images (N, H, W) float32 in [0, 1] from images uint8, or float in [0, 1], which are rounded to 8 bits."""
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Self:
+        """The augmentation that ``dataclasses.asdict`` turned into ``value``; raises ``InklingError`` for anything else."""
+        known = settings_of(cls)
+        if not value.keys() <= known.keys():
+            raise InklingError(f"augmentation takes {', '.join(known)}, got {shown(sorted(map(str, value)))}")
+        return cls(**value)
+
+    def __call__(self, images: npt.NDArray[Any], rng: np.random.Generator) -> npt.NDArray[np.float32]:
+        """New images (N, H, W) float32 in [0, 1] from images that are uint8, or float in [0, 1] and rounded to 8 bits."""
         count, height, width = images.shape
-        # How many numbers are drawn depends on the shape and the fields alone, so that a seed fixes all that follow.
+        # How many random numbers are drawn depends only on the shape and the fields, so that runs can be repeated.
         moves = rng.random((7, count), np.float32) * 2 - 1
         affine, pixels = self._affine(moves[:6], height, width), self.thickness * moves[6]
         changed = np.empty(images.shape, np.float32)
-        for start in range(0, count, BLOCK):
-            block = slice(start, start + BLOCK)
+        for start in range(0, count, BLOCK_SIZE):
+            block = slice(start, start + BLOCK_SIZE)
             padded = pad(images[block])
             if self.thickness:
                 thicken(padded, pixels[block])
-            sample(padded, self._places(affine[..., block], height, width, rng), changed[block])
+            sample(padded, self._positions(affine[..., block], height, width, rng), changed[block])
         if self.noise:
             changed += self.noise * rng.standard_normal(changed.shape, np.float32)
             np.clip(changed, 0, 1, out=changed)
         if self.untouched:
-            left = rng.random(count) < self.untouched
-            changed[left] = pad(images[left])[:, 1:-1, 1:-1] / np.float32(255)
+            untouched = rng.random(count) < self.untouched
+            changed[untouched] = pad(images[untouched])[:, 1:-1, 1:-1] / np.float32(255)
         return changed
 
-    def _affine(self, moves, height, width):
-        """The maps from new to old places, from ``moves`` (6, N) in [-1, 1]: (2, 3, N), for x and y the place that the
-        centre shows and what a step right and a step down change, in pixels of the padded image."""
+    def _affine(self, moves: npt.NDArray[np.float32], height: int, width: int) -> npt.NDArray[np.float32]:
+        """Maps (2, 3, N) from new to old positions, in pixels of the padded image.
+
+        For x and y: the old position of the centre, and how much it changes with a step right and a step down. ``moves``
+        (6, N) in [-1, 1] say how much of each change is applied.
+        """
         shift_x, shift_y, angle, stretch_x, stretch_y, lean = moves
         shift_x, shift_y = self.shift * shift_x, self.shift * shift_y
         angle, lean = np.deg2rad(self.rotation) * angle, np.tan(np.deg2rad(self.shear) * lean)
         stretch_x, stretch_y = 1 + self.scale * stretch_x, 1 + self.scale * stretch_y
         cos, sin = np.cos(angle), np.sin(angle)
-        # A digit is stretched, sheared, turned, then shifted; the way back is the inverse of each, in the other order.
+        # A digit is stretched, sheared, rotated, then shifted. The way back applies the inverses in reverse order.
         affine = np.empty((2, 3, moves.shape[1]), np.float32)
         affine[0, 1], affine[0, 2] = (cos - lean * sin) / stretch_x, -(sin + lean * cos) / stretch_x
         affine[1, 1], affine[1, 2] = sin / stretch_y, cos / stretch_y
         affine[:, 0] = np.array([[width + 1], [height + 1]]) / 2 - affine[:, 1] * shift_x - affine[:, 2] * shift_y
         return affine
 
-    def _places(self, affine, height, width, rng):
-        """The places that the new pixels show, x and y (2, N, H, W), in 1/256 pixel of the padded image.
+    def _positions(
+        self, affine: npt.NDArray[np.float32], height: int, width: int, rng: np.random.Generator
+    ) -> npt.NDArray[np.float32]:
+        """The old position of each new pixel: x and y (2, N, H, W), in 1/256 pixel of the padded image.
 
-        Affine part and elastic field alike are sums of products of a function of the row and a function of the column:
-        coefficients between two matrices.
+        The affine map and the elastic field are both sums of products of a function of the row and a function of the
+        column, so two matrix products with a table of coefficients compute them together.
         """
         smoothness = self.smoothness if self.elastic else None
         over_rows, over_columns = basis(height, smoothness), basis(width, smoothness)
         rows, columns, count = over_rows.shape[1], over_columns.shape[1], affine.shape[-1]
         coefficients = np.zeros((2, rows, columns, count), np.float32)
-        coefficients[:, 0, 0], coefficients[:, 0, 1], coefficients[:, 1, 0] = FINE * affine.transpose(1, 0, 2)
-        coefficients[:, 0, 0] += 0.5  # places are cut to whole 1/256: this makes it rounding
+        coefficients[:, 0, 0], coefficients[:, 0, 1], coefficients[:, 1, 0] = SUBPIXELS * affine.transpose(1, 0, 2)
+        coefficients[:, 0, 0] += 0.5  # ``sample`` cuts fractions off: with this, it rounds
         if self.elastic:
             shape = 2, rows - 2, columns - 2, count
             uniform = np.frombuffer(rng.bytes(2 * math.prod(shape)), "<i2").reshape(shape)
             deviation = 2**15 / math.sqrt(3)  # of a number uniform in [-2**15, 2**15]
-            np.multiply(uniform, np.float32(FINE * self.elastic / deviation), out=coefficients[:, 2:, 2:])
+            np.multiply(uniform, np.float32(SUBPIXELS * self.elastic / deviation), out=coefficients[:, 2:, 2:])
         along_columns = over_rows @ coefficients.reshape(2, rows, -1)  # (2, H, columns * N)
         along_columns = along_columns.reshape(2, height, columns, count).swapaxes(2, 3)
-        places = scratch("places", (2, count, height, width), np.float32)
-        np.matmul(along_columns, over_columns.T, out=places.swapaxes(1, 2))
-        return places
+        positions = scratch("positions", (2, count, height, width), np.float32)
+        np.matmul(along_columns, over_columns.T, out=positions.swapaxes(1, 2))
+        return positions
 
 
 @lru_cache(maxsize=16)
-def basis(size, smoothness):
-    """Functions of the positions along an axis, the columns of (size, K) float32: 1; the distance from the centre; and,
-    unless ``smoothness`` is None, gaussians that mix independent random numbers to a smooth one of the same variance."""
-    position = np.arange(size) - (size - 1) / 2
-    functions = np.stack([np.ones(size), position], axis=1)
+def basis(size: int, smoothness: float | None) -> npt.NDArray[np.float32]:
+    """Functions of the pixel's index along an axis, as columns (size, K): 1, the distance from the centre, and Gaussians.
+
+    The Gaussians, of ``smoothness`` pixels, turn independent random numbers into a smooth curve of the same variance; they
+    are left out if ``smoothness`` is None.
+    """
+    distance = np.arange(size) - (size - 1) / 2
+    functions = np.stack([np.ones(size), distance], axis=1)
     if smoothness is not None:
-        step = 1.5 * smoothness  # wider, and one would see where the centres lie
+        step = 1.5 * smoothness  # with wider steps, the variance would drop between the centres
         steps = np.ceil((size - 1) / 2 / step + 0.5)
         centres = step * np.arange(0.5 - steps, steps)
-        bells = np.exp(-((position[:, None] - centres) ** 2) / (2 * smoothness**2))
+        bells = np.exp(-((distance[:, None] - centres) ** 2) / (2 * smoothness**2))
         functions = np.hstack([functions, bells / np.linalg.norm(bells, axis=1, keepdims=True)])
     return functions.astype(np.float32)
 
 
-def pad(images):
-    """The images (N, H, W) as 8-bit numbers with a border of 0 (N, H + 2, W + 2) uint16, to be changed in place."""
-    count, height, width = images.shape
-    padded = scratch("padded", (count, height + 2, width + 2), np.uint16)
-    padded[:] = 0
-    padded[:, 1:-1, 1:-1] = images if images.dtype == np.uint8 else np.rint(images * 255)
-    return padded
+def thicken(padded: npt.NDArray[np.uint16], pixels: npt.NDArray[np.floating]) -> None:
+    """Widen the strokes of each padded image by ``pixels`` (N,) in [-2, 2], in place.
 
-
-def thicken(padded, pixels):
-    """Widen the strokes of each padded image by its number of ``pixels`` (N,) in [-2, 2], in place.
-
-    Each pixel goes some of the way to the brightest of its neighbours and itself; all the way would be a pixel on both
-    sides of a stroke. Below 0 the background is widened instead.
+    Each pixel moves towards the brightest of itself and its four neighbours. All the way would add a pixel on both sides
+    of a stroke. A negative number widens the background instead.
     """
     height, width = padded.shape[1:]
     negative = np.where(pixels < 0, 255, 0).astype(np.uint16)[:, None, None]
-    share = np.rint(np.abs(pixels) * (FINE / 2)).astype(np.uint16)[:, None, None]
+    weight = np.rint(np.abs(pixels) * (SUBPIXELS / 2)).astype(np.uint16)[:, None, None]
     padded ^= negative
     flat, rise = padded.reshape(-1), scratch("rise", (padded.size,), np.uint16)
     np.copyto(rise, flat)
-    for step in (1, width):  # right and left, below and above
+    for step in (1, width):  # horizontal, then vertical neighbours
         np.maximum(rise[step:], flat[:-step], out=rise[step:])
         np.maximum(rise[:-step], flat[step:], out=rise[:-step])
     rise -= flat
     rise = rise.reshape(padded.shape)
-    rise *= share
+    rise *= weight
     rise >>= 8
     padded += rise
     padded ^= negative
     padded[:, :: height - 1] = 0
     flat[::width] = flat[width - 1 :: width] = 0
 
-
-def sample(padded, places, out):
-    """Bilinear look-up of ``out`` (N, H, W) at ``places`` (2, N, H, W) in ``padded``; ``places`` is spent.
-
-    In whole numbers, a pixel and the one below it side by side in 32 bits: half as many look-ups and products.
-    """
-    count, height, width = out.shape
-    stride = width + 2
-    x, y = fine = scratch("fine", places.shape, np.uint32)
-    np.copyto(fine.view(np.int32), places, casting="unsafe")
-    starts, border = layout(count, height, width)
-    np.minimum(fine, border, out=fine)  # beyond the border is as the border, 0; so is below 0, a huge number here
-
-    # Each pixel in the lower half of 32 bits, the one below it in the upper half.
-    flat = padded.reshape(-1)
-    pairs = scratch("pairs", flat.shape, np.uint32)
-    np.copyto(pairs, flat)
-    pairs[:-stride] |= np.left_shift(pairs, 16, out=scratch("below", flat.shape, np.uint32))[stride:]
-
-    column, row = whole = places.view(np.uint32)  # in the same bytes: the cache is small
-    np.right_shift(fine, 8, out=whole)
-    row *= stride
-    row += column
-    row += starts
-    index = scratch("index", out.shape, np.intp)
-    np.copyto(index, row)
-
-    fine &= FINE - 1
-    left, right = whole
-    np.take(pairs, index, out=left, mode="wrap")  # wrap is the fastest mode; what lies past the end counts nothing
-    np.take(pairs[1:], index, out=right, mode="wrap")
-    mix(left, right, x)
-    upper = np.bitwise_and(left, 0xFFFF, out=right)
-    left >>= 16
-    mix(upper, left, y)
-    np.copyto(out, upper.view(np.int32))
-    out /= 255 * FINE**2
-
-
-@lru_cache(maxsize=16)
-def layout(count, height, width):
-    """For ``sample``: where each pixel's padded image starts (N, H, W), and the last place along each axis (2, 1, H, W).
-
-    Written out in full, since NumPy adds and compares two arrays several times faster than an array and a number.
-    """
-    starts = np.arange(count, dtype=np.uint32) * (height + 2) * (width + 2)
-    starts = np.repeat(starts, height * width).reshape(count, height, width)
-    border = np.full((height, width, 2), [width + 1, height + 1], np.uint32).transpose(2, 0, 1)
-    return starts, np.ascontiguousarray(FINE * border[:, None])
-
-
-def mix(a, b, share):
-    """``a = (256 - share) * a + share * b``, in both halves of the numbers at once; ``b`` is spent."""
-    b -= a
-    b *= share
-    a <<= 8
-    a += b
-
-
-class Scratch(threading.local):
-    """Arrays to work in, kept from one call to the next: fetching fresh memory would take as long as the arithmetic."""
-
-    def __init__(self):
-        self._arrays = {}
-
-    def __call__(self, name, shape, dtype):
-        size = math.prod(shape)
-        array = self._arrays.get(name)
-        if array is None or array.size < size:
-            array = self._arrays[name] = np.empty(size, dtype)
-        return array[:size].reshape(shape)
-
-
-scratch = Scratch()
 
 _STRONG = Augmentation(shift=1.5, rotation=10, scale=0.12, shear=8, elastic=1.0, smoothness=4, thickness=0.8)
 
@@ -247,3 +173,33 @@ AUGMENTATIONS = {
     "strong": _STRONG,
     "half": replace(_STRONG, untouched=0.5),
 }
+
+
+@dataclass(frozen=True)
+class AugmentationKind:
+    """Settings that are an ``Augmentation``. As text: a name in ``AUGMENTATIONS``, or ``shift=1.5:rotation=8``."""
+
+    def check(self, name: str, value: Any) -> Augmentation:
+        if not isinstance(value, Augmentation):
+            raise InklingError(f"{name} must be an Augmentation, got {shown(value)}")
+        return value
+
+    def to_text(self, value: Augmentation) -> str:
+        fields = settings_of(Augmentation).items()
+        return _preset_name(value) or ":".join(f"{name}={field.to_text(getattr(value, name))}" for name, field in fields)
+
+    def from_text(self, name: str, text: str) -> Augmentation | None:
+        if "=" not in text:
+            return AUGMENTATIONS[check_choice(name, text, AUGMENTATIONS)]
+        fields, values = settings_of(Augmentation), {}
+        for assignment in text.split(":"):
+            field, _, number = assignment.partition("=")
+            values[field] = fields[check_choice(name, field, fields)].from_text(f"{name} {field}", number)
+        return Augmentation(**values)
+
+    def show(self, value: Augmentation) -> str:
+        return _preset_name(value) or "custom"
+
+
+def _preset_name(value: Augmentation) -> str | None:
+    return next((name for name, preset in AUGMENTATIONS.items() if preset == value), None)

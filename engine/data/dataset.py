@@ -1,85 +1,93 @@
-"""``Dataset``: labelled images, and parts of them that share the bytes."""
+"""``Dataset``: labelled images, and subsets of them that share the memory."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from engine.checks import InklingError
 
-NO_DIGIT = 10  # the label of an image that shows none: a network should be unsure of it
+NO_DIGIT = 10  # the label of an image that shows no digit: a network should be unsure about it
+
+Positions = npt.NDArray[np.integer] | slice
 
 
 class DataError(InklingError):
-    """A data file that is missing, broken, or not what it says it is."""
+    """A data file is missing, damaged, or has other contents than expected."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images (M, 28, 28) uint8 and labels (M,) uint8, both read-only and shared by everyone who uses them.
+    """Images (M, 28, 28) uint8 and labels (M,) uint8, both read-only and shared by all subsets.
 
-    ``rows`` picks and orders the ones that belong to this set; None is all of them. ``sources`` are the names of what was
-    joined into the images and how many are of each, one after the other; empty where nothing was joined.
+    ``rows`` selects and orders the images that belong to this set; None selects all. ``sources`` are the names and sizes of
+    the sets that were joined to make ``images``, in order; empty if nothing was joined. Two sets are equal only if they are
+    the same object; compare ``fingerprint()`` to compare contents.
     """
 
-    images: np.ndarray
-    labels: np.ndarray
+    images: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.uint8]
     name: str = ""
-    rows: np.ndarray | None = None
+    rows: npt.NDArray[np.integer] | None = None
     sources: tuple[tuple[str, int], ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if len(self.images) != len(self.labels):
             raise DataError(
                 f"{self.name or 'a data set'} must have as many labels as images, "
                 f"got {len(self.images):,} images and {len(self.labels):,} labels"
             )
         for name in ("images", "labels"):
-            array = getattr(self, name).view()  # the caller's own array stays as it was
+            array = getattr(self, name).view()  # the caller's own array stays writable
             array.setflags(write=False)
             object.__setattr__(self, name, array)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.labels if self.rows is None else self.rows)
 
-    def take(self, positions):
-        """The images and labels at these positions of this set (an index array, or a slice), read-only or copied."""
+    def take(self, positions: Positions) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+        """The images and labels at ``positions`` of this set: read-only views or copies."""
         rows = positions if self.rows is None else self.rows[positions]
         return self.images[rows], self.labels[rows]
 
     @property
-    def own_labels(self):
-        """The labels (N,) of this set alone, in its order."""
+    def own_labels(self) -> npt.NDArray[np.uint8]:
+        """The labels (N,) of this set, in its order."""
         return self.labels if self.rows is None else self.labels[self.rows]
 
-    def subset(self, positions):
-        """The set of only these positions; the images stay where they are."""
-        rows = np.arange(len(self)) if self.rows is None else self.rows
-        return replace(self, rows=rows[positions])
+    def subset(self, positions: Positions) -> "Dataset":
+        """The set of the images at ``positions``; they are not copied."""
+        return replace(self, rows=self._all_rows()[positions])
 
-    def by_source(self):
-        """What of this set is from each of its sources: names and sets."""
+    def by_source(self) -> Mapping[str, "Dataset"]:
+        """The subset that comes from each joined source, by the source's name."""
         if not self.sources:
             return {self.name: self}
-        rows = np.arange(len(self)) if self.rows is None else self.rows
-        of_row = np.repeat(np.arange(len(self.sources)), [size for _, size in self.sources])[rows]
+        rows = self._all_rows()
+        source_of_row = np.repeat(np.arange(len(self.sources)), [size for _, size in self.sources])[rows]
         names = [name for name, _ in self.sources]
-        return {name: replace(self, name=name, rows=rows[of_row == i], sources=()) for i, name in enumerate(names)}
+        return {name: replace(self, name=name, rows=rows[source_of_row == i], sources=()) for i, name in enumerate(names)}
 
-    def split(self, size, rng):
-        """This set without ``size`` positions that ``rng`` draws, and the set of those."""
+    def split(self, size: int, rng: np.random.Generator) -> tuple["Dataset", "Dataset"]:
+        """Draw ``size`` images at random: return the set of the others, and the set of those."""
         order = rng.permutation(len(self))
         return self.subset(np.sort(order[size:])), self.subset(np.sort(order[:size]))
 
-    def fingerprint(self):
+    def fingerprint(self) -> dict[str, Any]:
         """What identifies these images and labels, for a checkpoint's header."""
         return {"name": self.name, "images": len(self), "sha256": self._sha256}
 
     @cached_property
-    def _sha256(self):
+    def _sha256(self) -> str:
         digest = hashlib.sha256()
-        for start in range(0, len(self), 4096):  # in parts: a copy of everything would double the memory
+        for start in range(0, len(self), 4096):  # in blocks: copying everything at once would double the memory
             for array in self.take(slice(start, start + 4096)):
-                digest.update(np.ascontiguousarray(array))
+                digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
+
+    def _all_rows(self) -> npt.NDArray[np.integer]:
+        return np.arange(len(self)) if self.rows is None else self.rows

@@ -1,56 +1,61 @@
-"""Reads IDX files, the format of MNIST: http://yann.lecun.com/exdb/mnist, described at its foot."""
+"""Read and write IDX files, the format of MNIST, described at the foot of http://yann.lecun.com/exdb/mnist."""
 
 import gzip
 import zlib
+from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from math import prod
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from engine.data.dataset import DataError, Dataset
-from engine.files import whole_file
+from engine.files import atomic_write
 
 IMAGES = "{}-images-idx3-ubyte"
 LABELS = "{}-labels-idx1-ubyte"
 UNSIGNED_BYTES = 0x08
-MAX_PAYLOAD = 1 << 30  # bytes: no file may make us fill the memory
+MAX_PAYLOAD = 1 << 30  # bytes: a file may not fill the memory
+
+FilePath = str | PathLike[str]
 
 
-def find(folder, name):
-    """The path of ``name`` or ``name.gz`` in ``folder``, or None where it has neither."""
-    for path in (Path(folder, name), Path(folder, name + ".gz")):
-        if path.is_file():
-            return path
+def find(folder: FilePath, name: str) -> Path | None:
+    """The path of ``name`` or ``name.gz`` in ``folder``, or None if it has neither."""
+    paths = (Path(folder, name), Path(folder, name + ".gz"))
+    return next((path for path in paths if path.is_file()), None)
 
 
 @contextmanager
-def opened(path):
-    """The file at ``path`` for reading bytes, decompressed if they are gzip's, whatever the file is called."""
+def opened(path: FilePath) -> Iterator[gzip.GzipFile | BufferedReader]:
+    """Open a file for reading bytes; gzip files are decompressed, no matter how they are called."""
     try:
         with open(path, "rb") as raw:
             compressed = raw.read(2) == b"\x1f\x8b"
             raw.seek(0)
             yield gzip.GzipFile(fileobj=raw) if compressed else raw
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{path} must be a whole gzip file, got a broken one: {error}") from None
+        raise DataError(f"{path} must be a complete gzip file, and is damaged: {error}") from None
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
 
 
-def read_payload(path, limit):
-    """The payload of a file; at most ``limit`` + 1 bytes of it, which shows one that is too long."""
+def read_payload(path: FilePath, limit: int) -> bytes:
+    """The (decompressed) contents of a file, cut off after ``limit`` + 1 bytes: that many show that it is too long."""
     with opened(path) as file:
         return file.read(limit + 1)
 
 
-def header(array):
-    """The bytes that stand before ``array`` in its IDX file."""
+def header(array: npt.NDArray[np.uint8]) -> bytes:
+    """The bytes before ``array`` in its IDX file."""
     return bytes([0, 0, UNSIGNED_BYTES, array.ndim]) + np.array(array.shape, ">u4").tobytes()
 
 
-def read_idx(path, dimensions):
-    """The read-only uint8 array in the IDX file ``path``, plain or gzip, which must have ``dimensions`` axes."""
+def read_idx(path: FilePath, dimensions: int) -> npt.NDArray[np.uint8]:
+    """The read-only uint8 array in an IDX file, plain or gzip, which must have this number of ``dimensions``."""
     start = 4 + 4 * dimensions
     magic = bytes([0, 0, UNSIGNED_BYTES, dimensions])
     with opened(path) as file:
@@ -64,16 +69,16 @@ def read_idx(path, dimensions):
         shape = tuple(int(n) for n in np.frombuffer(head, ">u4", dimensions, offset=4))
         size = prod(shape)
         if start + size > MAX_PAYLOAD:
-            raise DataError(f"{path} must hold at most {MAX_PAYLOAD:,} bytes, its header announces {start + size:,}")
-        values = file.read(size + 1)  # one more than announced shows a file that is too long
+            raise DataError(f"{path} must hold at most {MAX_PAYLOAD:,} bytes, got a header for {start + size:,}")
+        values = file.read(size + 1)  # one byte more than expected shows that the file is too long
     if len(values) != size:
         got = f"{start + len(values):,}" if len(values) < size else "more"
         raise DataError(f"{path} must hold {start + size:,} bytes for its shape {shape}, got {got}")
     return np.frombuffer(values, np.uint8).reshape(shape)
 
 
-def read_pair(images_path, labels_path, name=""):
-    """The ``Dataset`` in a file of 28 x 28 images and the file of their labels, 0 to 9."""
+def read_pair(images_path: FilePath, labels_path: FilePath, name: str = "") -> Dataset:
+    """The ``Dataset`` in a file of 28 x 28 images and a file of their labels, 0 to 9."""
     images, labels = read_idx(images_path, 3), read_idx(labels_path, 1)
     if images.shape[1:] != (28, 28):
         raise DataError(f"{images_path} must hold images of 28 x 28 pixels, got {images.shape[1]} x {images.shape[2]}")
@@ -86,27 +91,27 @@ def read_pair(images_path, labels_path, name=""):
     return Dataset(images, labels, name)
 
 
-def read_folder(folder, name=None):
-    """The train and test sets in a folder of IDX files that are named as MNIST's are."""
-    sets = []
-    for part in ("train", "t10k"):
-        paths = []
-        for file in (IMAGES.format(part), LABELS.format(part)):
-            paths.append(find(folder, file))
-            if paths[-1] is None:
-                raise DataError(f"{folder} must hold {file} or {file}.gz, and has neither")
-        sets.append(read_pair(*paths, name or Path(folder).name))
-    return tuple(sets)
+def read_folder(folder: FilePath, name: str | None = None) -> tuple[Dataset, Dataset]:
+    """The train and test sets in a folder of four IDX files, named as MNIST's are; raises ``DataError``."""
+    return _read_set(folder, "train", name), _read_set(folder, "t10k", name)
 
 
-def write_folder(folder, train_set, test_set):
-    """Write two sets as the IDX files that ``read_folder`` reads; raises ``DataError`` where they cannot be written."""
+def _read_set(folder: FilePath, prefix: str, name: str | None) -> Dataset:
+    def path(file: str) -> Path:
+        if not (path := find(folder, file)):
+            raise DataError(f"{folder} must hold {file} or {file}.gz, and has neither")
+        return path
+
+    return read_pair(path(IMAGES.format(prefix)), path(LABELS.format(prefix)), name or Path(folder).name)
+
+
+def write_folder(folder: FilePath, train_set: Dataset, test_set: Dataset) -> None:
+    """Write two sets as the IDX files that ``read_folder`` reads; raises ``DataError`` if that fails."""
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DataError(f"{folder} cannot be made: {error.strerror or error}") from None
-    for part, data in (("train", train_set), ("t10k", test_set)):
-        images, labels = data.take(slice(None))
-        for name, array in ((IMAGES, images), (LABELS, labels)):
-            with whole_file(Path(folder, name.format(part)), DataError) as file:
+        raise DataError(f"{folder} cannot be created: {error.strerror or error}") from None
+    for prefix, dataset in (("train", train_set), ("t10k", test_set)):
+        for name, array in zip((IMAGES, LABELS), dataset.take(slice(None)), strict=True):
+            with atomic_write(Path(folder, name.format(prefix)), DataError) as file:
                 file.write(header(array) + np.ascontiguousarray(array).tobytes())

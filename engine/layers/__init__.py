@@ -1,31 +1,101 @@
-"""The layers a network is made of, one file a concept."""
+"""The layers of a network, one concept a file, and lists of layers as text. ``LAYERS`` has the classes by name."""
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
+from typing import Any
 
 from engine.checks import InklingError, check_choice, shown
+from engine.layers.activation import Activation
 from engine.layers.base import Layer
+from engine.layers.convolution import Conv2D
 from engine.layers.dense import Dense
-from engine.layers.elementwise import Activation, Dropout
-from engine.layers.images import AvgPool2D, Conv2D, Flatten, MaxPool2D
+from engine.layers.dropout import Dropout
+from engine.layers.flatten import Flatten
 from engine.layers.normalization import BatchNorm
+from engine.layers.pooling import AvgPool2D, MaxPool2D
+from engine.setting_fields import settings_of
 
-LAYERS = {layer.kind: layer for layer in (Dense, Activation, Conv2D, MaxPool2D, AvgPool2D, Flatten, BatchNorm, Dropout)}
+LAYERS: dict[str, type[Layer]] = {
+    layer.kind: layer for layer in (Dense, Activation, Conv2D, MaxPool2D, AvgPool2D, Flatten, BatchNorm, Dropout)
+}
 
-__all__ = ["LAYERS", "Layer", "layer_from_json", *sorted(layer.__name__ for layer in LAYERS.values())]
 
-
-def layer_from_json(value):
-    """The layer that ``Layer.to_json`` wrote; anything else raises ``InklingError``."""
+def layer_from_json(value: Any) -> Layer:
+    """The layer that ``Layer.to_json`` wrote; raises ``InklingError`` for anything else."""
     if not isinstance(value, dict):
         raise InklingError(f"a layer must be a dict with the key 'layer', got {type(value).__name__}")
-    kind = LAYERS[check_choice("layer", value.get("layer"), LAYERS)]
-    arguments = {name: v for name, v in value.items() if name != "layer"}
-    known = {field.name for field in fields(kind)}
+    return _make(value.get("layer"), {name: v for name, v in value.items() if name != "layer"})
+
+
+def _make(kind: Any, arguments: dict[str, Any]) -> Layer:
+    cls = LAYERS[check_choice("layer", kind, LAYERS)]
+    known = {field.name for field in fields(cls)}
     if not arguments.keys() <= known:
-        raise InklingError(f"{value['layer']} takes {', '.join(sorted(known))}, got {shown(sorted(map(str, arguments)))}")
-    if not isinstance(arguments.get("frozen", False), bool):
-        raise InklingError(f"frozen must be true or false, got {shown(arguments['frozen'])}")
+        raise InklingError(f"{kind} takes {', '.join(sorted(known))}, got {shown(sorted(map(str, arguments)))}")
     try:
-        return kind(**arguments)
-    except TypeError as error:  # a field is missing
-        raise InklingError(f"{value['layer']} cannot be made from {arguments}: {error}") from None
+        return cls(**arguments)
+    except TypeError as error:  # a required setting is missing
+        raise InklingError(f"{kind} cannot be made from {shown(arguments)}: {error}") from None
+
+
+def summary(layers: tuple[Layer, ...] | list[Layer]) -> str:
+    """A one-line description of a network for people, such as ``128 ReLU → 10``."""
+    parts: list[str] = []
+    for layer in layers:
+        text = layer.summary() + (" (frozen)" if layer.frozen else "")
+        if isinstance(layer, Activation) and parts:
+            parts[-1] += f" {text}"
+        else:
+            parts.append(text)
+    return " → ".join(parts)
+
+
+@dataclass(frozen=True)
+class LayersKind:
+    """The kind of setting whose values are tuples of layers, written as ``conv2d:8:kernel=5,relu,flatten,dense:10``.
+
+    A layer's main setting is written without its name, settings with their default value are omitted, and an activation is
+    written as the name of its function.
+    """
+
+    def check(self, name: str, value: Any) -> tuple[Layer, ...]:
+        if not isinstance(value, list | tuple) or not all(isinstance(layer, Layer) for layer in value):
+            raise InklingError(f"{name} must be a tuple of layers, got {shown(value)}")
+        return tuple(value)
+
+    def to_text(self, value: tuple[Layer, ...]) -> str:
+        return ",".join(map(_layer_to_text, value))
+
+    def from_text(self, name: str, text: str) -> tuple[Layer, ...]:
+        return tuple(_layer_from_text(part) for part in text.split(","))
+
+    def show(self, value: tuple[Layer, ...]) -> str:
+        return summary(value)
+
+
+def _layer_to_text(layer: Layer) -> str:
+    if isinstance(layer, Activation) and layer.function not in LAYERS and not layer.frozen:
+        return layer.function
+    parts = [layer.kind]
+    defaults = {field.name: field.default for field in fields(layer)}
+    for name, setting in settings_of(type(layer)).items():
+        value = getattr(layer, name)
+        if value != defaults[name]:
+            text = setting.to_text(value)
+            parts.append(text if name == layer.main_setting else f"{name}={text}")
+    return ":".join(parts)
+
+
+def _layer_from_text(text: str) -> Layer:
+    kind, *parts = text.split(":")
+    if kind not in LAYERS and not parts:
+        return Activation(kind)
+    cls = LAYERS[check_choice("a layer", kind, LAYERS)]
+    arguments = {}
+    for part in parts:
+        name, equals, value = part.partition("=")
+        if not equals:
+            name, value = cls.main_setting or "", part
+        if name not in settings_of(cls) or name in arguments:
+            raise InklingError(f"{kind} takes each of {', '.join(settings_of(cls))} once, got {shown(part)}")
+        arguments[name] = settings_of(cls)[name].from_text(name, value)
+    return _make(kind, arguments)

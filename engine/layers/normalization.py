@@ -1,45 +1,53 @@
-"""``BatchNorm``: each feature brought to mean 0 and variance 1 over the batch."""
+"""``BatchNorm``: normalises each feature to mean 0 and variance 1 over the batch."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from engine.checks import InklingError, check_number
+from engine.checks import InklingError
 from engine.layers.base import Layer
+from engine.setting_fields import Number, setting
 
 
 @dataclass
 class BatchNorm(Layer):
     """``y = gamma * (x - mean) / sqrt(variance + epsilon) + beta``, for each feature of a row or each channel of an image.
 
-    Ioffe & Szegedy, 2015. Training uses the batch's own mean and variance, and moves the running ones towards them by
-    ``momentum``; everything else, a frozen layer too, uses the running ones.
+    Ioffe & Szegedy, 2015. Training uses the mean and variance of the batch, and moves the running mean and variance towards
+    them by ``momentum``. Outside training, and in a frozen layer, the running mean and variance are used.
     """
 
     kind = "batch_norm"
-    momentum: float = 0.1
-    epsilon: float = 1e-5
+    label = "Batch norm"
+    momentum: float = setting(
+        "Momentum",
+        "How fast the running mean and variance follow those of each batch: 0 is never, 1 at once.",
+        Number(0, 1),
+        default=0.1,
+    )
+    epsilon: float = setting(
+        "Epsilon", "Added to the variance, to avoid a division by zero.", Number(0, 1, open_low=True), default=1e-5
+    )
 
-    def __post_init__(self):
-        self.momentum = check_number("momentum", self.momentum, 0, 1)
-        self.epsilon = check_number("epsilon", self.epsilon, 0, 1, open_low=True)
-
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         if len(input_shape) not in (1, 3):
             raise InklingError("takes rows of numbers or images (channels, height, width)")
         return input_shape
 
-    def parameter_shapes(self, input_shape):
+    def parameter_shapes(self, input_shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
         return {"gamma": (input_shape[0],), "beta": (input_shape[0],)}
 
-    def statistic_shapes(self, input_shape):
+    def buffer_shapes(self, input_shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
         return {"mean": (input_shape[0],), "variance": (input_shape[0],)}
 
-    def initialize(self, rng):
+    def initialize(self, rng: np.random.Generator) -> None:
         self.gamma[...] = self.variance[...] = 1
         self.beta[...] = self.mean[...] = 0
 
-    def forward(self, x, training=False):
+    def forward(self, x: npt.NDArray, training: bool = False) -> npt.NDArray:
         axes, along = self._layout(x)
         if not training or self.frozen:
             scale = self.gamma / np.sqrt(self.variance + self.epsilon)
@@ -56,14 +64,14 @@ class BatchNorm(Layer):
         inverse = 1 / np.sqrt(variance + self.epsilon)
         x_hat *= along(inverse)
         self._x_hat, self._scale = x_hat, self.gamma * inverse
-        momentum = self.momentum if count > 1 else 0  # one number has no variance to learn from
+        momentum = self.momentum if count > 1 else 0  # the variance of a single number is unknown
         self.mean += momentum * (mean - self.mean)
         self.variance += momentum * (variance * (count / max(count - 1, 1)) - self.variance)  # the unbiased estimate
         y = np.multiply(x_hat, along(self.gamma), out=squared)
         y += along(self.beta)
         return y
 
-    def backward(self, dy, input_gradient=True):
+    def backward(self, dy: npt.NDArray, input_gradient: bool = True) -> npt.NDArray | None:
         axes, along = self._layout(dy)
         count = dy.size // len(self.mean)
         product = np.multiply(dy, self._x_hat, out=self.scratch_like("product", self._x_hat))
@@ -73,7 +81,7 @@ class BatchNorm(Layer):
             return None
         if self.frozen:
             return dy * along(self._scale)
-        # the batch's mean and variance depend on every x: their part of the gradient is taken off
+        # the mean and the variance depend on every x, too: subtract their share of the gradient
         dx = np.multiply(self._x_hat, along(self.dgamma / -count), out=product)
         dx += dy
         dx -= along(self.dbeta / count)
@@ -81,8 +89,8 @@ class BatchNorm(Layer):
         return dx
 
     @staticmethod
-    def _layout(x):
-        """The axes to average over, and a function that lays a vector of features along x."""
+    def _layout(x: npt.NDArray) -> tuple[Any, Callable[[npt.NDArray], npt.NDArray]]:
+        """The axes to average over, and a function that shapes a vector of features so that it broadcasts with x."""
         if x.ndim == 2:
             return 0, lambda v: v
         return (0, 2, 3), lambda v: v[:, None, None]

@@ -1,9 +1,9 @@
-"""What augmentation costs: microseconds an image, part by part, beside a training step of the default network.
+"""The time that augmentation takes: microseconds per image, part by part, and relative to a training step.
 
     python tests/benchmarks/augmentation.py [--batch 128] [--rounds 200] [--json FILE]
 
-One thread. All take turns in each round; medians of the rounds, and of the ratios round by round. The images are MNIST's
-where it is at hand, else noise: the time does not depend on what they show.
+With one thread. All parts take turns in each round; the figures are medians over the rounds, also of the ratios. The
+images are MNIST's if it is on this machine, else noise: the time does not depend on what they show.
 """
 
 import argparse
@@ -20,14 +20,14 @@ from threadpoolctl import threadpool_limits
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import engine
-from engine.data import augmentation as module
-from engine.data.augmentation import AUGMENTATIONS, BLOCK, Augmentation, pad, sample, thicken
+from engine.data.augmentation import AUGMENTATIONS, BLOCK_SIZE, Augmentation, thicken
 from engine.data.mnist import local_folder
+from engine.data.resample import pad, sample, scratch
 
 TRAINING = "a training step without augmentation"
 
 
-def data_set():
+def load_training_images():
     if local_folder() is not None:
         return engine.load_mnist()[0]
     rng = np.random.default_rng(0)
@@ -35,25 +35,25 @@ def data_set():
     return engine.Dataset(images, rng.integers(0, 10, len(images), dtype=np.uint8), "noise")
 
 
-def work(batch):
-    """Functions by name, each of which does its work for ``batch`` images."""
-    train_set = data_set()
+def make_tasks(batch):
+    """The functions to measure, by name; each handles ``batch`` images."""
+    train_set = load_training_images()
     rng, strong = np.random.default_rng(0), AUGMENTATIONS["strong"]
     images = train_set.take(slice(batch))[0]
     out = np.empty(images.shape, np.float32)
     moves = rng.random((7, batch), np.float32) * 2 - 1
     affine, pixels = strong._affine(moves[:6], 28, 28), strong.thickness * moves[6]
     plain = replace(strong, elastic=0)
-    blocks = [slice(start, start + BLOCK) for start in range(0, batch, BLOCK)]
+    blocks = [slice(start, start + BLOCK_SIZE) for start in range(0, batch, BLOCK_SIZE)]
     prepared = [
-        (block, pad(images[block]).copy(), plain._places(affine[..., block], 28, 28, rng).copy()) for block in blocks
+        (block, pad(images[block]).copy(), plain._positions(affine[..., block], 28, 28, rng).copy()) for block in blocks
     ]
 
     def sample_all():
-        for block, padded, places in prepared:
-            spent = module.scratch("places", places.shape, np.float32)
-            np.copyto(spent, places)
-            sample(padded, spent, out[block])
+        for block, padded, positions in prepared:
+            overwritten = scratch("positions", positions.shape, np.float32)
+            np.copyto(overwritten, positions)
+            sample(padded, overwritten, out[block])
 
     trainer = engine.Trainer.from_config(engine.Config(epochs=1000, batch_size=batch), train_set)
 
@@ -64,8 +64,8 @@ def work(batch):
     return {
         TRAINING: step,
         "affine maps": lambda: strong._affine(moves[:6], 28, 28),
-        "places, affine": lambda: [plain._places(affine[..., block], 28, 28, rng) for block in blocks],
-        "places, affine and elastic": lambda: [strong._places(affine[..., block], 28, 28, rng) for block in blocks],
+        "positions, affine": lambda: [plain._positions(affine[..., block], 28, 28, rng) for block in blocks],
+        "positions, affine and elastic": lambda: [strong._positions(affine[..., block], 28, 28, rng) for block in blocks],
         "border": lambda: [pad(images[block]) for block in blocks],
         "thickness": lambda: [thicken(padded, pixels[block]) for block, padded, _ in prepared],
         "look-up": sample_all,
@@ -83,22 +83,22 @@ def main():
     options = parser.parse_args()
 
     with threadpool_limits(1):
-        runs = work(options.batch)
-        times = {name: [] for name in runs}
+        tasks = make_tasks(options.batch)
+        times = {name: [] for name in tasks}
         for _ in range(options.rounds):
-            for name, run in runs.items():
-                run()  # the one before has left other things in the cache
+            for name, task in tasks.items():
+                task()  # the task before has filled the cache with other data
                 started = perf_counter()
-                run()
+                task()
                 times[name].append((perf_counter() - started) / options.batch * 1e6)
 
     results = {
         name: {
-            "microseconds": statistics.median(taken),
-            "fastest_tenth": statistics.quantiles(taken, n=10)[0],
-            "ratio": statistics.median(own / step for own, step in zip(taken, times[TRAINING], strict=True)),
+            "microseconds": statistics.median(durations),
+            "fastest_tenth": statistics.quantiles(durations, n=10)[0],
+            "ratio": statistics.median(own / step for own, step in zip(durations, times[TRAINING], strict=True)),
         }
-        for name, taken in times.items()
+        for name, durations in times.items()
     }
     print(f"{'us/image, batch ' + str(options.batch):38}  median  fastest 10 %  of a training step")
     for name, result in results.items():

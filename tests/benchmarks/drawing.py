@@ -1,12 +1,14 @@
-"""How quickly the Draw page answers, in a real browser before a real server, beside what it aims at.
+"""How quickly the Draw page responds in a real browser to a real server, compared with our aims.
 
     python tests/benchmarks/drawing.py [--rounds 5]
 
-From pointer to bars: from each movement to the first frame with the bars that it changed. Undo and Clear: from
-the click to the first frame without the ink. A cold server has just started, and the browser has nothing of it; its time
-runs from opening the page to the first frame that names a digit, with a stroke of 0.3 s. A warm server has shown the page
-before, but the browser is as new; its time runs to the first frame with a canvas to draw on and the answer beside it, when
-the server has said all. Layout shifts are those while strokes are drawn and taken back.
+- Pointer to bars: from each movement to the first frame with the bars that it changed.
+- Undo and Clear: from the click to the first frame without the ink.
+- Cold server: it has just started, and the browser has loaded nothing before. From opening the page to the first frame that
+  names a digit, with a stroke of 0.3 s.
+- Warm server: it has shown the page before, to another browser. From opening the page to the first frame with a canvas and
+  the prediction panel, when the script has ended.
+- Layout shift: while strokes are drawn and removed.
 """
 
 import argparse
@@ -22,8 +24,8 @@ from browser.conftest import Visitor, app_environment, launch, serve  # noqa: E4
 from playwright.sync_api import sync_playwright  # noqa: E402
 
 SEVEN = [(60, 60), (200, 60), (120, 230)]
-STEP = 0.016  # seconds between two movements
-WATCH = r"""
+MOVE_SECONDS = 0.016  # between two movements
+RECORD = r"""
 window.seen = { moves: [], sends: [], bars: [], shifts: [], drawable: 0, read: 0 };
 const now = () => performance.now();
 window.hosts = () => [...document.querySelectorAll(".st-key-canvas *")];
@@ -45,7 +47,7 @@ new MutationObserver((changes) => {
       .call(target, ".inkling-bars"))) requestAnimationFrame(() => seen.bars.push(now()));
 }).observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
 """
-GONE = """(button) => new Promise((resolve) => {
+TIME_UNTIL_GONE = """(button) => new Promise((resolve) => {
   const canvas = hosts().map((host) => host.shadowRoot?.querySelector(".dc-canvas.lower-canvas")).find(Boolean);
   const ink = () => canvas.getContext("2d").getImageData(0, 0, 280, 280).data.filter((value) => value > 127).length;
   const before = ink();
@@ -60,31 +62,31 @@ GONE = """(button) => new Promise((resolve) => {
 
 
 def visit(browser, url):
-    """A page of a new visitor, that can be drawn on."""
+    """The page of a new visitor, ready to draw on."""
     page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
-    page.add_init_script(WATCH)
+    page.add_init_script(RECORD)
     visitor = Visitor(page, url).open()
     page.wait_for_function("seen.drawable")
     return visitor
 
 
 def stroke(visitor, points, seconds):
-    """Draw at the speed of a hand."""
+    """Draw through these points of the canvas, evenly over these seconds."""
     box = visitor.canvas().bounding_box()
     at = [(box["x"] + x, box["y"] + y) for x, y in points]
     visitor.page.mouse.move(*at[0])
     visitor.page.mouse.down()
-    start, steps = perf_counter(), round(seconds / STEP / (len(at) - 1))
+    start, steps = perf_counter(), round(seconds / MOVE_SECONDS / (len(at) - 1))
     for leg, ((x, y), (to_x, to_y)) in enumerate(pairwise(at)):
         for step in range(1, steps + 1):
             visitor.page.mouse.move(x + (to_x - x) * step / steps, y + (to_y - y) * step / steps)
-            sleep(max(0, start + (leg * steps + step) * STEP - perf_counter()))
+            sleep(max(0, start + (leg * steps + step) * MOVE_SECONDS - perf_counter()))
     visitor.page.mouse.up()
 
 
 def latencies(seen, start):
-    """Milliseconds from each movement since ``start`` to the bars that it changed; how often bars changed meanwhile."""
-    found = []
+    """Milliseconds from each movement since ``start`` to the bars that it changed, and how often bars changed meanwhile."""
+    waits = []
     moves = [move for move in seen["moves"] if move > start]
     sends = [send for send in seen["sends"] if send > start]
     for move in moves:
@@ -92,8 +94,8 @@ def latencies(seen, start):
         bars = send and next((bars for bars in seen["bars"] if bars >= send), None)
         after = next((later for later in sends if send and later > send), float("inf"))
         if bars and bars < after:  # else the message changed no bar
-            found.append(bars - move)
-    return found, sum(moves[0] < bars < moves[-1] for bars in seen["bars"])
+            waits.append(bars - move)
+    return waits, sum(moves[0] < bars < moves[-1] for bars in seen["bars"])
 
 
 def measure(rounds):
@@ -120,11 +122,11 @@ def measure_page(browser, url, rounds):
         for name in ("Undo", "Clear"):
             began = page.evaluate("performance.now()")
             stroke(visitor, SEVEN, 2)
-            found, count = latencies(page.evaluate("seen"), began)
-            waits += found
+            stroke_waits, count = latencies(page.evaluate("seen"), began)
+            waits += stroke_waits
             updates.append(count)
             page.wait_for_timeout(50)  # the canvas has not reported the stroke yet
-            gone[name].append(visitor.button(name).evaluate(GONE))
+            gone[name].append(visitor.button(name).evaluate(TIME_UNTIL_GONE))
             page.wait_for_timeout(500)
         shift = max(shift, sum(value for at, value in page.evaluate("seen.shifts") if at > start))
     page.context.close()

@@ -1,18 +1,18 @@
-"""What each choice in ``prepare`` does for reading: filter, centring, size, stroke width; on the validation writers' digits.
+"""How each choice in ``prepare`` affects accuracy on the validation writers' digits: filter, centring, size, line width.
 
     python tests/benchmarks/preparing.py [MODEL...] [--epochs 8] [--strokes FILE] [--only NAME...]
 
-A given network has been trained on digits prepared as they are now, which speaks for leaving all as it is. So a small
-network is trained anew for each way too, on the training writers' drawings prepared so, with MNIST's training images,
-which are as they are. Accuracies are means over the validation writers; p is McNemar's, of the drawings, against the
-present way. The drawings are 10, 18 and 28 pixels wide on a canvas of 280, at 40 to 90 % of its size, anywhere on it,
-tilted by up to 15 degrees.
+A given network was trained on digits prepared in the present way, which favours this way. So a small network is also
+trained for each variant, on the training writers' drawings prepared in this variant and on MNIST's training images, which
+cannot be varied. Accuracies are means over the validation writers; p is that of McNemar's test against the present way.
+The pens are 10, 18 and 28 pixels wide, on a canvas of 280 pixels; see ``engine.data.synthetic.strokes.canvases``.
 """
 
 import argparse
 import sys
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -25,19 +25,20 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import engine
 from engine.data.augmentation import AUGMENTATIONS
 from engine.data.mnist import local_folder
-from engine.data.strokes import drawings
+from engine.data.synthetic.strokes import canvases
 from engine.metrics import compare
 from engine.preprocessing import BOX, CENTRE, SIDE, centre, crop, find_ink, prepare, scale
 from engine.recipes import RECIPES
 
 STROKES = Path(__file__).resolve().parents[3] / "shared" / "strokes" / "pen_digits.jsonl.gz"
 FILTERS = Image.Resampling
-FINE = 80  # pixels of the longer side on which strokes are made wider or thinner
-USUAL = 2.4  # pixels: the median width of MNIST's strokes in its 20 x 20, by ``stroke_width``
+LARGE_SIDE = 80  # pixels: the longer side while strokes are made wider or thinner
+USUAL_WIDTH = 2.4  # pixels: the median width of MNIST's strokes in 20 x 20 pixels, by ``stroke_width``
+PRESENT = "present way"
 
 
 def filtered(ink, kind=FILTERS.BILINEAR, box=BOX):
-    """``scale`` with another filter, or into another box."""
+    """``scale`` with another filter, or to another size."""
     height, width = ink.shape
     factor = box / max(height, width)
     size = max(1, round(width * factor)), max(1, round(height * factor))
@@ -45,17 +46,17 @@ def filtered(ink, kind=FILTERS.BILINEAR, box=BOX):
     return small / small.max()
 
 
-def middle(small):
-    """The scaled ink in the middle of 28 x 28 by its sides, not its mass."""
+def centre_by_sides(small):
+    """Place the scaled ink with its bounding box in the middle of 28 x 28 pixels."""
     image = np.zeros((SIDE, SIDE), np.float32)
     top, left = ((SIDE - length) // 2 for length in small.shape)
     image[top : top + small.shape[0], left : left + small.shape[1]] = small
     return image
 
 
-def halfway(small):
-    """Between the centre of mass and the middle of the sides."""
-    by_mass, by_sides = centre(small), middle(small)
+def centre_halfway(small):
+    """Place the scaled ink halfway between ``centre`` and ``centre_by_sides``."""
+    by_mass, by_sides = centre(small), centre_by_sides(small)
     corners = [np.array([np.flatnonzero(image.any(axis=axis))[0] for axis in (1, 0)]) for image in (by_mass, by_sides)]
     top, left = (corners[0] + corners[1]) // 2
     image = np.zeros((SIDE, SIDE), np.float32)
@@ -64,14 +65,14 @@ def halfway(small):
     return image
 
 
-def exact(ink, kind=FILTERS.BILINEAR):
-    """Scaled and centred by mass in one resampling, to parts of a pixel."""
+def scale_and_centre(ink, kind=FILTERS.BILINEAR):
+    """Scale the ink and centre it by mass in one resampling, without rounding to whole pixels."""
     side = max(ink.shape) * SIDE / BOX
     padded = np.pad(ink, int(np.ceil(side)))
     centres = []
     for axis, length in enumerate(ink.shape):
         mass = (ink.sum(axis=1 - axis) @ (np.arange(length) + 0.5)) / ink.sum()
-        # not so far that ink would be lost; the middle of pixel CENTRE is half a pixel past it
+        # not so far that ink would be lost; the middle of pixel CENTRE is at CENTRE + 0.5
         mass = np.clip(mass - side / SIDE * (CENTRE + 0.5 - SIDE / 2), length - side / 2, side / 2)
         centres.append(mass + int(np.ceil(side)))
     y, x = centres
@@ -81,15 +82,15 @@ def exact(ink, kind=FILTERS.BILINEAR):
 
 
 def stroke_width(ink, longest=BOX):
-    """The width of the lines, in pixels where the longer side has ``longest``: twice the ink by its outline's length."""
+    """Twice the ink divided by the length of its outline, in pixels, if the longer side has ``longest`` pixels."""
     across, down = np.diff(np.pad(ink, 1), axis=1)[1:], np.diff(np.pad(ink, 1), axis=0)[:, 1:]
     return 2 * ink.sum() / np.hypot(across, down).sum() * longest / max(ink.shape)
 
 
-def usual_width(ink, share=1.0):
-    """The ink with its lines widened or thinned by this share of what they lack of, or have over, MNIST's usual width."""
-    large = filtered(ink, box=FINE)
-    steps = round(share * (USUAL - stroke_width(large)) / 2 * FINE / BOX)
+def normalize_width(ink, fraction=1.0):
+    """Make the lines wider or thinner: by this fraction of the difference from MNIST's usual width."""
+    large = filtered(ink, box=LARGE_SIDE)
+    steps = round(fraction * (USUAL_WIDTH - stroke_width(large)) / 2 * LARGE_SIDE / BOX)
     if not steps:
         return large
     room = 2 * abs(steps)
@@ -101,8 +102,8 @@ def usual_width(ink, share=1.0):
     return crop(changed) if changed.max() > 0.5 else large
 
 
-def way(*stages):
-    """``prepare`` with these stages after the ink has been found and cropped."""
+def variant(*stages):
+    """``prepare`` with these stages instead of those after ``crop``."""
 
     def run(drawing):
         image = crop(find_ink(drawing))
@@ -113,39 +114,39 @@ def way(*stages):
     return run
 
 
-WAYS = {
-    "as it is": prepare,
-    "filter: box": way(partial(filtered, kind=FILTERS.BOX), centre),
-    "filter: hamming": way(partial(filtered, kind=FILTERS.HAMMING), centre),
-    "filter: bicubic": way(partial(filtered, kind=FILTERS.BICUBIC), centre),
-    "filter: lanczos": way(partial(filtered, kind=FILTERS.LANCZOS), centre),
-    "centre: sides": way(scale, middle),
-    "centre: halfway": way(scale, halfway),
-    "centre: exact": way(exact),
-    "size: 18": way(partial(filtered, box=18), centre),
-    "size: 22": way(partial(filtered, box=22), centre),
-    "width: usual": way(usual_width, scale, centre),
-    "width: half way": way(partial(usual_width, share=0.5), scale, centre),
+VARIANTS = {
+    PRESENT: prepare,
+    "filter: box": variant(partial(filtered, kind=FILTERS.BOX), centre),
+    "filter: hamming": variant(partial(filtered, kind=FILTERS.HAMMING), centre),
+    "filter: bicubic": variant(partial(filtered, kind=FILTERS.BICUBIC), centre),
+    "filter: lanczos": variant(partial(filtered, kind=FILTERS.LANCZOS), centre),
+    "centre: sides": variant(scale, centre_by_sides),
+    "centre: halfway": variant(scale, centre_halfway),
+    "centre: exact": variant(scale_and_centre),
+    "size: 18": variant(partial(filtered, box=18), centre),
+    "size: 22": variant(partial(filtered, box=22), centre),
+    "width: usual": variant(normalize_width, scale, centre),
+    "width: half way": variant(partial(normalize_width, fraction=0.5), scale, centre),
 }
 
 
-def prepared(strokes, part, widths, names):
-    """Every drawing of the part in each way: images (M, 28, 28) by name, and labels and writers (M,)."""
+def prepare_all(strokes, part, widths, names):
+    """Every drawing of a part in each variant: images (M, 28, 28) by name, labels (M,) and writers (M,)."""
     images, labels, writers = {name: [] for name in names}, [], []
-    for digit, _, drawing in drawings(strokes, part, widths):
+    for digit, _, canvas in canvases(strokes, part, widths):
         for name in names:
-            images[name].append(np.round(255 * WAYS[name](drawing)).astype(np.uint8))
+            images[name].append(np.round(255 * VARIANTS[name](canvas)).astype(np.uint8))
         labels.append(digit.label)
         writers.append(digit.writer)
-    return {name: np.array(own) for name, own in images.items()}, np.array(labels, np.uint8), np.array(writers)
+    return {name: np.array(images[name]) for name in names}, np.array(labels, np.uint8), np.array(writers)
 
 
-def trained(images, labels, epochs, seed):
-    """A small network that learnt from these images, and MNIST's where it is."""
+def train(images, labels, epochs, seed):
+    """A small network trained on these images and, if it is on this machine, on MNIST."""
     if local_folder() is not None:
         mnist = engine.load_mnist()[0]
-        part = mnist.take(slice(20_000))
-        images, labels = (np.concatenate(pair) for pair in zip((images, labels), part, strict=True))
+        subset = mnist.take(slice(20_000))
+        images, labels = (np.concatenate(pair) for pair in zip((images, labels), subset, strict=True))
     config = replace(
         RECIPES["mlp"].config,
         layers=engine.dense_layers((256,)),
@@ -160,54 +161,53 @@ def trained(images, labels, epochs, seed):
     return trainer.network
 
 
-def milliseconds(run, canvases):
+def median_milliseconds(function, drawings):
     times = []
-    for canvas in canvases:
+    for drawing in drawings:
         started = perf_counter()
-        run(canvas)
+        function(drawing)
         times.append(1e3 * (perf_counter() - started))
     return median(times)
 
 
-def tell(title, readings, labels, writers):
-    print(f"\n{title}\n{'':18}mean over writers   lowest   only this / only now right      p")
-    now = readings["as it is"]
-    for name, own in readings.items():
-        right = own == labels
+def report(title, predictions, labels, writers):
+    print(f"\n{title}\n{'':18}mean over writers   lowest   only this / only present right  p")
+    for name, predicted in predictions.items():
+        right = predicted == labels
         means = [right[writers == writer].mean() for writer in np.unique(writers)]
-        found = compare(labels, own, now)
-        figures = f"{np.mean(means):17.2%}{min(means):9.1%}{found.only_a_right:14} / {found.only_b_right:<12}{found.p:7.3f}"
+        result = compare(labels, predicted, predictions[PRESENT])
+        figures = (
+            f"{np.mean(means):17.2%}{min(means):9.1%}{result.only_a_right:14} / {result.only_b_right:<12}{result.p:7.3f}"
+        )
         print(f"{name:18}{figures}", flush=True)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="*", metavar="MODEL", help="networks to read with, as they are")
-    parser.add_argument("--epochs", type=int, default=8, help="of each small network; 0 trains none")
-    parser.add_argument("--seeds", type=int, default=1, help="small networks of each way, their readings taken together")
+    parser.add_argument("models", nargs="*", metavar="MODEL", help="networks to measure without training")
+    parser.add_argument("--epochs", type=int, default=8, help="of each small network's training; 0 trains none")
+    parser.add_argument("--seeds", type=int, default=1, help="small networks for each variant, whose predictions are pooled")
     parser.add_argument("--strokes", type=Path, default=STROKES)
-    parser.add_argument("--only", nargs="+", choices=WAYS, metavar="NAME", help=f"ways: {', '.join(WAYS)}")
+    parser.add_argument("--only", nargs="+", choices=VARIANTS, metavar="NAME", help=f"variants: {', '.join(VARIANTS)}")
     options = parser.parse_args()
 
-    names = list(dict.fromkeys(["as it is", *(options.only or WAYS)]))
-    images, labels, writers = prepared(options.strokes, "validation", (10, 18, 28), names)
-    canvases = [drawing for (_, _, drawing), _ in zip(drawings(options.strokes, "validation"), range(60), strict=False)]
+    names = list(dict.fromkeys([PRESENT, *(options.only or VARIANTS)]))
+    images, labels, writers = prepare_all(options.strokes, "validation", (10, 18, 28), names)
+    drawings = [canvas for _, _, canvas in islice(canvases(options.strokes, "validation"), 60)]
     print("milliseconds for a canvas of 280 x 280 (at most 2)")
     for name in names:
-        print(f"{name:18}{milliseconds(WAYS[name], canvases):8.2f}")
+        print(f"{name:18}{median_milliseconds(VARIANTS[name], drawings):8.2f}")
     for path in options.models:
         network = engine.load(path)
-        tell(f"{path}, as it is", {name: network.predict(own) for name, own in images.items()}, labels, writers)
+        report(path, {name: network.predict(images[name]) for name in names}, labels, writers)
     if options.epochs:
-        to_learn, their_labels, _ = prepared(options.strokes, "training", (9, 18, 30), names)
-        readings = {name: [] for name in names}
+        train_images, train_labels, _ = prepare_all(options.strokes, "training", (9, 18, 30), names)
+        predictions = {}
         for name in names:
-            for seed in range(options.seeds):
-                network = trained(to_learn[name], their_labels, options.epochs, seed)
-                readings[name].append(network.predict(images[name]))
-        readings = {name: np.concatenate(own) for name, own in readings.items()}
-        again = np.tile(labels, options.seeds), np.tile(writers, options.seeds)
-        tell(f"a small network trained for each way, {options.seeds} of each", readings, *again)
+            networks = [train(train_images[name], train_labels, options.epochs, seed) for seed in range(options.seeds)]
+            predictions[name] = np.concatenate([network.predict(images[name]) for network in networks])
+        pooled = np.tile(labels, options.seeds), np.tile(writers, options.seeds)
+        report(f"small networks trained for each variant, {options.seeds} of each", predictions, *pooled)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,13 @@
-"""How well networks read: every figure of the model card, for any checkpoint.
+"""Accuracy, calibration and speed of networks: every figure of the model card, for any checkpoint.
 
     python tests/benchmarks/reading.py MODEL... --validation
     python tests/benchmarks/reading.py MODEL... --test
 
-``--validation`` measures on what was held back from the training to choose by: the validation images that the
-checkpoint's own configuration splits off, and the pen-drawn digits of the validation writers. ``--test`` reads the test
-images and the test writers, which no choice may rest on. Pen-drawn digits are 10, 18 and 28 pixels wide on a canvas of
-280, at 40 to 90 % of its size, anywhere on it, tilted by up to 15 degrees. What is no digit is measured both ways: of the
-kinds that networks can train on, drawn anew, and of the kinds that are held out. MNIST and the strokes are measured where
-they are.
+``--validation`` measures on data for making choices: the validation images that the checkpoint's own configuration splits
+off, and the pen-drawn digits of the validation writers. ``--test`` measures on the test images and the test writers, which
+may not influence any choice. The pens are 10, 18 and 28 pixels wide, on a canvas of 280 pixels. Images that are not digits
+are of both families: the kinds that networks can be trained on, drawn anew, and the held-out kinds. MNIST and the pen
+strokes are left out if they are not on this machine.
 """
 
 import argparse
@@ -28,45 +27,45 @@ from engine.calibration import threshold
 from engine.data import load_data
 from engine.data.dataset import NO_DIGIT
 from engine.data.mnist import local_folder
-from engine.data.scribbles import HELD_OUT, TRAINED, draw_scribbles
-from engine.data.strokes import held_out
-from engine.data.synthetic import draw_digits
+from engine.data.synthetic.generator import draw_digits
+from engine.data.synthetic.scribbles import HELD_OUT_KINDS, TRAINING_KINDS, draw_scribbles
+from engine.data.synthetic.strokes import held_out_drawings
 from engine.metrics import class_scores, confusion_matrix, expected_calibration_error
-from engine.training import streams
+from engine.seeding import random_streams
 
 STROKES = Path(__file__).resolve().parents[3] / "shared" / "strokes" / "pen_digits.jsonl.gz"
-NO_DIGITS = 200  # images of each kind
+SCRIBBLES_PER_KIND = 200
 
 
 def validation_sets(network, options):
-    """The digits that were held back from the network's training, by where they come from."""
+    """The digits that were held back from the network's training, by their source."""
     if not {"config", "data"} <= network.info.keys():
         raise engine.InklingError("a checkpoint must say how it was trained to be measured with --validation")
     config, names = engine.Config.from_json(network.info["config"]), network.info["data"]["name"].split("+")
-    here = [str(options.strokes) if Path(name).name == options.strokes.name else name for name in names]
-    source = options.data or "+".join(here)
-    train_set, validation_set = config.split(loaded(source)[0], streams(config.seed)["split"])
+    sources = [str(options.strokes) if Path(name).name == options.strokes.name else name for name in names]
+    source = options.data or "+".join(sources)
+    train_set, validation_set = config.split(load(source)[0], random_streams(config.seed)["split"])
     if train_set.fingerprint()["sha256"] != network.info["data"]["sha256"]:
         raise engine.InklingError(f"--data must be what the network was trained on, got {source}")
-    parts = validation_set.by_source()
-    digits = {name: part.subset(np.flatnonzero(part.own_labels != NO_DIGIT)) for name, part in parts.items()}
+    by_source = validation_set.by_source().items()
+    digits = {name: part.subset(np.flatnonzero(part.own_labels != NO_DIGIT)) for name, part in by_source}
     return {name: part for name, part in digits.items() if len(part) and not Path(name).is_file()}
 
 
 @cache
-def loaded(source):
+def load(source):
     return load_data(source, progressbar=True)
 
 
 def test_sets():
-    here = {"synthetic": loaded("synthetic")[1]}
-    return ({"mnist": loaded("mnist")[1]} if local_folder() else {}) | here
+    names = ["mnist", "synthetic"] if local_folder() else ["synthetic"]
+    return {name: load(name)[1] for name in names}
 
 
 def speed(path):
-    """Milliseconds for loading with the first prediction, the first time and usually, and for one prediction."""
+    """Milliseconds for loading with a prediction, the first time and in the median, and for one prediction."""
     image = draw_digits(1).images
-    starts, once = [], []
+    starts, predictions = [], []
     for _ in range(9):
         started = perf_counter()
         network = engine.load(path)
@@ -75,20 +74,20 @@ def speed(path):
     for _ in range(300):
         started = perf_counter()
         network.predict_proba(image)
-        once.append(1e3 * (perf_counter() - started))
-    return {"first start ms": starts[0], "start ms": median(starts), "prediction ms": median(once)}
+        predictions.append(1e3 * (perf_counter() - started))
+    return {"first start ms": starts[0], "start ms": median(starts), "prediction ms": median(predictions)}
 
 
-def reading(network, dataset):
-    """What there is to say of the network on these digits, and its readings."""
+def measure_digits(network, dataset):
+    """Which of the digits the network predicts correctly, and the figures about them."""
     images, labels = dataset.take(slice(None))
     probabilities = network.predict_proba(images)
-    readings = probabilities.argmax(axis=1)
-    confusion = confusion_matrix(labels, readings, 10)
-    return readings == labels, {
+    predicted = probabilities.argmax(axis=1)
+    confusion = confusion_matrix(labels, predicted, 10)
+    return predicted == labels, {
         "digits": len(labels),
-        "errors": int((readings != labels).sum()),
-        "accuracy": float((readings == labels).mean()),
+        "errors": int((predicted != labels).sum()),
+        "accuracy": float((predicted == labels).mean()),
         "calibration error": expected_calibration_error(labels, probabilities),
         "under the threshold": float((probabilities.max(axis=1) < threshold(network)).mean()),
         "of each digit": class_scores(confusion).recall.tolist(),
@@ -97,30 +96,31 @@ def reading(network, dataset):
 
 
 def by_writer(right, writers):
-    """The accuracy of each writer, the lowest first."""
-    each = [(float(right[writers == writer].mean()), str(writer), int((writers == writer).sum())) for writer in set(writers)]
-    return sorted(each)
+    """(accuracy, writer, number of digits) for each writer, the lowest accuracy first."""
+    return sorted(
+        (float(right[writers == writer].mean()), str(writer), int((writers == writer).sum())) for writer in set(writers)
+    )
 
 
-def measure(path, options, drawn, none):
+def measure(path, options, pen_drawn, scribbles):
     network = engine.load(path)
     figures = {"bytes": Path(path).stat().st_size, "parameters": network.parameters.size, "threshold": threshold(network)}
     figures |= {"temperature": network.info.get("temperature")} | speed(path) | {"sets": {}, "no digits": {}}
     sets = test_sets() if options.test else validation_sets(network, options)
     for name, dataset in sets.items():
-        figures["sets"][name] = reading(network, dataset)[1]
-    if drawn:
-        right, found = reading(network, drawn.dataset)
-        writers = by_writer(right, drawn.writers)
-        found["mean over writers"] = float(np.mean([accuracy for accuracy, _, _ in writers]))
-        found["lowest writers"] = writers[:5]
-        found["writers"] = len(writers)
-        found["mean over writers by width"] = {
-            int(width): float(np.mean([row[0] for row in by_writer(right[rows], drawn.writers[rows])]))
-            for width, rows in ((width, drawn.widths == width) for width in np.unique(drawn.widths))
+        figures["sets"][name] = measure_digits(network, dataset)[1]
+    if pen_drawn:
+        right, scores = measure_digits(network, pen_drawn.dataset)
+        writers = by_writer(right, pen_drawn.writers)
+        scores["mean over writers"] = float(np.mean([accuracy for accuracy, _, _ in writers]))
+        scores["lowest writers"] = writers[:5]
+        scores["writers"] = len(writers)
+        scores["mean over writers by width"] = {
+            int(width): float(np.mean([row[0] for row in by_writer(right[rows], pen_drawn.writers[rows])]))
+            for width, rows in ((width, pen_drawn.widths == width) for width in np.unique(pen_drawn.widths))
         }
-        figures["sets"]["pen-drawn"] = found
-    for family, kinds in none.items():
+        figures["sets"]["pen-drawn"] = scores
+    for family, kinds in scribbles.items():
         rejected = {
             kind: float((network.predict_proba(images).max(axis=1) < threshold(network)).mean())
             for kind, images in kinds.items()
@@ -129,55 +129,60 @@ def measure(path, options, drawn, none):
     return figures
 
 
-def tell(path, figures):
+def report(path, figures):
     print(f"\n{path}: {figures['bytes'] / 1e6:.2f} MB, {figures['parameters']:,} parameters")
     print(
         f"  load and first prediction {figures['start ms']:.0f} ms (the first time {figures['first start ms']:.0f}), "
         f"one prediction {figures['prediction ms']:.2f} ms"
     )
     print(f"  temperature {figures['temperature'] or 1:.3f}, threshold {figures['threshold']:.3f}")
-    for name, found in figures["sets"].items():
-        print(f"\n  {name}: {found['accuracy']:.2%}, {found['errors']:,} errors of {found['digits']:,}")
-        print(
-            f"    calibration error {found['calibration error']:.2%}, under the threshold {found['under the threshold']:.2%}"
-        )
-        print("    of each digit  " + "  ".join(f"{digit}: {part:.1%}" for digit, part in enumerate(found["of each digit"])))
-        if "writers" in found:
-            widths = ", ".join(f"{width} px {part:.2%}" for width, part in found["mean over writers by width"].items())
-            print(f"    mean over {found['writers']} writers {found['mean over writers']:.2%} ({widths})")
-            lowest = ", ".join(f"{writer} {part:.1%} of {count}" for part, writer, count in found["lowest writers"])
+    for name, scores in figures["sets"].items():
+        print(f"\n  {name}: {scores['accuracy']:.2%}, {scores['errors']:,} errors of {scores['digits']:,}")
+        below = f"under the threshold {scores['under the threshold']:.2%}"
+        print(f"    calibration error {scores['calibration error']:.2%}, {below}")
+        recalls = enumerate(scores["of each digit"])
+        print("    of each digit  " + "  ".join(f"{digit}: {recall:.1%}" for digit, recall in recalls))
+        if "writers" in scores:
+            widths = ", ".join(f"{width} px {mean:.2%}" for width, mean in scores["mean over writers by width"].items())
+            print(f"    mean over {scores['writers']} writers {scores['mean over writers']:.2%} ({widths})")
+            lowest = ", ".join(f"{writer} {accuracy:.1%} of {count}" for accuracy, writer, count in scores["lowest writers"])
             print(f"    lowest writers: {lowest}")
-        for digit, row in enumerate(found["confusion"]):
+        for digit, row in enumerate(scores["confusion"]):
             print(f"    {digit} read as" + "".join(f"{count:7,}" for count in row))
-    for family, found in figures["no digits"].items():
-        print(f"\n  no digits, {family}: {found['all']:.1%} under the threshold")
-        print("    " + ", ".join(f"{kind} {part:.0%}" for kind, part in found.items() if kind != "all"))
+    for family, rejected in figures["no digits"].items():
+        print(f"\n  no digits, {family}: {rejected['all']:.1%} under the threshold")
+        print("    " + ", ".join(f"{kind} {fraction:.0%}" for kind, fraction in rejected.items() if kind != "all"))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="+", metavar="MODEL", help="a network's .npz file")
     which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--validation", action="store_true", help="measure on what is there to choose by")
-    which.add_argument("--test", action="store_true", help="read the test images and the test writers")
-    parser.add_argument("--data", help="the data that the network was trained on, if not what it says")
+    which.add_argument("--validation", action="store_true", help="measure on the data for making choices")
+    which.add_argument("--test", action="store_true", help="measure on the test images and the test writers")
+    parser.add_argument(
+        "--data", help="the data that the network was trained on, if it is no longer where the checkpoint says"
+    )
     parser.add_argument("--strokes", type=Path, default=STROKES, help="a file of pen strokes")
-    parser.add_argument("--json", type=Path, help="write all figures here too")
+    parser.add_argument("--json", type=Path, help="also write all figures to this file")
     options = parser.parse_args()
 
     part = "test" if options.test else "validation"
-    drawn = held_out(options.strokes, part) if options.strokes.is_file() else None
-    families = {"trained kinds, drawn anew": TRAINED, "held-out kinds": HELD_OUT}
-    none = {
-        family: {kind: draw_scribbles({kind: maker}, NO_DIGITS, 100 + options.test).images for kind, maker in kinds.items()}
+    pen_drawn = held_out_drawings(options.strokes, part) if options.strokes.is_file() else None
+    families = {"trained kinds, drawn anew": TRAINING_KINDS, "held-out kinds": HELD_OUT_KINDS}
+    scribbles = {
+        family: {
+            kind: draw_scribbles({kind: maker}, SCRIBBLES_PER_KIND, 100 + options.test).images
+            for kind, maker in kinds.items()
+        }
         for family, kinds in families.items()
     }
-    found = {path: measure(path, options, drawn, none) for path in options.models}
+    results = {path: measure(path, options, pen_drawn, scribbles) for path in options.models}
     if options.json:
-        options.json.write_text(json.dumps({"measured on": part} | found, indent=1))
+        options.json.write_text(json.dumps({"measured on": part} | results, indent=1))
     print(f"Measured on {part} data.")
-    for path, figures in found.items():
-        tell(path, figures)
+    for path, figures in results.items():
+        report(path, figures)
 
 
 if __name__ == "__main__":

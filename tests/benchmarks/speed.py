@@ -1,9 +1,9 @@
-"""How fast Inkling trains, beside PyTorch, scikit-learn and the bare matrix products of the same shapes.
+"""How fast Inkling trains, compared with PyTorch, scikit-learn and the matrix products of the same shapes alone.
 
     python tests/benchmarks/speed.py [--rounds 5] [--json FILE]
 
-Everyone in turn in one run, two threads each, batches shuffled from all of MNIST's 60,000 training images; medians of the
-rounds, and of the ratios round by round. Needs tests/peers.txt.
+In each round all of them take their turn, with two threads and shuffled batches of MNIST's 60,000 training images. The
+results are medians of the rounds, and of the ratios within a round. Needs tests/peers.txt.
 """
 
 import argparse
@@ -37,8 +37,8 @@ LENET = (
     *(Conv2D(16, 5), Activation("relu"), MaxPool2D()),
     *(Flatten(), Dense(128), Activation("relu"), Dense(10)),
 )
-# name: (layers, batch size, optimizer, steps a round, aims beside PyTorch, scikit-learn and the bare products)
-WORK = {
+# name: (layers, batch size, optimizer, steps a round, wanted ratios to PyTorch, scikit-learn and the matrix products)
+TRAININGS = {
     "784-128-10, batch 64, SGD": (engine.dense_layers((128,)), 64, "sgd", 400, (1.5, 2.3, 0.45)),
     "784-128-10, batch 64, Adam": (engine.dense_layers((128,)), 64, "adam", 400, (1.3, 3.0, None)),
     "784-512-512-10, batch 128, SGD": (engine.dense_layers((512, 512)), 128, "sgd", 80, (0.85, 2.0, 0.85)),
@@ -74,14 +74,11 @@ def pytorch(train_set, layers, batch, optimizer, steps):
             modules.append(torch.nn.Conv2d(channels, layer.filters, layer.kernel))
             channels, size = layer.filters, 16 * 4 * 4
         else:
-            modules.append(
-                {"activation": torch.nn.ReLU, "flatten": torch.nn.Flatten, "max_pool2d": partial(torch.nn.MaxPool2d, 2)}[
-                    layer.kind
-                ]()
-            )
+            others = {"activation": torch.nn.ReLU, "flatten": torch.nn.Flatten, "max_pool2d": partial(torch.nn.MaxPool2d, 2)}
+            modules.append(others[layer.kind]())
     model = torch.nn.Sequential(*modules)
-    kind = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[optimizer]
-    moves = kind(model.parameters(), lr=0.001, fused=True)
+    optimizer_class = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[optimizer]
+    torch_optimizer = optimizer_class(model.parameters(), lr=0.001, fused=True)
     loss = torch.nn.CrossEntropyLoss()
     shape = (-1, 1, 28, 28) if layers is LENET else (-1, 784)
     images = torch.from_numpy(train_set.images.reshape(-1, 784).copy())
@@ -93,9 +90,9 @@ def pytorch(train_set, layers, batch, optimizer, steps):
         for step in range(steps):
             rows = order[step * batch : (step + 1) * batch]
             x = images[rows].to(torch.float32).div_(255).view(shape)
-            moves.zero_grad(set_to_none=True)
+            torch_optimizer.zero_grad(set_to_none=True)
             loss(model(x), labels[rows]).backward()
-            moves.step()
+            torch_optimizer.step()
         return steps * batch / (perf_counter() - started)
 
     return run
@@ -118,8 +115,8 @@ def scikit_learn(train_set, layers, batch, optimizer, steps):
     return run
 
 
-def bare_products(train_set, layers, batch, optimizer, steps):
-    """Nothing but the matrix products that a dense network cannot do without."""
+def matrix_products(train_set, layers, batch, optimizer, steps):
+    """Only the matrix products that a dense network needs."""
     sizes = [784] + [layer.units for layer in layers if layer.kind == "dense"]
     rng = np.random.default_rng(0)
 
@@ -130,7 +127,7 @@ def bare_products(train_set, layers, batch, optimizer, steps):
     for position, (inputs, units) in enumerate(pairwise(sizes)):
         x, W, dy = array(batch, inputs), array(inputs, units), array(batch, units)
         products += [(x, W, array(batch, units)), (x.T, dy, array(inputs, units))]
-        if position:  # nobody needs the gradient of the pixels
+        if position:  # the gradient of the pixels is not needed
             products.append((dy, W.T, array(batch, inputs)))
 
     def run():
@@ -144,34 +141,35 @@ def bare_products(train_set, layers, batch, optimizer, steps):
 
 
 def compare(train_set, rounds):
-    """A row for each work: images per second of each, and Inkling's ratio to the others."""
+    """A row for each training: images per second of each library, and Inkling's ratios to the others."""
     rows = []
-    for name, (layers, batch, optimizer, steps, aims) in WORK.items():
-        others = {"pytorch": pytorch} | (
-            {} if layers is LENET else {"scikit_learn": scikit_learn, "bare_products": bare_products}
-        )
-        runners = {who.__name__: who(train_set, layers, batch, optimizer, steps) for who in (inkling, *others.values())}
-        speeds = {who: [] for who in runners}
+    for name, (layers, batch, optimizer, steps, aims) in TRAININGS.items():
+        functions = [inkling, pytorch, *([] if layers is LENET else [scikit_learn, matrix_products])]
+        runners = {function.__name__: function(train_set, layers, batch, optimizer, steps) for function in functions}
+        speeds = {library: [] for library in runners}
         for lap in range(rounds + 1):
-            for who, run in runners.items():
+            for library, run in runners.items():
                 speed = run()
                 if lap:  # the first lap warms up
-                    speeds[who].append(speed)
-        row = {"work": name, "images_per_second": {who: statistics.median(found) for who, found in speeds.items()}}
+                    speeds[library].append(speed)
+        row = {"work": name, "images_per_second": {library: statistics.median(laps) for library, laps in speeds.items()}}
         row["ratios"] = {
-            who: statistics.median(a / b for a, b in zip(speeds["inkling"], speeds[who], strict=True)) for who in others
+            library: statistics.median(own / other for own, other in zip(speeds["inkling"], laps, strict=True))
+            for library, laps in speeds.items()
+            if library != "inkling"
         }
-        row["aims"] = dict(zip(("pytorch", "scikit_learn", "bare_products"), aims, strict=True))
+        row["aims"] = dict(zip(("pytorch", "scikit_learn", "matrix_products"), aims, strict=True))
         rows.append(row)
         cells = [
-            f"{row['ratios'][who]:.2f} ({aim or '-'})" if who in row["ratios"] else "-" for who, aim in row["aims"].items()
+            f"{row['ratios'][library]:.2f} ({aim or '-'})" if library in row["ratios"] else "-"
+            for library, aim in row["aims"].items()
         ]
         print(f"| {name} | {row['images_per_second']['inkling']:,.0f} | {' | '.join(cells)} |", flush=True)
     return rows
 
 
 def one_drawing():
-    """Milliseconds for ``prepare`` and ``predict_proba`` of one drawing on a 280 x 280 canvas, by the shipped network."""
+    """Milliseconds that ``prepare`` and ``predict_proba`` take for a drawing on a 280 x 280 canvas, with the shipped MLP."""
     network = engine.load(Path(__file__).parents[2] / "pretrained" / "mlp.npz")
     grey = draw_strokes([[(60, 60), (200, 60), (120, 230)]])
     drawing = np.dstack([grey, grey, grey, np.full_like(grey, 255)])
@@ -195,8 +193,8 @@ def training_memory():
 ALONE = {"drawing": one_drawing, "memory": training_memory}
 
 
-def _in_a_process_of_its_own(name):
-    """What is measured without the others' threads and memory about."""
+def _in_a_new_process(name):
+    """The result of a measurement in ``ALONE``, without the threads and the memory of the others."""
     return float(subprocess.check_output([sys.executable, __file__, "--alone", name], text=True))
 
 
@@ -204,7 +202,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path, metavar="FILE")
-    parser.add_argument("--alone", choices=ALONE, help="measure only this, in this process")
+    parser.add_argument("--alone", choices=ALONE, help="measure only this")
     options = parser.parse_args()
     if options.alone:
         print(ALONE[options.alone]())
@@ -215,9 +213,9 @@ def main():
     versions = {"numpy": np.__version__, "torch": torch.__version__, "scikit-learn": sklearn.__version__}
     machine = {"processor": _processor(), "threads": THREADS, "python": platform.python_version(), **versions}
     print(", ".join(f"{key} {value}" for key, value in machine.items()))
-    print("| work | images/s | PyTorch (aim) | scikit-learn (aim) | bare products (aim) |\n|---|---|---|---|---|")
+    print("| training | images/s | PyTorch (aim) | scikit-learn (aim) | products alone (aim) |\n|---|---|---|---|---|")
     rows = compare(train_set, options.rounds)
-    drawing, memory = (_in_a_process_of_its_own(name) for name in ALONE)
+    drawing, memory = (_in_a_new_process(name) for name in ALONE)
     print(f"one drawing, prepare and predict_proba: {drawing:.2f} ms (aim: at most 1.5)")
     print(f"memory of training above the data: {memory:.0f} MB (aim: at most 60)")
     if options.json:

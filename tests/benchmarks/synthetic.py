@@ -1,10 +1,10 @@
-"""Drawn digits: how fast they are drawn, and how well a network reads people's that was trained on them alone.
+"""Drawn digits: how fast they are drawn, and how well a network trained on them alone reads people's digits.
 
     python tests/benchmarks/synthetic.py [--epochs 15] [--strokes FILE]
 
-Trains the recipe ``mlp``, with strong augmentation, on the 60,000 drawn digits; then measures it on MNIST's test images and,
-where the file is, on pen-drawn digits (18 of 280 pixels wide, upright), with the mean over their writers. Nothing of these
-is used in training or to stop it.
+Trains the recipe ``mlp``, with strong augmentation, on the 60,000 drawn digits. Then measures it on MNIST's test images
+and, if the file exists, on pen-drawn digits (upright, with a pen of 18 of 280 pixels), with the mean over their writers.
+Neither is used in training or for early stopping.
 """
 
 import argparse
@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import engine
 from engine.data.augmentation import AUGMENTATIONS
-from engine.data.strokes import read_strokes
-from engine.data.synthetic import draw_digits, load_synthetic
+from engine.data.synthetic.generator import draw_digits, load_synthetic
+from engine.data.synthetic.strokes import read_strokes
 from engine.pen import draw_strokes, fit_strokes
 from engine.recipes import RECIPES
 
@@ -34,8 +34,8 @@ def pen_digits(path):
     return images, np.array([digit.label for digit in digits]), np.array([digit.writer for digit in digits])
 
 
-def tell(name, readings, labels):
-    right = readings == labels
+def report(name, predictions, labels):
+    right = predictions == labels
     each = "  ".join(f"{digit}: {right[labels == digit].mean():.1%}" for digit in range(10))
     print(f"{name}: {right.mean():.2%} of {len(labels):,}\n    {each}")
     return right
@@ -57,12 +57,12 @@ def main():
     for _ in trainer:
         pass
     network = trainer.result
-    print(f"trained in {trainer.seconds:.0f} s; on drawn digits held back: {trainer.history[-1].validation_accuracy:.2%}")
+    print(f"trained in {trainer.seconds:.0f} s; on held-out drawn digits: {trainer.history[-1].validation_accuracy:.2%}")
     _, test_set = engine.load_mnist()
-    tell("MNIST's test images", network.predict(test_set.images), test_set.labels)
+    report("MNIST's test images", network.predict(test_set.images), test_set.labels)
     if options.strokes.is_file():
         images, labels, writers = pen_digits(options.strokes)
-        right = tell("pen-drawn digits", network.predict(images), labels)
+        right = report("pen-drawn digits", network.predict(images), labels)
         means = [right[writers == writer].mean() for writer in np.unique(writers)]
         print(f"    mean over {len(means)} writers: {np.mean(means):.2%}; the lowest: {min(means):.1%}")
 

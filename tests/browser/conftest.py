@@ -1,4 +1,4 @@
-"""A real browser before a real server."""
+"""A real browser that visits a real server."""
 
 import os
 import socket
@@ -21,7 +21,7 @@ BROWSERS = [
     "/usr/bin/chromium-browser",
     "/usr/bin/google-chrome",
 ]
-QUIET = [
+CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -34,7 +34,7 @@ QUIET = [
 
 @contextmanager
 def serve(environment):
-    """A context with the app on a free port: the process and its address."""
+    """Run the app on a free port, within a context; gives its process and its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -69,11 +69,11 @@ def launch(driver):
     executable = next((path for path in BROWSERS if path and Path(path).is_file()), None)
     if executable is None:
         need("browser", f"no chromium is in {', '.join(filter(None, BROWSERS))}; INKLING_CHROMIUM may name one")
-    return driver.chromium.launch(executable_path=executable, args=QUIET)
+    return driver.chromium.launch(executable_path=executable, args=CHROMIUM_ARGUMENTS)
 
 
 def app_environment():
-    """What tells the app where MNIST is, where it lies beside the repository."""
+    """Environment variables that show the app where MNIST is, if it lies beside the repository."""
     folder = ROOT.parent / "shared" / "mnist"
     return {mnist_module.FOLDER_VARIABLE: str(folder)} if folder.is_dir() else {}
 
@@ -106,7 +106,7 @@ def on(element, *points):
 
 
 class Visitor:
-    """A page in a fresh session, with what a visitor does on it; notes every request that leaves this machine."""
+    """A page in a new session, and what a visitor does on it. Requests to other machines are collected in ``outside``."""
 
     def __init__(self, page, url):
         self.page, self.url, self.outside, self.errors = page, url, [], []
@@ -121,9 +121,9 @@ class Visitor:
     def _connected(self, socket):
         self.socket = socket
 
-    def awaiting(self, words):
-        """A context that ends when the server has sent these words."""
-        return self.socket.expect_event("framereceived", lambda frame: words.encode() in bytes(frame))
+    def awaiting(self, text):
+        """A context that ends when the server has sent this text."""
+        return self.socket.expect_event("framereceived", lambda frame: text.encode() in bytes(frame))
 
     def open(self, path=""):
         self.page.goto(self.url + path)
@@ -136,17 +136,17 @@ class Visitor:
         return surface
 
     def idle(self):
-        """Wait until the server has said all that it has to say."""
+        """Wait until the script has run to its end."""
         self.page.wait_for_function(
             "() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState !== 'running'"
         )
 
     def stroke(self, *points, up=True):
-        """Draw with the mouse through these points of the canvas; not ``up``, the button stays down."""
+        """Draw with the mouse through these points of the canvas; without ``up`` the button stays down."""
         self.drag(self.canvas(), *points, up=up)
 
     def drag(self, surface, *points, up=True):
-        """Go with the mouse, its button down, through these points of an element."""
+        """Move the mouse, its button down, through these points of an element."""
         at = on(surface, *points)
         self.page.mouse.move(*at[0])
         self.page.mouse.down()
@@ -170,26 +170,28 @@ class Visitor:
         )
 
     def go_to(self, title):
-        """Follow the link to a page; once more where it leads nowhere: Streamlit forgets a page switch that is still waiting
-        when a fragment of the old page asks to run again."""
-        from playwright.sync_api import TimeoutError as Late  # no subclass of the builtin one
+        """Follow the link to a page, and again if nothing happens.
+
+        Streamlit forgets a page switch that is still waiting when a fragment of the old page asks to run again.
+        """
+        from playwright.sync_api import TimeoutError as PlaywrightTimeout  # not a subclass of the built-in one
 
         heading = self.page.get_by_role("heading", level=1).filter(has_text=title)
-        for patience in (10_000, 10_000, 60_000):
+        for timeout in (10_000, 10_000, 60_000):
             self.page.get_by_role("link", name=title, exact=True).click()
-            with suppress(Late):
-                return heading.wait_for(timeout=patience)
+            with suppress(PlaywrightTimeout):
+                return heading.wait_for(timeout=timeout)
         raise AssertionError(f"no way to the page {title}")
 
     def picture(self, name):
-        """Keep a screenshot for a person to look at."""
+        """Save a screenshot for people to look at."""
         SCREENSHOTS.mkdir(exist_ok=True)
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
 
 
 @pytest.fixture
 def visit(browser, app):
-    """Open a fresh session: ``visit(width=..., height=..., dark=..., touch=...)``."""
+    """Open the app in a new session: ``visit(width=..., height=..., dark=..., touch=...)``."""
     contexts = []
 
     def arrive(path="", width=1280, height=800, dark=False, touch=False):

@@ -1,4 +1,4 @@
-"""The pages without a mouse and without sight: axe's rules, the order of focus, and what a screen reader hears."""
+"""The pages without a mouse and without sight: axe's rules, the order of focus, and what a screen reader reads out."""
 
 import pytest
 from helpers import ROOT, need
@@ -7,7 +7,7 @@ pytestmark = pytest.mark.browser
 expect = pytest.importorskip("playwright.sync_api").expect
 
 AXE = ROOT / "tests" / "browser" / "node_modules" / "axe-core" / "axe.min.js"
-# Streamlit gives its uploader no role, and a label, which cannot both be.
+# Streamlit's uploader has a label but no role, which axe does not accept.
 VIOLATIONS = """async () => (await axe.run()).violations
   .map(({ id, nodes }) => ({
     id,
@@ -15,31 +15,33 @@ VIOLATIONS = """async () => (await axe.run()).violations
   }))
   .filter(({ nodes }) => nodes.length)
   .map(({ id, nodes }) => [id, ...nodes.map(({ target, failureSummary }) => `${target}: ${failureSummary}`)])"""
-HEARD = """() => {
-  window.heard = [];
-  window.bars = 0;
+RECORD_SPEECH = """() => {
+  window.spoken = [];
+  window.barChanges = 0;
   const status = document.querySelector("[role=status].inkling-spoken");
-  new MutationObserver(() => status.textContent && heard.push(status.textContent))
+  new MutationObserver(() => status.textContent && spoken.push(status.textContent))
     .observe(status, { childList: true, characterData: true, subtree: true });
-  new MutationObserver(() => bars++).observe(document.querySelector(".inkling-bars"), { attributes: true, subtree: true });
+  new MutationObserver(() => barChanges++)
+    .observe(document.querySelector(".inkling-bars"), { attributes: true, subtree: true });
 }"""
 FOCUSED = """() => {
-  const there = document.activeElement;
-  const around = [there, there.parentElement, there.closest("[data-rac]")].filter(Boolean).map((at) => getComputedStyle(at));
-  const ring = around.some(({ outlineStyle, boxShadow }) => outlineStyle !== "none" || boxShadow !== "none");
-  return [there.matches("button, input") ? there.getAttribute("aria-label") || there.innerText : "", ring];
+  const focused = document.activeElement;
+  const around = [focused, focused.parentElement, focused.closest("[data-rac]")].filter(Boolean);
+  const styles = around.map((element) => getComputedStyle(element));
+  const ring = styles.some(({ outlineStyle, boxShadow }) => outlineStyle !== "none" || boxShadow !== "none");
+  return [focused.matches("button, input") ? focused.getAttribute("aria-label") || focused.innerText : "", ring];
 }"""
 SEVEN = [(60, 60), (200, 60), (120, 230)]
 
 
 @pytest.fixture
 def axe():
-    """What axe finds on a visitor's page."""
+    """A function that returns what axe complains about on a visitor's page."""
     if not AXE.is_file():
-        need("axe", "axe-core is not there: npm install --prefix tests/browser")
+        need("axe", "axe-core is missing: npm install --prefix tests/browser")
 
     def violations(visitor):
-        visitor.idle()  # until then the old is shown paler
+        visitor.idle()  # until then the old page is shown paler
         visitor.page.add_script_tag(path=AXE)
         return visitor.page.evaluate(VIOLATIONS)
 
@@ -47,7 +49,7 @@ def axe():
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_axe_finds_no_violation(visit, axe, dark):
+def test_axe_finds_no_violation_on_the_draw_page(visit, axe, dark):
     visitor = visit(dark=dark)
     visitor.canvas()
 
@@ -63,7 +65,7 @@ def test_axe_finds_no_violation(visit, axe, dark):
     expect(visitor.page.locator(".inkling-grid")).to_be_visible()
     assert axe(visitor) == []
     visitor.page.get_by_role("button", name="Picture").click()
-    expect(visitor.page.get_by_text("An image of any common format")).to_be_visible()
+    expect(visitor.page.get_by_text("PNG, JPEG or another image format")).to_be_visible()
     assert axe(visitor) == []
     visitor.page.get_by_text("The camera").click()
     expect(visitor.page.get_by_test_id("stCameraInput")).to_be_visible()
@@ -71,16 +73,16 @@ def test_axe_finds_no_violation(visit, axe, dark):
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_axe_finds_no_violation_where_one_trains(visit, axe, dark):
+def test_axe_finds_no_violation_on_the_train_page(visit, axe, dark):
     visitor = visit("/train", dark=dark)
     page, controls = visitor.page, visitor.page.locator(".st-key-controls button")
     controls.filter(has_text="Start").wait_for()
 
     assert axe(visitor) == []
     for folded, inside in {
-        "More settings": "Seeds to run",
-        "Network": "A new layer",
-        "Go on from a file": "A network",
+        "More settings": "Number of seeds",
+        "Network": "New layer",
+        "Continue from a file": "A network or",
     }.items():
         page.locator("summary").filter(has_text=folded).click()
         expect(page.get_by_text(inside).first).to_be_visible()
@@ -91,32 +93,32 @@ def test_axe_finds_no_violation_where_one_trains(visit, axe, dark):
         if over:
             controls.filter(has_text="Stop").click()
             expect(page.get_by_text("test images right")).to_be_visible()
-        for panel in ("Curves", "Layers", "Readings", "Mistakes", "Keep"):
+        for panel in ("Curves", "What it learned", "Predictions", "Mistakes", "Save and share"):
             page.get_by_role("tab", name=panel, exact=True).click()
             expect(page.get_by_role("tabpanel", name=panel, exact=True).locator("*").first).to_be_visible()
             assert axe(visitor) == [], panel
 
 
-def test_a_screen_reader_hears_a_reading_once_a_stroke_and_not_at_every_change(visit):
+def test_a_screen_reader_reads_out_one_prediction_a_stroke_and_not_every_change(visit):
     visitor = visit()
     visitor.canvas()
-    visitor.page.evaluate(HEARD)
+    visitor.page.evaluate(RECORD_SPEECH)
     visitor.stroke(*SEVEN, up=False)
     expect(visitor.digit()).to_have_text("7")
     visitor.page.mouse.move(*visitor.on_canvas((118, 240))[0], steps=4)
-    assert visitor.page.evaluate("heard") == []
+    assert visitor.page.evaluate("spoken") == []
     visitor.page.mouse.up()
-    visitor.page.wait_for_function("heard.length")
+    visitor.page.wait_for_function("spoken.length")
     visitor.stroke((118, 200), (118, 236))
-    visitor.page.wait_for_function("heard.length === 2")
-    assert all(words.startswith("7, ") for words in visitor.page.evaluate("heard"))
-    assert visitor.page.evaluate("bars") > 2
+    visitor.page.wait_for_function("spoken.length === 2")
+    assert all(text.startswith("7, ") for text in visitor.page.evaluate("spoken"))
+    assert visitor.page.evaluate("barChanges") > 2
     expect(visitor.page.get_by_role("img", name="Canvas to draw on")).to_be_visible()
     bars = visitor.page.get_by_role("list", name="Probability of each digit")
     expect(bars.get_by_role("listitem").filter(has_text="7").first).to_contain_text("%")
 
 
-def test_the_keyboard_reaches_every_tool_in_the_order_of_the_page_and_shows_where_it_is(visit):
+def test_tab_reaches_every_tool_in_the_order_of_the_page_and_the_focus_is_visible(visit):
     visitor = visit()
     visitor.stroke(*SEVEN)
     expect(visitor.page.locator(".inkling-spoken")).not_to_be_empty()
@@ -127,11 +129,11 @@ def test_the_keyboard_reaches_every_tool_in_the_order_of_the_page_and_shows_wher
     visitor.page.get_by_role("link", name="Train", exact=True).focus()
     reached = []
     while not reached or "Network" not in reached[-1]:
-        assert len(reached) < 20, f"no way to the choice of a network, but {reached}"
+        assert len(reached) < 20, f"the choice of a network was not reached, but {reached}"
         visitor.page.keyboard.press("Tab")
         name, ring = visitor.page.evaluate(FOCUSED)
         reached.append(" ".join(name.split()))
-        assert ring or not name, f"nothing shows that {name} has the focus"
+        assert ring or not name, f"the focus on {name} is not visible"
     tools = ("Undo", "Redo", "Clear", "Pen", "Pen width", "Picture", "Draw with keys")
     named = [name for name in reached if not name.startswith("Help")]
     longest = [max((tool for tool in tools if tool in name), key=len, default="") for name in named]

@@ -1,4 +1,4 @@
-"""The Draw page in a real browser, with the mouse and by keys. By touch and pen: ``test_touch.py``."""
+"""The Draw page in a real browser, with mouse and keyboard; ``test_touch.py`` uses fingers and a pen."""
 
 import re
 
@@ -26,22 +26,22 @@ MOUNTED = """() => {
   const host = document.querySelector(".st-key-canvas [data-testid=stBidiComponentIsolated]");
   return host?.getBoundingClientRect().height >= 280;
 }"""
-# the canvas in a shadow root that nobody can look into, and a companion that fails at its first step
+# a canvas whose shadow root is closed, and a companion that fails at its first step
 FAULTS = {
-    "no way in": """const { attachShadow } = Element.prototype;
+    "closed canvas": """const { attachShadow } = Element.prototype;
         Element.prototype.attachShadow = function () { return attachShadow.call(this, { mode: "closed" }); };""",
     "broken companion": "window.CSSStyleSheet = class { constructor() { throw new Error('not in this browser'); } };",
 }
 
 
 def ink(visitor):
-    """How many pixels of the canvas are bright, once it has drawn the last stroke: only then is the reading said."""
+    """The number of bright pixels of the canvas, once it has reported the last stroke and the prediction is spoken."""
     expect(visitor.page.locator(".inkling-spoken")).not_to_be_empty()
     return visitor.page.evaluate(INK)
 
 
 def wait_for_ink(visitor, pixels):
-    """Wait until about so many pixels of the canvas are bright."""
+    """Wait until about this many pixels of the canvas are bright."""
     visitor.page.wait_for_function(f"(pixels) => Math.abs(({INK})() - pixels) <= 0.02 * pixels", arg=pixels)
 
 
@@ -65,11 +65,11 @@ def test_a_drawn_digit_is_read(visit, size):
 
 
 @pytest.mark.parametrize(("width", "height", "inside"), [(1280, 800, ".inkling-bars li"), (390, 844, ".inkling-headline p")])
-def test_the_first_screen_shows_canvas_and_answer(visit, width, height, inside):
+def test_the_first_screen_shows_the_canvas_and_the_prediction(visit, width, height, inside):
     visitor = visit(width=width, height=height)
     visitor.canvas()
-    for part in (".st-key-canvas", ".inkling-digit", inside):
-        box = visitor.page.locator(part).last.bounding_box()
+    for selector in (".st-key-canvas", ".inkling-digit", inside):
+        box = visitor.page.locator(selector).last.bounding_box()
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= width
         assert box["y"] + box["height"] <= height
@@ -77,7 +77,7 @@ def test_the_first_screen_shows_canvas_and_answer(visit, width, height, inside):
 
 def test_a_stroke_is_read_while_it_is_drawn_and_nothing_moves(visit):
     visitor = visit()
-    visitor.stroke((30, 30), (32, 30))  # whatever loads with the first answer is there then
+    visitor.stroke((30, 30), (32, 30))  # so that everything is loaded
     expect(visitor.digit()).to_have_attribute("data-sure", re.compile("True|False"))
     visitor.button("Clear").click()
     expect(visitor.page.get_by_text(EMPTY)).to_be_visible()
@@ -93,7 +93,7 @@ def test_a_stroke_is_read_while_it_is_drawn_and_nothing_moves(visit):
     assert visitor.page.evaluate("shifts") == []
 
 
-def test_only_the_answer_runs_again_while_a_stroke_is_drawn(visit):
+def test_only_the_prediction_panel_runs_again_while_a_stroke_is_drawn(visit):
     frames = []
     visitor = visit("/train")
     visitor.page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: frames.append(frame)))
@@ -108,7 +108,7 @@ def test_only_the_answer_runs_again_while_a_stroke_is_drawn(visit):
     visitor.page.mouse.move(*visitor.on_canvas((240, 228))[0], steps=8)
     expect(visitor.digit()).not_to_have_text("1")
     received = b"".join(frame if isinstance(frame, bytes) else frame.encode() for frame in frames)
-    assert b"inkling_live" in received
+    assert b"inkling_morph" in received
     assert b"streamlit_drawable_canvas" not in received
     visitor.page.mouse.up()
 
@@ -117,17 +117,17 @@ def test_undo_and_clear_act_on_the_last_stroke_at_once_and_bring_no_ink_back(vis
     visitor = visit()
     visitor.stroke(*ONE)
     expect(visitor.digit()).to_have_text("1")
-    one = ink(visitor)
+    ink_of_one = ink(visitor)
     visitor.stroke(*ACROSS)
     visitor.button("Undo").click()  # before the canvas has reported the stroke
-    wait_for_ink(visitor, one)
+    wait_for_ink(visitor, ink_of_one)
     expect(visitor.digit()).to_have_text("1")
     visitor.stroke(*ACROSS)
     expect(visitor.digit()).not_to_have_text("1")
     visitor.button("Clear").click()
     wait_for_ink(visitor, 0)
     expect(visitor.page.get_by_text(EMPTY)).to_be_visible()
-    visitor.stroke(*SEVEN)  # whatever was on its way has arrived when this is read
+    visitor.stroke(*SEVEN)  # by the time this is read, everything sent before has arrived
     expect(visitor.digit()).to_have_text("7")
     visitor.button("Undo").click()
     expect(visitor.page.get_by_text(EMPTY)).to_be_visible()
@@ -203,7 +203,7 @@ def test_the_drawing_and_its_history_survive_a_page_switch(visit):
     expect(visitor.page.get_by_text(EMPTY)).to_be_visible()
 
 
-def test_a_stroke_under_way_survives_a_page_switch(visit):
+def test_a_growing_stroke_survives_a_page_switch(visit):
     visitor = visit()
     visitor.stroke(*SEVEN, up=False)
     expect(visitor.digit()).to_have_text("7")
@@ -217,7 +217,7 @@ def test_a_stroke_under_way_survives_a_page_switch(visit):
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_without_its_companion_the_page_reads_a_stroke_when_it_has_ended(visit, fault):
+def test_without_its_companion_a_stroke_is_read_when_it_has_ended(visit, fault):
     visitor = visit("/train")
     visitor.page.add_init_script(FAULTS[fault])
     visitor.open()

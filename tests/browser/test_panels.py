@@ -1,4 +1,4 @@
-"""What stands below the first screen, in a real browser: the panels, the ways in, and the grid for keys."""
+"""The rest of the Draw page in a real browser: the panels, pictures in and out, and the keyboard grid."""
 
 import io
 import re
@@ -26,11 +26,11 @@ PANELS = {
     "Number": ".inkling-each img",
 }
 TOO_WIDE = """() => [...document.querySelectorAll("[data-testid=stMain], [class*=inkling-], [class*=inkling-] *")].filter(
-  (one) => one.scrollWidth > innerWidth || one.getBoundingClientRect().right > innerWidth + 1
-).map((one) => one.outerHTML.slice(0, 120))"""
+  (element) => element.scrollWidth > innerWidth || element.getBoundingClientRect().right > innerWidth + 1
+).map((element) => element.outerHTML.slice(0, 120))"""
 
 
-def ask(visitor, panel):
+def open_panel(visitor, panel):
     visitor.page.get_by_role("tab", name=panel).click()
     expect(visitor.page.locator(PANELS[panel]).first).to_be_visible()
 
@@ -41,31 +41,31 @@ def picture(pixels, form):
     return file.getvalue()
 
 
-def test_a_cleared_canvas_leaves_the_controls_of_the_panels_as_they_were(visit):
+def test_clearing_the_canvas_leaves_the_controls_of_the_panels_unchanged(visit):
     visitor = visit()
     visitor.stroke(*SEVEN)
     expect(visitor.page.locator(PANELS["What it sees"]).first).to_be_visible()
     visitor.page.get_by_text("Scale to 20 x 20").click()
-    expect(visitor.page.get_by_text("Without scaling")).to_be_visible()
+    expect(visitor.page.get_by_text("Without scaling:")).to_be_visible()
     visitor.button("Clear").click()
     expect(visitor.page.get_by_text("Draw a digit above")).to_be_visible()
     visitor.stroke(*SEVEN)
-    expect(visitor.page.get_by_text("Without scaling")).to_be_visible()
+    expect(visitor.page.get_by_text("Without scaling:")).to_be_visible()
     expect(visitor.page.get_by_label("Crop")).to_be_checked()
     expect(visitor.page.get_by_label("Scale to 20 x 20")).not_to_be_checked()
 
 
-def test_a_number_is_found_and_every_panel_answers(visit):
+def test_several_digits_are_read_and_every_panel_works(visit):
     visitor = visit()
     for stroke in NUMBER:
         visitor.stroke(*stroke)
     expect(visitor.page.locator(".inkling-hint")).to_contain_text(re.compile(r"3 digits: 7\s?1\s?2"))
     expect(visitor.page.locator(".inkling-spoken")).to_contain_text("3 digits: 7, ")
-    ask(visitor, "Number")
+    open_panel(visitor, "Number")
     expect(visitor.page.locator(".inkling-boxes i")).to_have_count(3)
     visitor.picture("panels-number")
     for panel in PANELS:
-        ask(visitor, panel)
+        open_panel(visitor, panel)
     visitor.button("Clear").click()
     expect(visitor.page.get_by_text("Draw a digit above")).to_be_visible()
     expect(visitor.page.locator(".inkling-hint")).to_be_empty()
@@ -73,60 +73,60 @@ def test_a_number_is_found_and_every_panel_answers(visit):
     assert visitor.outside == []
 
 
-def test_a_stage_is_left_out_and_two_digits_set_against_each_other(visit):
+def test_a_step_is_switched_off_and_two_digits_are_compared(visit):
     visitor = visit(dark=True)
     visitor.stroke(*SEVEN)
-    ask(visitor, "What it sees")
+    open_panel(visitor, "What it sees")
     expect(visitor.page.locator(".inkling-ten")).to_have_count(1)
     visitor.page.get_by_text("Centre by mass", exact=True).click()
     expect(visitor.page.get_by_text("Without centring:")).to_be_visible()
     expect(visitor.page.locator(".inkling-ten")).to_have_count(2)
-    visitor.picture("panels-seeing-dark")
-    ask(visitor, "Why")
+    visitor.picture("panels-preprocessing-dark")
+    open_panel(visitor, "Why")
     expect(visitor.page.get_by_text("Red ink raises the network's score for a 7")).to_be_visible()
     visitor.stroke((120, 230), (220, 230))
     expect(visitor.page.get_by_text("Red ink raises the network's score for a 2")).to_be_visible()
     visitor.button("Undo").click()
     expect(visitor.page.get_by_text("Red ink raises the network's score for a 7")).to_be_visible()
-    visitor.page.get_by_role("combobox", name="and not a").click()
+    visitor.page.get_by_role("combobox", name="instead of").click()
     visitor.page.keyboard.type("4")
     visitor.page.keyboard.press("Enter")
-    expect(visitor.page.get_by_text("Red ink speaks for a 7 and against a 4")).to_be_visible()
-    expect(visitor.page.get_by_role("img", name=re.compile("The drawing, coloured by what speaks for a 7"))).to_be_visible()
-    visitor.picture("panels-why-dark")
+    expect(visitor.page.get_by_text("Red ink counts for a 7 and against a 4")).to_be_visible()
+    expect(visitor.page.get_by_role("img", name=re.compile("The drawing, coloured by what counts for a 7"))).to_be_visible()
+    visitor.picture("panels-attribution-dark")
     visitor.go_to("Train")
     visitor.go_to("Draw")
-    expect(visitor.page.get_by_text("Red ink speaks for a 7 and against a 4")).to_be_visible()
+    expect(visitor.page.get_by_text("Red ink counts for a 7 and against a 4")).to_be_visible()
 
 
 def test_on_a_phone_nothing_is_wider_than_the_screen(visit):
     visitor = visit(width=360, height=780, touch=True)
-    visitor.page.get_by_role("button", name="A 4 to play with").click()
+    visitor.page.get_by_role("button", name="Sample of a 4").click()
     expect(visitor.digit()).to_have_text("4")
     for panel in PANELS:
-        ask(visitor, panel)
+        open_panel(visitor, panel)
         assert visitor.page.evaluate(TOO_WIDE) == []
         visitor.picture(f"panels-phone-{panel.lower()}")
 
 
-def test_a_picture_is_brought_and_the_drawing_kept(visit):
+def test_a_picture_is_put_on_the_canvas_and_the_drawing_downloaded(visit):
     visitor = visit()
     visitor.canvas()
     upload = visitor.page.locator("input[type=file]")
     visitor.page.get_by_role("button", name="Picture").click()
     upload.set_input_files({"name": "fake.png", "mimeType": "image/png", "buffer": b"this is text"})
-    expect(visitor.page.get_by_text("fake.png must be an image, and cannot be read")).to_be_visible()
-    visitor.picture("ways-in-refused")
+    expect(visitor.page.get_by_text("fake.png is not an image that Inkling can read")).to_be_visible()
+    visitor.picture("picture-refused")
     paper = np.pad(255 - draw_strokes([SEVEN]), 60, constant_values=255)
     upload.set_input_files({"name": "seven.jpg", "mimeType": "image/jpeg", "buffer": picture(paper, "JPEG")})
     expect(visitor.digit()).to_have_text("7")
-    expect(upload).to_be_hidden()  # the popover has made way
+    expect(upload).to_be_hidden()  # the menu has closed
     visitor.page.get_by_role("button", name="Picture").click()
     with visitor.page.expect_download() as waiting:
-        visitor.page.get_by_role("button", name="The 28 x 28").click()
-    kept = Image.open(waiting.value.path())
-    assert (kept.size, kept.mode) == ((28, 28), "L")
-    assert np.asarray(kept).max() == 255
+        visitor.page.get_by_role("button", name="28 x 28 version").click()
+    downloaded = Image.open(waiting.value.path())
+    assert (downloaded.size, downloaded.mode) == ((28, 28), "L")
+    assert np.asarray(downloaded).max() == 255
     assert visitor.errors == []
 
 
@@ -144,10 +144,10 @@ def test_a_seven_is_drawn_with_keys_alone(visit):
     for key in ["Shift+ArrowRight"] * 9 + [*["Shift+ArrowDown"] * 2, "Shift+ArrowLeft"] * 5:
         keys.press(key)
     expect(visitor.digit()).to_have_text("7")
-    said = visitor.page.locator(".inkling-grid-said")
-    expect(said).to_have_text("row 18, column 14, ink")
+    status = visitor.page.locator(".inkling-grid-status")
+    expect(status).to_have_text("row 18, column 14, ink")
     keys.press("Space")
-    expect(said).to_have_text("no ink")
+    expect(status).to_have_text("no ink")
     visitor.picture("grid-seven")
     visitor.go_to("Train")
     visitor.go_to("Draw")

@@ -1,4 +1,4 @@
-"""What the server must not do behind a visitor's back."""
+"""The server after its visitor has left."""
 
 import subprocess
 from pathlib import Path
@@ -31,4 +31,4 @@ def test_a_closed_tab_stops_its_training_within_half_a_minute(visit, app):
         sleep(1)
         if (cpu_seconds(pid) - before) / (monotonic() - started) < 0.1:
             break
-        assert monotonic() < deadline, "the training goes on without anyone watching"
+        assert monotonic() < deadline, "the training goes on although its tab is closed"

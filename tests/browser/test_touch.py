@@ -1,4 +1,4 @@
-"""The Draw page under a finger and under a pen, on small screens."""
+"""The Draw page on small screens, with fingers and a pen."""
 
 import re
 
@@ -9,7 +9,7 @@ expect = pytest.importorskip("playwright.sync_api").expect
 
 FIVE = [(268, 12), (180, 16), (90, 20), (80, 120), (180, 120), (215, 180), (160, 245), (70, 240)]
 EMPTY = "Draw a digit from 0 to 9"
-AT_REST = """() => [document.querySelector(".stMain").scrollTop, scrollX, scrollY, visualViewport.scale]"""
+VIEW = """() => [document.querySelector(".stMain").scrollTop, scrollX, scrollY, visualViewport.scale]"""
 
 
 class Hand:
@@ -32,8 +32,8 @@ class Hand:
 
 
 @pytest.mark.parametrize("width", [360, 390])
-def test_a_finger_draws_from_anywhere_and_is_read_meanwhile(visit, width):
-    """Also from the top right corner, where the canvas's own toolbar, invisible on touch, would swallow the stroke."""
+def test_a_finger_draws_anywhere_and_is_read_meanwhile(visit, width):
+    """Also in the top right corner, where the canvas's own toolbar, invisible on touch screens, would catch the stroke."""
     visitor = visit(width=width, height=640, touch=True)
     box = visitor.canvas().bounding_box()
     assert box["x"] >= 0
@@ -43,12 +43,12 @@ def test_a_finger_draws_from_anywhere_and_is_read_meanwhile(visit, width):
         button = visitor.button(name).bounding_box()
         assert min(button["width"], button["height"]) >= 44
         assert button["x"] + button["width"] <= width
-    before = visitor.page.evaluate(AT_REST)
+    before = visitor.page.evaluate(VIEW)
     hand = Hand(visitor)
     hand.draw(FIVE, up=False)
     expect(visitor.digit()).to_have_text("5")
     hand.touch("touchEnd")
-    assert visitor.page.evaluate(AT_REST) == before
+    assert visitor.page.evaluate(VIEW) == before
     expect(visitor.page.locator(".inkling-spoken")).to_have_text(re.compile("5"))
     visitor.picture(f"draw-touch-{width}")
     visitor.button("Undo").tap()
@@ -59,7 +59,7 @@ def test_a_finger_draws_from_anywhere_and_is_read_meanwhile(visit, width):
 def test_a_second_finger_neither_zooms_nor_scrolls_nor_draws(visit):
     visitor = visit(width=390, height=640, touch=True)
     visitor.canvas()
-    before = visitor.page.evaluate(AT_REST)
+    before = visitor.page.evaluate(VIEW)
     hand = Hand(visitor)
     hand.draw([(140, 40), (140, 120)], up=False)
     hand.touch("touchStart", (140, 120), (240, 240))
@@ -67,7 +67,7 @@ def test_a_second_finger_neither_zooms_nor_scrolls_nor_draws(visit):
         hand.touch("touchMove", (140, 120 + 25 * step), (240, 240 - 50 * step))
     hand.touch("touchEnd", (140, 220))
     hand.touch("touchEnd")
-    assert visitor.page.evaluate(AT_REST) == before
+    assert visitor.page.evaluate(VIEW) == before
     expect(visitor.page.locator(".inkling-spoken")).not_to_be_empty()
     visitor.picture("draw-two-fingers")
     expect(visitor.digit()).to_have_text("1")

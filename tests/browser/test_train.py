@@ -9,7 +9,7 @@ pytestmark = pytest.mark.browser
 playwright = pytest.importorskip("playwright.sync_api")
 expect = playwright.expect
 
-PATIENCE = 90_000  # milliseconds: trainings share the machine with browser and server
+TIMEOUT = 90_000  # milliseconds: trainings share the machine with browser and server
 
 SEVEN = [(60, 60), (200, 60), (120, 230)]
 ROW, HEADER = 36, 35  # pixels of the runs' table
@@ -17,14 +17,14 @@ ROW, HEADER = 36, 35  # pixels of the runs' table
 
 @pytest.fixture
 def arrive(visit):
-    """``visit`` with more patience."""
+    """``visit`` with more time for everything."""
 
     def arrive(*place, **look):
         visitor = visit(*place, **look)
-        visitor.page.set_default_timeout(PATIENCE)
+        visitor.page.set_default_timeout(TIMEOUT)
         return visitor
 
-    expect.set_options(timeout=PATIENCE)
+    expect.set_options(timeout=TIMEOUT)
     yield arrive
     expect.set_options(timeout=20_000)
 
@@ -40,7 +40,7 @@ def choose(visitor, label, option, place=0):
     """Pick an option of a select box; ``place`` tells those of the same label apart, from the top left."""
     box = visitor.page.get_by_role("combobox", name=label, exact=True).nth(place)
     wanted = visitor.page.get_by_role("option", name=option, exact=True)
-    for _ in range(5):  # a page that is drawn anew at this moment closes the list
+    for _ in range(5):  # a page that is redrawn at this moment closes the list
         box.click()
         try:
             wanted.click(timeout=8_000)
@@ -57,12 +57,17 @@ def unfold(visitor, name):
 
 
 def control(visitor, name):
-    """A button of run control; its shortcut stands in it too."""
+    """A button of run control; its shortcut is part of its text."""
     return visitor.page.locator(".st-key-controls button").filter(has_text=name)
 
 
 def panel(visitor, name):
     visitor.page.get_by_role("tab", name=name, exact=True).click()
+
+
+def figure(visitor, label):
+    """The value of one of the figures under the progress bar."""
+    return visitor.page.get_by_test_id("stMetric").filter(has_text=label).get_by_test_id("stMetricValue")
 
 
 def use_few_images(visitor, epochs=1):
@@ -80,20 +85,21 @@ def train(visitor, run=1):
 
 
 def says(visitor, text):
-    """Wait until the line over the progress bar has this text."""
-    line = visitor.page.get_by_test_id("stProgress").filter(has_text=text).first  # while it is drawn anew there are two
+    """Wait until the line above the progress bar has this text."""
+    line = visitor.page.get_by_test_id("stProgress").filter(has_text=text).first  # while it is redrawn, there are two
     expect(line).to_be_visible()
     return line.inner_text()
 
 
 def step_of(visitor):
-    """The step at which a paused run stands."""
-    return int(re.search(r"step ([\d,]+)", says(visitor, "paused at step"))[1].replace(",", ""))
+    """The step at which a run is paused."""
+    (step,) = re.findall(r"step ([\d,]+)", says(visitor, "paused at step"))
+    return int(step.replace(",", ""))
 
 
 def tick(visitor, row):
     """Tick a row of the runs' table, which is drawn on a canvas."""
-    table = visitor.page.get_by_test_id("stDataFrame")
+    table = visitor.page.get_by_test_id("stDataFrame").last
     table.scroll_into_view_if_needed()
     box = table.bounding_box()
     visitor.page.mouse.click(box["x"] + 15, box["y"] + HEADER + ROW * (row + 0.5))
@@ -108,13 +114,13 @@ def no_harm(visitor):
 def test_one_epoch_on_a_small_set_moves_the_curve_and_brings_a_result_to_draw_with(arrive):
     visitor = arrive("/train")
     expect(visitor.page.get_by_text("Press Start")).to_be_visible()
-    expect(visitor.page.get_by_text("an epoch on this machine")).to_be_visible()
+    expect(visitor.page.get_by_text("per epoch here")).to_be_visible()
     visitor.picture("train-empty")
     use_few_images(visitor)
     train(visitor)
     expect(visitor.page.get_by_test_id("stVegaLiteChart")).to_have_count(2)
     expect(visitor.page.get_by_text("test images right")).to_be_visible()
-    expect(visitor.page.locator(".inkling-figures dd").last).to_have_text(re.compile(r"\d\d\.\d\d%"))
+    expect(figure(visitor, "Test accuracy")).to_have_text(re.compile(r"\d\d\.\d\d %"))
     visitor.picture("train-done")
     visitor.button("Draw with this network").click()
     visitor.stroke(*SEVEN)
@@ -128,7 +134,7 @@ def test_a_long_run_pauses_steps_by_exactly_one_changes_resumes_and_stops_while_
     set_number(visitor, "Epochs", 500)
     control(visitor, "Start").click()
     says(visitor, "images/s")
-    loss = visitor.page.locator(".inkling-figures dd").first
+    loss = figure(visitor, "Training loss")
     expect(loss).to_have_text(re.compile(r"\d\.\d+"))
     first = loss.inner_text()
     chart = visitor.page.get_by_test_id("stVegaLiteChart").first
@@ -146,21 +152,21 @@ def test_a_long_run_pauses_steps_by_exactly_one_changes_resumes_and_stops_while_
     control(visitor, "Pause").click()
     step = step_of(visitor)
     visitor.page.wait_for_timeout(1500)
-    assert step_of(visitor) == step, "it goes on in a pause"
+    assert step_of(visitor) == step, "it continues in a pause"
     control(visitor, "1 batch").click()
     says(visitor, f"paused at step {step + 1:,},")
     visitor.page.keyboard.press("b")
     says(visitor, f"paused at step {step + 2:,},")
 
     choose(visitor, "Learning rate", "0.05")
-    expect(visitor.page.get_by_text("learning rate to 0.05")).to_be_visible()
+    expect(visitor.page.get_by_text("learning rate changed to 0.05")).to_be_visible()
     visitor.picture("train-changed")
 
-    panel(visitor, "Readings")
+    panel(visitor, "Predictions")
     expect(visitor.page.get_by_text("Now it reads a")).to_be_visible()
     expect(visitor.page.locator(".inkling-digits figure")).to_have_count(12)
-    visitor.picture("train-readings")
-    panel(visitor, "Layers")
+    visitor.picture("train-predictions")
+    panel(visitor, "What it learned")
     expect(visitor.page.locator(".inkling-weights img")).to_be_visible()
     visitor.picture("train-layers")
 
@@ -177,6 +183,36 @@ def test_a_long_run_pauses_steps_by_exactly_one_changes_resumes_and_stops_while_
     expect(control(visitor, "Start")).to_be_enabled()
     expect(control(visitor, "Pause")).to_have_count(0)
     expect(visitor.page.get_by_text("test images right")).to_be_visible()
+
+    visitor.go_to("Draw")
+    visitor.go_to("Train")
+    expect(visitor.page.get_by_role("tab", name="What it learned")).to_have_attribute("aria-selected", "true")
+    expect(visitor.page.locator(".inkling-weights img")).to_be_visible()
+    no_harm(visitor)
+
+
+def test_nothing_moves_while_figures_and_curves_are_refreshed(arrive):
+    visitor = arrive("/train")
+    set_number(visitor, "Epochs", 500)
+    control(visitor, "1 batch").click()
+    step_of(visitor)
+    expect(visitor.page.get_by_test_id("stVegaLiteChart")).to_have_count(2)
+    places = """() => ['stProgress', 'stMetric', 'stTabs', 'stVegaLiteChart'].flatMap((id) =>
+      [...document.querySelectorAll(`[data-testid=${id}]`)].map((element) => {
+        const { x, y, width } = element.getBoundingClientRect()
+        return [id, Math.round(x), Math.round(y), Math.round(width)].join(' ')
+      }))"""
+    before = visitor.page.evaluate(places)
+    control(visitor, "Resume").click()
+    says(visitor, "left")
+    expect(figure(visitor, "Validation accuracy")).to_have_text(re.compile("%"))
+    for _ in range(10):
+        visitor.page.wait_for_timeout(300)
+        assert visitor.page.evaluate(places) == before
+    control(visitor, "Pause").click()
+    step_of(visitor)
+    visitor.idle()
+    assert visitor.page.evaluate(places) == before
     no_harm(visitor)
 
 
@@ -191,9 +227,10 @@ def test_two_runs_are_compared(arrive):
     tick(visitor, 0)
     tick(visitor, 1)
     expect(
-        visitor.page.get_by_text(re.compile(r"Run 1 is better than Run 2: [\d,]+ fewer errors of 10,000"))
+        visitor.page.get_by_text(re.compile(r"Run 1 is better than Run 2: [\d,]+ fewer errors on 10,000"))
     ).to_be_visible()
-    expect(visitor.page.locator(".inkling-table .differs")).to_have_text("0.0001")
+    row = visitor.page.get_by_test_id("stTable").get_by_role("row").filter(has_text="Learning rate")
+    expect(row.get_by_role("cell").last).to_have_text("0.0001")
     visitor.page.get_by_text("by time").click()
     visitor.idle()
     visitor.picture("train-compared")
@@ -207,28 +244,28 @@ def test_a_link_restores_a_configuration(arrive):
     set_number(visitor, "Units", 77)
     choose(visitor, "Function", "tanh")
     train(visitor)
-    panel(visitor, "Keep")
+    panel(visitor, "Save and share")
     link = visitor.page.get_by_test_id("stCode").inner_text()
-    visitor.picture("train-keep")
+    visitor.picture("train-save")
     fresh = arrive(link.removeprefix(visitor.url))
     expect(fresh.page.get_by_label("Epochs", exact=True)).to_have_value("1")
     expect(fresh.page.get_by_text("77 tanh → 10")).to_be_visible()
     no_harm(fresh)
 
 
-def test_a_paused_training_is_downloaded_and_goes_on_in_another_session(arrive, tmp_path):
+def test_a_paused_training_is_downloaded_and_continues_in_another_session(arrive, tmp_path):
     visitor = arrive("/train")
     use_few_images(visitor, epochs=20)
     control(visitor, "1 epoch").click()
     step = step_of(visitor)
-    panel(visitor, "Keep")
+    panel(visitor, "Save and share")
     with visitor.page.expect_download() as download:
         visitor.button("Paused training").click()
     path = tmp_path / download.value.suggested_filename
     download.value.save_as(path)
 
     other = arrive("/train")
-    unfold(other, "Go on from a file")
+    unfold(other, "Continue from a file")
     other.page.locator("input[type=file]").set_input_files(path)
     assert step_of(other) == step
     control(other, "1 batch").click()
@@ -244,12 +281,12 @@ def test_a_diverging_run_is_explained_and_can_be_started_again(arrive):
     unfold(visitor, "Network")
     choose(visitor, "Function", "identity")
     unfold(visitor, "More settings")
-    choose(visitor, "Optimizer", "sgd")
+    choose(visitor, "Optimizer", "SGD")
     choose(visitor, "Loss", "mean squared error")
     visitor.page.get_by_role("slider", name="Learning rate").press("End")
     visitor.idle()
     assert "diverged" in train(visitor)
-    expect(visitor.page.get_by_text("the steps were too large")).to_contain_text("smaller than 10")
+    expect(visitor.page.get_by_text("The steps were too large")).to_contain_text("smaller learning rate than 10")
     visitor.picture("train-diverged")
     visitor.page.get_by_role("slider", name="Learning rate").press("Home")
     visitor.idle()
@@ -278,9 +315,9 @@ def test_a_cell_of_the_confusion_matrix_opens_its_images(arrive):
 def test_the_builder_says_which_two_layers_do_not_fit(arrive):
     visitor = arrive("/train")
     unfold(visitor, "Network")
-    choose(visitor, "A new layer", "Convolution")
+    choose(visitor, "New layer", "Convolution")
     visitor.page.get_by_role("button", name="Add").click()
-    expect(visitor.page.get_by_text("These do not fit")).to_contain_text("layer 3, Conv2D")
+    expect(visitor.page.get_by_text("do not fit together")).to_contain_text("layer 3, Conv2D")
     expect(control(visitor, "Start")).to_be_disabled()
     visitor.picture("train-misfit")
 
@@ -296,9 +333,16 @@ def test_what_it_looks_like(arrive):
         visitor.page.set_viewport_size({"width": width, "height": height})
         ground = "rgb(18, 19, 26)" if dark else "rgb(255, 255, 255)"
         expect(visitor.page.get_by_test_id("stApp")).to_have_css("background-color", ground)
-        panel(visitor, "Mistakes")
-        expect(visitor.page.get_by_text("The mistakes that it was surest of")).to_be_visible()
-        visitor.picture(f"{look}-mistakes")
+        for name, content in {
+            "Save and share": "These settings as a link",
+            "Predictions": "Twelve test images",
+            "What it learned": "Change per step",
+            "Mistakes": "Its most confident mistakes",
+        }.items():
+            panel(visitor, name)
+            expect(visitor.page.get_by_text(content)).to_be_visible()
+            visitor.idle()
+            visitor.picture(f"{look}-{name.lower().replace(' ', '-')}")
         panel(visitor, "Curves")
         switch = visitor.page.get_by_text("Log loss")
         expect(switch).to_be_visible()

@@ -1,4 +1,4 @@
-"""PyTorch as the judge: the same numbers in, the same numbers out."""
+"""The engine against PyTorch: the same inputs must give the same outputs."""
 
 import importlib
 
@@ -50,7 +50,7 @@ def activation(torch, name):
 
 
 def module(torch, layer, input_shape):
-    """PyTorch's own layer of the same kind and sizes."""
+    """PyTorch's layer of the same kind and sizes."""
     nn = torch.nn
     match layer.kind:
         case "dense":
@@ -70,34 +70,36 @@ def module(torch, layer, input_shape):
             return nn.Dropout(layer.rate)
         case "activation":
             return activation(torch, layer.function)
-    raise AssertionError(f"add PyTorch's {layer.kind} here")
+    raise AssertionError(f"add PyTorch's {layer.kind} to this function")
 
 
-# PyTorch's names of our arrays.
+# PyTorch's names of the engine's arrays.
 NAMES = {
-    "dense": {"W": "weight", "b": "bias"},  # its weight lies the other way round
+    "dense": {"W": "weight", "b": "bias"},  # its weight is transposed
     "conv2d": {"W": "weight", "b": "bias"},
     "batch_norm": {"gamma": "weight", "beta": "bias", "mean": "running_mean", "variance": "running_var"},
 }
 
 
 def counterparts(network, twin, gradients=False):
-    """Our array and PyTorch's, in our layout, of each parameter and statistic, or of each parameter's gradient."""
-    for layer, judge in zip(network.layers, twin, strict=True):
-        for name, theirs in NAMES.get(layer.kind, {}).items():
-            array, tensor = getattr(layer, name), getattr(judge, theirs)
+    """Pairs of the engine's array and PyTorch's, in the engine's layout, of parameters and buffers, or of gradients."""
+    for layer, torch_layer in zip(network.layers, twin, strict=True):
+        for name, torch_name in NAMES.get(layer.kind, {}).items():
+            array, tensor = getattr(layer, name), getattr(torch_layer, torch_name)
             if gradients and tensor.requires_grad:
                 array, tensor = getattr(layer, "d" + name), tensor.grad
             yield array, tensor.T if layer.kind == "dense" and name == "W" else tensor
 
 
 def make_twin(torch, network):
-    """PyTorch's network of the same layers and values, in training mode but for what is frozen."""
-    shape, judges = network.input_shape, []
+    """PyTorch's network with the same layers and state, in training mode except for frozen layers."""
+    shape, torch_layers = network.input_shape, []
     for layer in network.layers:
-        judges.append(module(torch, layer, shape).train(not layer.frozen))
+        torch_layers.append(module(torch, layer, shape).train(not layer.frozen))
         shape = layer.output_shape(shape)
-    twin = torch.nn.Sequential(*judges).to(torch.float64 if network.values.dtype == np.float64 else torch.float32)
+    twin = torch.nn.Sequential(*torch_layers).to(
+        torch.float64 if network.state_vector.dtype == np.float64 else torch.float32
+    )
     with torch.no_grad():
         for array, tensor in counterparts(network, twin):
             tensor.copy_(torch.from_numpy(array.copy()))
@@ -105,16 +107,18 @@ def make_twin(torch, network):
 
 
 def filled(layers, input_shape, rows=6):
-    """A float64 network with no value at zero, inputs, and weights to sum its outputs by."""
+    """A float64 network without zeros, inputs, and weights for a sum of its outputs."""
     rng = np.random.default_rng(60)
     network = Network(layers, input_shape, dtype=np.float64)
     network.parameters[:] = rng.normal(size=network.parameters.size)
-    network.values[network.parameters.size :] = rng.uniform(0.5, 2, network.values.size - network.parameters.size)
+    network.state_vector[network.parameters.size :] = rng.uniform(
+        0.5, 2, network.state_vector.size - network.parameters.size
+    )
     return network, rng.normal(size=(rows, *input_shape)), rng.normal(size=(rows, *network.output_shape))
 
 
 def check_agreement(torch, network, x, weights):
-    """Forward in training, backward to inputs and parameters, what is gathered on the way, then forward in use."""
+    """Compare a forward pass in training, all gradients, the buffers, and a forward pass outside training."""
     twin, inputs = make_twin(torch, network), torch.tensor(x, requires_grad=True)
     outputs = twin(inputs)
     (outputs * torch.from_numpy(weights)).sum().backward()
@@ -141,8 +145,8 @@ def test_networks_of_many_layers(torch, name):
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.8])
-def test_dropout_leaves_the_same_numbers(torch, rate):
-    """The noise is each library's own; what it can make of a number is not."""
+def test_dropout_gives_the_same_values(torch, rate):
+    """The random numbers differ, but the values that a number can become are the same."""
     network = Network((Dropout(rate),), (100,), dtype=np.float64)
     network.layers[0].rng = np.random.default_rng(61)
     ones = np.ones((500, 100))
@@ -152,18 +156,18 @@ def test_dropout_leaves_the_same_numbers(torch, rate):
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
-def test_activations_and_their_slopes(torch, name):
-    z = np.linspace(-8, 8, 321).reshape(-1, 3)  # zero among them, where some have a kink
+def test_activations_and_their_gradients(torch, name):
+    z = np.linspace(-8, 8, 321).reshape(-1, 3)  # includes zero, where some have a kink
     weights = np.random.default_rng(62).normal(size=z.shape)
-    judged = torch.tensor(z, requires_grad=True)
-    outputs = activation(torch, name)(judged)
+    tensor = torch.tensor(z, requires_grad=True)
+    outputs = activation(torch, name)(tensor)
     (outputs * torch.from_numpy(weights)).sum().backward()
     a = ACTIVATIONS[name].forward(z)
     np.testing.assert_allclose(a, outputs.detach(), **CLOSE)
-    np.testing.assert_allclose(ACTIVATIONS[name].backward(weights, z, a), judged.grad, **CLOSE)
+    np.testing.assert_allclose(ACTIVATIONS[name].backward(weights, z, a), tensor.grad, **CLOSE)
 
 
-def judged_loss(torch, name, outputs, labels, smoothing):
+def torch_loss(torch, name, outputs, labels, smoothing):
     functional = torch.nn.functional
     if name == "cross_entropy":
         return functional.cross_entropy(outputs, labels, label_smoothing=smoothing)
@@ -176,23 +180,23 @@ def judged_loss(torch, name, outputs, labels, smoothing):
 
 @pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize("smoothing", [0, 0.1])
-def test_images_that_are_none_of_the_classes_as_soft_targets(torch, name, smoothing):
+def test_labels_that_are_none_of_the_classes_are_soft_targets(torch, name, smoothing):
     functional, rng = torch.nn.functional, np.random.default_rng(64)
     outputs, labels = rng.normal(0, 3, (9, 10)), np.array([3, 10, 0, 10, 10, 9, 1, 5, 10], np.uint8)
     target = (
         functional.one_hot(torch.from_numpy(labels.astype(np.int64)), 11)[:, :10].double() * (1 - smoothing) + smoothing / 10
     )
     target[labels == 10] = 0.1
-    judged = torch.tensor(outputs, requires_grad=True)
+    tensor = torch.tensor(outputs, requires_grad=True)
     if name == "cross_entropy":
-        expected = functional.cross_entropy(judged, target)
+        expected = functional.cross_entropy(tensor, target)
     else:
-        read = judged.softmax(dim=1) if name == "softmax_mse" else judged
-        expected = functional.mse_loss(read, target) * (10 if name == "sse" else 1)
+        predicted = tensor.softmax(dim=1) if name == "softmax_mse" else tensor
+        expected = functional.mse_loss(predicted, target) * (10 if name == "sse" else 1)
     expected.backward()
     loss, gradient = LOSSES[name](outputs, labels, smoothing)
     assert loss == pytest.approx(expected.item(), rel=1e-12)
-    np.testing.assert_allclose(gradient, judged.grad, **CLOSE)
+    np.testing.assert_allclose(gradient, tensor.grad, **CLOSE)
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -200,19 +204,19 @@ def test_images_that_are_none_of_the_classes_as_soft_targets(torch, name, smooth
 def test_losses_and_their_gradients(torch, name, smoothing):
     rng = np.random.default_rng(63)
     outputs, labels = rng.normal(0, 3, (9, 10)), rng.integers(0, 10, 9)
-    judged = torch.tensor(outputs, requires_grad=True)
-    expected = judged_loss(torch, name, judged, torch.from_numpy(labels), smoothing)
+    tensor = torch.tensor(outputs, requires_grad=True)
+    expected = torch_loss(torch, name, tensor, torch.from_numpy(labels), smoothing)
     expected.backward()
     loss, gradient = LOSSES[name](outputs, labels, smoothing)
     assert loss == pytest.approx(expected.item(), rel=1e-12)
-    np.testing.assert_allclose(gradient, judged.grad, **CLOSE)
+    np.testing.assert_allclose(gradient, tensor.grad, **CLOSE)
 
 
-def judged_optimizer(torch, name, parameters, lr, momentum=0.9):
+def torch_optimizer(torch, name, parameters, lr, momentum=0.9):
     optim = torch.optim
     return {
         "sgd": lambda: optim.SGD(parameters, lr),
-        "momentum": lambda: optim.SGD(parameters, lr, momentum=momentum),  # equal as long as the rate stays
+        "momentum": lambda: optim.SGD(parameters, lr, momentum=momentum),  # equal if the learning rate is constant
         "nesterov": lambda: optim.SGD(parameters, lr, momentum=momentum, nesterov=True),
         "rmsprop": lambda: optim.RMSprop(parameters, lr, alpha=0.99, eps=1e-8),
         "adam": lambda: optim.Adam(parameters, lr),
@@ -224,25 +228,25 @@ def judged_optimizer(torch, name, parameters, lr, momentum=0.9):
 def test_twenty_steps_of_each_optimizer(torch, name):
     rng = np.random.default_rng(64)
     parameters, gradients = rng.normal(size=50), rng.normal(size=(20, 50)) * np.logspace(-8, 2, 50)
-    judged = torch.tensor(parameters, requires_grad=True)
-    judge = judged_optimizer(torch, name, [judged], 0.03)
+    tensor = torch.tensor(parameters, requires_grad=True)
+    reference = torch_optimizer(torch, name, [tensor], 0.03)
     optimizer = OPTIMIZERS[name]()
     optimizer.start(parameters)
     for gradient in gradients:
-        judged.grad = torch.tensor(gradient)
-        judge.step()
+        tensor.grad = torch.tensor(gradient)
+        reference.step()
         optimizer.step(parameters, gradient, 0.03)
-        np.testing.assert_allclose(parameters, judged.detach(), rtol=1e-9)
+        np.testing.assert_allclose(parameters, tensor.detach(), rtol=1e-9)
 
 
-def judged_schedule(torch, name, optimizer, steps):
+def torch_schedule(torch, name, optimizer, steps):
     scheduler = torch.optim.lr_scheduler
     return {
         "constant": lambda: scheduler.ConstantLR(optimizer, factor=1),
         "step": lambda: scheduler.StepLR(optimizer, steps // 3, gamma=0.1),
         "exponential": lambda: scheduler.ExponentialLR(optimizer, gamma=0.01 ** (1 / steps)),
         "cosine": lambda: scheduler.CosineAnnealingLR(optimizer, steps),
-        # it counts both ends as steps, and rises for that part of them, less one
+        # it counts both ends as steps, and rises for this fraction of them, minus one
         "one_cycle": lambda: scheduler.OneCycleLR(optimizer, 0.2, steps + 1, pct_start=(0.3 * steps + 1) / (steps + 1)),
         "warm_up": lambda: scheduler.LinearLR(optimizer, start_factor=0.01, total_iters=steps // 10),
     }[name]()
@@ -254,15 +258,15 @@ def judged_schedule(torch, name, optimizer, steps):
 def test_the_rate_of_every_step_of_each_schedule(torch, name, epochs, steps_per_epoch):
     steps = epochs * steps_per_epoch
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 0.2)
-    judge, expected = judged_schedule(torch, name, optimizer, steps), []
+    reference, expected = torch_schedule(torch, name, optimizer, steps), []
     for _ in range(steps):
         expected.append(optimizer.param_groups[0]["lr"])
-        judge.step()
+        reference.step()
     rates = [0.2 * SCHEDULES[name](step / steps_per_epoch, epochs) for step in range(steps)]
     np.testing.assert_allclose(rates, expected, rtol=1e-9, atol=1e-15)
 
 
-# --- whole trainings ---
+# --- trainings ---
 
 LENET = (
     *(Conv2D(8, 5), BatchNorm(), Activation("relu"), MaxPool2D()),
@@ -273,7 +277,7 @@ MLP = Dense(32), BatchNorm(), Activation("gelu"), Dense(16, frozen=True), Activa
 
 
 class Floats(Dataset):
-    """Images as floats, of the precision that the whole training then has."""
+    """A data set of floats; the training then has their precision."""
 
     dtype = np.float64
 
@@ -287,29 +291,29 @@ class SinglePrecision(Floats):
 
 
 def steps_of_both(torch, kind, count=20, **changes):
-    """A training here, and the same in PyTorch's own words on the same batches: both losses of each step, and the twins."""
+    """Train in the engine and in PyTorch on the same batches; return the losses of both, and both networks."""
     config = Config(**({"layers": MLP, "batch_size": 64, "learning_rate": 0.002, "validation_size": 0} | changes))
     digits = make_digits(64 * count)
     network = Network(config.layers, rng=np.random.default_rng(65), dtype=kind.dtype)
     trainer = Trainer(network, config.make_optimizer(), kind(digits.images, digits.labels), None, config)
     twin = make_twin(torch, network)
-    learning = [(layer.kind, judge) for layer, judge in zip(network.layers, twin, strict=True) if not layer.frozen]
-    weights = [judge.weight for kind, judge in learning if kind in ("dense", "conv2d")]
-    others = [p for _, judge in learning for p in judge.parameters() if all(p is not weight for weight in weights)]
+    trainable = [(layer.kind, module) for layer, module in zip(network.layers, twin, strict=True) if not layer.frozen]
+    weights = [module.weight for kind, module in trainable if kind in ("dense", "conv2d")]
+    others = [p for _, module in trainable for p in module.parameters() if all(p is not weight for weight in weights)]
     groups = [{"params": weights, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0}]
-    judge = judged_optimizer(torch, config.optimizer, groups, config.learning_rate, config.momentum)
+    optimizer = torch_optimizer(torch, config.optimizer, groups, config.learning_rate, config.momentum)
     losses = []
     for _ in range(count):
         images, labels = trainer.train_set.take(trainer.order[trainer.position : trainer.position + 64])
         x, labels = torch.from_numpy(images).reshape(-1, *network.input_shape), torch.from_numpy(labels).long()
-        loss = judged_loss(torch, config.loss, twin(x), labels, config.label_smoothing)
-        judge.zero_grad()
+        loss = torch_loss(torch, config.loss, twin(x), labels, config.label_smoothing)
+        optimizer.zero_grad()
         loss.backward()
-        if config.clip_norm:
-            torch.nn.utils.clip_grad_norm_(weights + others, config.clip_norm)
-        for group in judge.param_groups:
+        if config.max_grad_norm:
+            torch.nn.utils.clip_grad_norm_(weights + others, config.max_grad_norm)
+        for group in optimizer.param_groups:
             group["lr"] = trainer.learning_rate
-        judge.step()
+        optimizer.step()
         event = next(trainer)
         assert isinstance(event, StepEnd)
         losses.append((event.loss, loss.item()))
@@ -329,13 +333,13 @@ def test_twenty_steps_with_every_optimizer_and_loss_and_weight_decay(torch, opti
 
 @pytest.mark.parametrize("limit", [0.01, 0.3, 100])
 def test_clipping(torch, limit):
-    (ours, theirs), network, twin = steps_of_both(torch, Floats, optimizer="sgd", learning_rate=0.5, clip_norm=limit)
-    np.testing.assert_allclose(ours, theirs, rtol=1e-5)  # it divides by the length and a millionth
+    (ours, theirs), network, twin = steps_of_both(torch, Floats, optimizer="sgd", learning_rate=0.5, max_grad_norm=limit)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5)  # PyTorch divides by the norm plus 1e-6
     for array, tensor in counterparts(network, twin):
         np.testing.assert_allclose(array, tensor.detach(), rtol=1e-3, atol=1e-6)
 
 
-def test_a_lenet_with_batch_norm_trained_with_everything(torch):
+def test_a_lenet_with_batch_norm_trained_with_many_settings(torch):
     (ours, theirs), network, twin = steps_of_both(
         torch,
         SinglePrecision,
@@ -344,7 +348,7 @@ def test_a_lenet_with_batch_norm_trained_with_everything(torch):
         weight_decay=0.05,
         schedule="one_cycle",
         label_smoothing=0.1,
-        clip_norm=1.0,
+        max_grad_norm=1.0,
         epochs=1,
     )
     np.testing.assert_allclose(ours, theirs, rtol=1e-3)
@@ -355,8 +359,8 @@ def test_a_lenet_with_batch_norm_trained_with_everything(torch):
 
 
 @pytest.mark.parametrize("name", ["dense", "convolutional"])
-def test_maps_of_what_speaks_for_a_class(torch, name):
-    """Against PyTorch's gradients, averaged in many more steps."""
+def test_attribution_maps(torch, name):
+    """Against PyTorch's gradients, averaged over many more steps."""
     layers = {
         "dense": (Dense(60), BatchNorm(), Activation("relu"), Dropout(0.3), Dense(30), Activation("tanh"), Dense(10)),
         "convolutional": READER,
@@ -364,19 +368,21 @@ def test_maps_of_what_speaks_for_a_class(torch, name):
     shape = image_shape(layers)
     rng = np.random.default_rng(61)
     network = Network(layers, shape, rng=rng, dtype=np.float64)
-    network.values[network.parameters.size :] *= rng.uniform(0.5, 2, network.values.size - network.parameters.size)
+    network.state_vector[network.parameters.size :] *= rng.uniform(
+        0.5, 2, network.state_vector.size - network.parameters.size
+    )
     twin, image = make_twin(torch, network).eval(), rng.random((28, 28))
 
-    def slopes(images, one, other=None):
+    def gradients(images, target, other=None):
         inputs = torch.tensor(images.reshape(-1, *shape), requires_grad=True)
-        found = twin(inputs)
-        (found[:, one] - (0 if other is None else found[:, other])).sum().backward()
+        outputs = twin(inputs)
+        (outputs[:, target] - (0 if other is None else outputs[:, other])).sum().backward()
         return inputs.grad.numpy().mean(axis=0).reshape(28, 28)
 
-    np.testing.assert_allclose(gradient_times_input(network, image, 2), slopes(image, 2) * image, **CLOSE)
-    way = (np.arange(2_000)[:, None, None] + 0.5) / 2_000 * image
-    for found, expected in (
-        (integrated_gradients(network, image, 2), slopes(way, 2) * image),
-        (contrast(network, image, 2, 8), slopes(way, 2, 8) * image),
+    np.testing.assert_allclose(gradient_times_input(network, image, 2), gradients(image, 2) * image, **CLOSE)
+    path = (np.arange(2_000)[:, None, None] + 0.5) / 2_000 * image
+    for attribution, expected in (
+        (integrated_gradients(network, image, 2), gradients(path, 2) * image),
+        (contrast(network, image, 2, 8), gradients(path, 2, 8) * image),
     ):
-        assert np.abs(found - expected).sum() < 0.03 * np.abs(expected).sum()
+        assert np.abs(attribution - expected).sum() < 0.03 * np.abs(expected).sum()

@@ -3,8 +3,16 @@ from threading import Thread
 import numpy as np
 import pytest
 from helpers import make_digits, slope_error
+from numpy.lib.stride_tricks import sliding_window_view
 
-from engine.attribution import contrast, gradient_times_input, integrated_gradients, missing
+from engine.attribution import (
+    contrast,
+    differentiable,
+    gradient_times_input,
+    input_gradients,
+    integrated_gradients,
+    missing,
+)
 from engine.checks import InklingError
 from engine.config import Config
 from engine.layers import Activation, AvgPool2D, BatchNorm, Conv2D, Dense, Dropout, Flatten, MaxPool2D
@@ -36,7 +44,7 @@ each_map = pytest.mark.parametrize("make", MAPS.values(), ids=MAPS)
 
 @pytest.fixture(scope="module", params=LAYERS)
 def network(request, tiny):
-    """A trained network: its batch normalisation has statistics, and its outputs mean something."""
+    """A trained network, with running statistics in its batch normalisation and meaningful outputs."""
     config = Config(layers=LAYERS[request.param], batch_size=50, epochs=6, learning_rate=0.003, validation_size=100)
     trainer = Trainer.from_config(config, tiny)
     list(trainer)
@@ -47,40 +55,51 @@ def outputs(network, image):
     return network.forward(network.as_input(np.asarray(image)[None]))[0].astype(float)
 
 
-def precise(network):
+def in_float64(network):
     """The same network in float64."""
     twin = Network(network.layers, network.input_shape, dtype=np.float64)
-    twin.values[:] = network.values
+    twin.state_vector[:] = network.state_vector
     return twin
 
 
-def test_ink_where_it_is_missing_brings_the_other_class_closer(network):
+def test_adding_missing_ink_moves_the_prediction_towards_the_other_class(network):
     for image in IMAGES[:4]:
-        found = missing(network, image, 3, 5)
-        row, column = np.unravel_index(found.argmax(), found.shape)
-        more = image.copy()
-        more[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2] += 0.02
-        before, after = outputs(network, image), outputs(network, np.minimum(more, 1))
+        ink = missing(network, image, 3, 5)
+        row, column = np.unravel_index(ink.argmax(), ink.shape)
+        darker = image.copy()
+        darker[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2] += 0.02
+        before, after = outputs(network, image), outputs(network, np.minimum(darker, 1))
         assert after[5] - after[3] > before[5] - before[3]
 
 
-def test_no_ink_is_missing_where_there_is_no_room_for_it(network):
-    found = missing(network, IMAGES[0], 3, 5)
-    assert found.shape == (28, 28)
-    assert found.min() == 0
-    assert not found[IMAGES[0] == 1].any()
+def test_no_ink_is_missing_on_black_pixels(network):
+    ink = missing(network, IMAGES[0], 3, 5)
+    assert ink.shape == (28, 28)
+    assert ink.min() == 0
+    assert not ink[IMAGES[0] == 1].any()
     assert not missing(network, np.ones((28, 28), np.float32), 3, 5).any()
 
 
-def test_of_a_linear_network_the_missing_ink_is_the_difference_of_weights():
+def test_in_a_linear_network_missing_ink_is_the_mean_difference_of_weights():
     network = Network(dense_layers(()), rng=np.random.default_rng(0), dtype=np.float64)
     weights = np.zeros((28, 28))
     weights[10, 12] = 9
     network.layers[0].W[:] = 0
     network.layers[0].W[:, 5] = weights.ravel()
-    found = missing(network, BLANK, 3, 5)
-    np.testing.assert_allclose(found[9:12, 11:14], 1)
-    assert found.sum() == pytest.approx(9)
+    ink = missing(network, BLANK, 3, 5)
+    np.testing.assert_allclose(ink[9:12, 11:14], 1)
+    assert ink.sum() == pytest.approx(9)
+
+
+def test_missing_ink_is_the_mean_gradient_of_each_pixels_neighbours(network):
+    image = IMAGES[0]
+    inputs = network.as_input(image[None])
+    weights = np.zeros((1, 10), np.float32)
+    weights[0, [5, 3]] = 1, -1
+    gradients = input_gradients(differentiable(network), inputs, weights).reshape(28, 28)
+    mean = sliding_window_view(np.pad(gradients, 1), (3, 3)).mean(axis=(2, 3))
+    expected = np.maximum(mean, 0) * (1 - image)
+    np.testing.assert_allclose(missing(network, image, 3, 5), expected, atol=1e-6 * np.abs(gradients).max())
 
 
 # --- the axioms ---
@@ -90,12 +109,12 @@ def test_integrated_gradients_sum_to_the_change_from_a_blank_image(network):
     for image in IMAGES[:2]:
         change = outputs(network, image) - outputs(network, BLANK)
         for target in range(10):
-            found = integrated_gradients(network, image, target)
-            bound = 0.01 * max(abs(change[target]), 0.1 * np.abs(found).sum())
-            assert abs(found.sum(dtype=float) - change[target]) <= bound + 1e-5
+            attribution = integrated_gradients(network, image, target)
+            bound = 0.01 * max(abs(change[target]), 0.1 * np.abs(attribution).sum())
+            assert abs(attribution.sum(dtype=float) - change[target]) <= bound + 1e-5
 
 
-def test_what_speaks_for_the_winner_sums_within_one_percent(network):
+def test_the_map_of_the_predicted_class_sums_within_one_percent(network):
     for image in IMAGES:
         change = outputs(network, image) - outputs(network, BLANK)
         winner = int(change.argmax())
@@ -105,28 +124,28 @@ def test_what_speaks_for_the_winner_sums_within_one_percent(network):
 def test_contrast_sums_to_the_change_of_the_difference(network):
     for image in IMAGES:
         change = outputs(network, image) - outputs(network, BLANK)
-        other, one = np.argsort(change)[-2:]
-        found = contrast(network, image, one, other)
-        bound = 0.01 * max(abs(change[one] - change[other]), 0.1 * np.abs(found).sum())
-        assert abs(found.sum(dtype=float) - (change[one] - change[other])) <= bound + 1e-5
+        second, first = np.argsort(change)[-2:]
+        attribution = contrast(network, image, first, second)
+        bound = 0.01 * max(abs(change[first] - change[second]), 0.1 * np.abs(attribution).sum())
+        assert abs(attribution.sum(dtype=float) - (change[first] - change[second])) <= bound + 1e-5
 
 
-def test_contrast_is_the_difference_of_two_maps_and_turns_its_sign(network):
+def test_contrast_is_the_difference_of_two_maps_and_changes_sign_with_their_order(network):
     image = IMAGES[0]
-    one, other = (integrated_gradients(network, image, target, steps=400) for target in (3, 5))
-    found = contrast(network, image, 3, 5, steps=400)
-    np.testing.assert_allclose(found, one - other, atol=1e-4)
-    np.testing.assert_allclose(contrast(network, image, 5, 3, steps=400), -found, atol=1e-5)
+    of_3, of_5 = (integrated_gradients(network, image, target, steps=400) for target in (3, 5))
+    difference = contrast(network, image, 3, 5, steps=400)
+    np.testing.assert_allclose(difference, of_3 - of_5, atol=1e-4)
+    np.testing.assert_allclose(contrast(network, image, 5, 3, steps=400), -difference, atol=1e-5)
     assert not contrast(network, image, 4, 4).any()
 
 
 @each_map
-def test_a_pixel_without_ink_has_no_part(network, make):
-    found = make(network, IMAGES[1])
-    assert found.shape == (28, 28)
-    assert found.dtype == np.float32
-    assert found.any()
-    assert not found[IMAGES[1] == 0].any()
+def test_a_pixel_without_ink_has_attribution_zero(network, make):
+    attribution = make(network, IMAGES[1])
+    assert attribution.shape == (28, 28)
+    assert attribution.dtype == np.float32
+    assert attribution.any()
+    assert not attribution[IMAGES[1] == 0].any()
 
 
 @each_map
@@ -135,7 +154,7 @@ def test_a_blank_image_has_an_empty_map(network, make):
 
 
 @each_map
-def test_pixels_that_the_network_never_looks_at_have_no_part(make):
+def test_pixels_with_zero_weights_have_attribution_zero(make):
     network = Network((Dense(20), Activation("relu"), Dense(10)), rng=np.random.default_rng(0))
     ignored = np.arange(784) % 3 == 0
     network.layers[0].W[ignored] = 0
@@ -143,7 +162,7 @@ def test_pixels_that_the_network_never_looks_at_have_no_part(make):
 
 
 @each_map
-def test_pixels_that_count_alike_have_the_same_part(make):
+def test_pixels_with_equal_weights_have_equal_attribution(make):
     network = Network((Dense(20), Activation("relu"), Dense(10)), rng=np.random.default_rng(0))
     network.layers[0].W[300:400] = network.layers[0].W[300]
     image = IMAGES[3].copy()
@@ -152,19 +171,19 @@ def test_pixels_that_count_alike_have_the_same_part(make):
 
 
 def test_without_biases_a_piecewise_linear_network_has_one_map():
-    network = Network(dense_layers((40, 30)), rng=np.random.default_rng(1))  # the biases begin at zero
+    network = Network(dense_layers((40, 30)), rng=np.random.default_rng(1))  # the biases are zero at first
     for image in IMAGES[:3]:
-        quick = gradient_times_input(network, image, 4)
-        assert quick.sum() == pytest.approx(outputs(network, image)[4], rel=1e-4)
-        np.testing.assert_allclose(integrated_gradients(network, image, 4), quick, atol=1e-5)
+        expected = gradient_times_input(network, image, 4)
+        assert expected.sum() == pytest.approx(outputs(network, image)[4], rel=1e-4)
+        np.testing.assert_allclose(integrated_gradients(network, image, 4), expected, atol=1e-5)
 
 
-def test_slopes_agree_with_finite_differences(network):
-    network = precise(network)
+def test_gradients_agree_with_finite_differences(network):
+    network = in_float64(network)
     rng = np.random.default_rng(2)
-    image = rng.uniform(0.01, 1, (28, 28))  # no zeros to divide by, no two pixels alike: pooling has a kink there
-    slopes = gradient_times_input(network, image, 6) / image
-    assert slope_error(lambda x: outputs(network, x)[6], slopes, image, rng, step=1e-7) < 1e-4
+    image = rng.uniform(0.01, 1, (28, 28))  # no zeros to divide by; no two equal pixels, where pooling has a kink
+    gradients = gradient_times_input(network, image, 6) / image
+    assert slope_error(lambda x: outputs(network, x)[6], gradients, image, rng, step=1e-7) < 1e-4
 
 
 # --- use ---
@@ -172,20 +191,20 @@ def test_slopes_agree_with_finite_differences(network):
 
 @each_map
 def test_a_network_in_use_does_not_change(network, make):
-    before = network.values.tobytes(), network.gradients.tobytes(), [set(vars(layer)) for layer in network.layers]
-    alone = make(network, IMAGES[6])
-    found = [None] * 3
+    before = network.state_vector.tobytes(), network.gradients.tobytes(), [set(vars(layer)) for layer in network.layers]
+    expected = make(network, IMAGES[6])
+    results = [None] * 3
 
     def work(i):
-        found[i] = make(network, IMAGES[6])
+        results[i] = make(network, IMAGES[6])
 
     threads = [Thread(target=work, args=(i,)) for i in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert all(one.tobytes() == alone.tobytes() for one in found)
-    after = network.values.tobytes(), network.gradients.tobytes(), [set(vars(layer)) for layer in network.layers]
+    assert all(result.tobytes() == expected.tobytes() for result in results)
+    after = network.state_vector.tobytes(), network.gradients.tobytes(), [set(vars(layer)) for layer in network.layers]
     assert after == before
 
 
@@ -195,7 +214,7 @@ def test_bytes_are_pixels(network, make):
 
 
 @pytest.mark.parametrize("target", [-1, 10, 1.5, "3", None])
-def test_a_class_that_is_none_is_refused(target):
+def test_an_invalid_class_is_refused(target):
     network = Network(dense_layers((5,)), rng=np.random.default_rng(0))
     for make in (gradient_times_input, integrated_gradients):
         with pytest.raises(InklingError, match="a class must be a whole number from 0 to 9"):
@@ -204,7 +223,7 @@ def test_a_class_that_is_none_is_refused(target):
         contrast(network, IMAGES[0], 3, target)
 
 
-def test_a_network_that_exploded_still_gives_an_answer():
+def test_a_network_of_nan_gives_a_map():
     network = Network(dense_layers((5,)), rng=np.random.default_rng(0))
-    network.values[:] = np.nan
+    network.state_vector[:] = np.nan
     assert integrated_gradients(network, IMAGES[0], 3).shape == (28, 28)

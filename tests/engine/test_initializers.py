@@ -6,7 +6,7 @@ from engine.layers import Conv2D
 from engine.network import Network, dense_layers
 
 FAN_IN, FAN_OUT = 400, 600
-# from the papers: (variance, largest absolute value or None where it is normal)
+# from the papers: (variance, largest absolute value or None if it is normal)
 THEORY = {
     "he_normal": (2 / FAN_IN, None),
     "he_uniform": (2 / FAN_IN, (6 / FAN_IN) ** 0.5),
@@ -26,7 +26,7 @@ def draw(name, seed=0):
 
 
 @each
-def test_distribution_is_the_papers(name):
+def test_the_distribution_is_that_of_the_paper(name):
     assert name in THEORY, f"add {name}'s variance and limit to THEORY"
     variance, limit = THEORY[name]
     weights = draw(name)
@@ -41,14 +41,14 @@ def test_distribution_is_the_papers(name):
 
 
 @each
-def test_one_seed_one_result(name):
+def test_the_same_seed_gives_the_same_weights(name):
     np.testing.assert_array_equal(draw(name, 7), draw(name, 7))
     if name != "zeros":
         assert (draw(name, 7) != draw(name, 8)).any()
 
 
 @each
-def test_numpys_global_state_is_left_alone(name):
+def test_numpys_global_state_does_not_change(name):
     before = np.random.get_state()[1].copy()  # noqa: NPY002
     draw(name)
     np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
@@ -59,11 +59,11 @@ def test_a_network_gets_float32_weights_and_zero_biases(name):
     network = Network(dense_layers((30,), initializer=name), rng=np.random.default_rng(3))
     assert network.parameters.dtype == np.float32
     assert np.isfinite(network.parameters).all()
-    assert not network.parameters[network.decayed :].any()
-    assert network.parameters[: network.decayed].any() == (name != "zeros")
+    assert not network.parameters[network.num_decayed :].any()
+    assert network.parameters[: network.num_decayed].any() == (name != "zeros")
 
 
-def test_he_keeps_the_signals_size_through_twenty_relu_layers():
+def test_he_normal_preserves_the_size_of_the_signal_through_twenty_relu_layers():
     rng = np.random.default_rng(4)
     signal = rng.normal(size=(200, FAN_IN))
     for _ in range(20):

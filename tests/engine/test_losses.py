@@ -12,23 +12,23 @@ each = pytest.mark.parametrize("name", LOSSES)
 
 def softmax(row):
     top = max(row)
-    parts = [math.exp(z - top) for z in row]
-    return [part / sum(parts) for part in parts]
+    exponentials = [math.exp(z - top) for z in row]
+    return [exponential / sum(exponentials) for exponential in exponentials]
 
 
-def crossed(row, target):
+def cross_entropy(row, target):
     return -sum(t * math.log(p) for t, p in zip(target, softmax(row), strict=True))
 
 
-def squares(row, target):
+def squared_error(row, target):
     return sum((y - t) ** 2 for y, t in zip(row, target, strict=True))
 
 
 BY_HAND = {  # the loss of one row
-    "cross_entropy": crossed,
-    "mse": lambda row, target: squares(row, target) / len(row),
-    "sse": squares,
-    "softmax_mse": lambda row, target: squares(softmax(row), target) / len(row),
+    "cross_entropy": cross_entropy,
+    "mse": lambda row, target: squared_error(row, target) / len(row),
+    "sse": squared_error,
+    "softmax_mse": lambda row, target: squared_error(softmax(row), target) / len(row),
 }
 smoothings = pytest.mark.parametrize("smoothing", [0, 0.1, 0.9])
 
@@ -44,7 +44,7 @@ def test_gradient_agrees_with_finite_differences(name, smoothing):
 
 @each
 @smoothings
-def test_value_is_the_mean_of_the_rows_formula_against_the_smoothed_target(name, smoothing):
+def test_the_loss_is_the_mean_of_the_formula_over_rows_with_smoothed_targets(name, smoothing):
     assert name in BY_HAND, f"add {name}'s formula to BY_HAND"
     rng = np.random.default_rng(6)
     outputs, labels = rng.normal(0, 3, (5, 4)), rng.integers(0, 4, 5)
@@ -55,20 +55,20 @@ def test_value_is_the_mean_of_the_rows_formula_against_the_smoothed_target(name,
     assert LOSSES[name](outputs, labels, smoothing)[0] == pytest.approx(np.mean(rows), rel=1e-12)
 
 
-def test_smoothing_makes_the_target_certainty_the_best_and_more_of_it_worse():
-    """Smoothed by 0.1 over 10 classes, the loss is least where the label has a probability of 0.91."""
+def test_with_smoothing_the_loss_is_lowest_at_the_targets_probability():
+    """With smoothing of 0.1 over 10 classes, the target of the label is 0.91."""
     label = np.array([0])
     losses = {}
-    for certainty in (0.8, 0.9, 0.91, 0.92, 0.999):
-        logits = np.log(np.array([[certainty, *[(1 - certainty) / 9] * 9]]))
-        losses[certainty], gradient = LOSSES["cross_entropy"](logits, label, 0.1)
-        assert np.abs(gradient).max() == pytest.approx(abs(certainty - 0.91), abs=1e-12)
+    for probability in (0.8, 0.9, 0.91, 0.92, 0.999):
+        logits = np.log(np.array([[probability, *[(1 - probability) / 9] * 9]]))
+        losses[probability], gradient = LOSSES["cross_entropy"](logits, label, 0.1)
+        assert np.abs(gradient).max() == pytest.approx(abs(probability - 0.91), abs=1e-12)
     assert min(losses, key=losses.get) == 0.91
 
 
 @each
 @smoothings
-def test_what_is_none_of_the_classes_has_an_even_target(name, smoothing):
+def test_a_label_that_is_none_of_the_classes_has_equal_targets(name, smoothing):
     rng = np.random.default_rng(16)
     outputs, labels = rng.normal(0, 3, (6, 4)), np.array([2, 4, 0, 4, 4, 3], np.uint8)
     rows = []
@@ -103,7 +103,7 @@ def test_cross_entropy_by_hand():
 
 
 @each
-def test_loss_leaves_the_outputs_as_they_were(name):
+def test_the_loss_does_not_change_the_outputs(name):
     outputs = np.random.default_rng(7).normal(size=(4, 10)).astype(np.float32)
     before = outputs.copy()
     LOSSES[name](outputs, np.array([0, 1, 2, 3], np.uint8))
@@ -112,7 +112,7 @@ def test_loss_leaves_the_outputs_as_they_were(name):
 
 @each
 @pytest.mark.parametrize("smoothing", [0, 0.1])
-def test_outputs_may_lie_in_memory_as_they_like(name, smoothing):
+def test_the_memory_layout_of_outputs_does_not_matter(name, smoothing):
     outputs, labels = np.random.default_rng(9).normal(size=(6, 10)), np.array([0, 9, 4, 4, 1, 7], np.uint8)
     expected, gradient = LOSSES[name](outputs, labels, smoothing)
     for other in (np.asfortranarray(outputs), np.repeat(outputs, 2, axis=1)[:, ::2], outputs[::-1].copy()[::-1]):
@@ -122,13 +122,13 @@ def test_outputs_may_lie_in_memory_as_they_like(name, smoothing):
 
 
 @each
-def test_loss_names_a_reading_of_the_outputs(name):
+def test_every_loss_names_a_registered_output(name):
     assert LOSSES[name].output in OUTPUTS
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
 @pytest.mark.parametrize("size", [1e-3, 1, 30, 1000])
-def test_readings_are_probabilities(output, size):
+def test_outputs_become_probabilities(output, size):
     rng = np.random.default_rng(8)
     outputs = np.concatenate([rng.normal(0, size, (50, 10)), np.array([[-size], [size], [0]]) * np.ones(10)])
     for dtype in (np.float32, np.float64):
@@ -140,8 +140,8 @@ def test_readings_are_probabilities(output, size):
         np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
 
 
-def test_normalised_reads_targets_as_certain_and_silence_as_ten_equal_parts():
-    certain = np.eye(10)[[3]]
-    np.testing.assert_array_equal(OUTPUTS["normalised"](certain), certain)
+def test_normalised_outputs_by_hand():
+    one_hot = np.eye(10)[[3]]
+    np.testing.assert_array_equal(OUTPUTS["normalised"](one_hot), one_hot)
     np.testing.assert_allclose(OUTPUTS["normalised"](np.full((1, 10), -0.5)), 0.1)
     np.testing.assert_allclose(OUTPUTS["normalised"](np.array([[0.5, 0.25, 0.25, -3.0]])), [[0.5, 0.25, 0.25, 0]])

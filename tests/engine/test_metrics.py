@@ -1,5 +1,6 @@
 import importlib
 import math
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -35,7 +36,7 @@ def sklearn():
 
 
 def make_answers(seed, count=400, classes=6):
-    """Labels and probabilities that often agree; the last class is never a label, the last but one never read."""
+    """Labels and probabilities that often agree. The last class is never a label, the last but one never predicted."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, classes - 1, count)
     logits = rng.normal(0, 1.5, (count, classes))
@@ -55,10 +56,15 @@ def answers(draw):
     return labels, weights / weights.sum(axis=1, keepdims=True)
 
 
+def fields_of(instance):
+    """The values of a dataclass's fields."""
+    return [getattr(instance, field.name) for field in fields(instance)]
+
+
 every_seed = pytest.mark.parametrize("seed", range(3))
 
 
-def test_confusion_counts_label_by_reading():
+def test_confusion_counts_label_by_prediction():
     got = confusion_matrix(np.array([0, 1, 1, 2, 2, 2], np.uint8), np.array([0, 1, 0, 2, 2, 1]), 3)
     np.testing.assert_array_equal(got, [[1, 0, 0], [1, 1, 0], [0, 1, 2]])
 
@@ -72,10 +78,10 @@ def test_labels_of_one_byte_do_not_overflow():
 def test_evaluation_is_the_mean_over_every_image_once(tiny, monkeypatch, batch):
     monkeypatch.setattr("engine.metrics.EVALUATION_BATCH", batch)
     network = Network(dense_layers((12,)), rng=np.random.default_rng(5))
-    part = tiny.subset(slice(0, 250))
-    result = evaluate(network, part, LOSSES["cross_entropy"])
+    subset = tiny.subset(slice(0, 250))
+    result = evaluate(network, subset, LOSSES["cross_entropy"])
 
-    images, labels = part.take(slice(None))
+    images, labels = subset.take(slice(None))
     probabilities = network.predict_proba(images)
     right = sum(int(row.argmax()) == label for row, label in zip(probabilities, labels.tolist(), strict=True))
     losses = [-math.log(row[label]) for row, label in zip(probabilities.astype(float), labels.tolist(), strict=True)]
@@ -90,7 +96,7 @@ def test_evaluation_is_the_mean_over_every_image_once(tiny, monkeypatch, batch):
 
 
 def test_scores_of_a_class_by_hand():
-    # class 0: 3 of 4 found, 1 false alarm; class 1: never read; class 2: no image, read once; class 3: neither
+    # class 0: 3 of 4 right, 1 false positive; class 1: never predicted; class 2: no image, predicted once; class 3: neither
     scores = class_scores(np.array([[3, 0, 1, 0], [1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]))
     np.testing.assert_allclose(scores.precision, [3 / 4, 0, 0, 0])
     np.testing.assert_allclose(scores.recall, [3 / 4, 0, 0, 0])
@@ -109,19 +115,19 @@ def test_top_k_by_hand():
     np.testing.assert_allclose(top_k_accuracy([0, 1, 2, 2], probabilities), [1 / 4, 2 / 4, 4 / 4])
 
 
-def test_of_equal_probabilities_the_first_class_is_read():
+def test_the_first_of_equally_probable_classes_is_predicted():
     probabilities = np.array([[0.4, 0.4, 0.2]])
     assert top_k_accuracy([0], probabilities)[0] == 1
     assert top_k_accuracy([1], probabilities).tolist() == [0, 1, 1]
-    assert [mistake.reading for mistake in mistakes([1], probabilities)] == [0]
+    assert [mistake.predicted for mistake in mistakes([1], probabilities)] == [0]
 
 
 def test_reliability_by_hand():
     confidence = np.array([0.55, 0.75, 0.5, 0.9, 0.95, 1.0])
     probabilities = np.stack([confidence, 1 - confidence], axis=1)
-    labels = np.array([0, 1, 0, 0, 0, 1])  # the reading is 0 throughout
+    labels = np.array([0, 1, 0, 0, 0, 1])  # class 0 is predicted for all
     got = reliability(labels, probabilities, bins=4)
-    np.testing.assert_array_equal(got.count, [0, 1, 2, 3])  # 0.5 still belongs to (0.25, 0.5], 0.75 to (0.5, 0.75]
+    np.testing.assert_array_equal(got.count, [0, 1, 2, 3])  # 0.5 belongs to (0.25, 0.5], 0.75 to (0.5, 0.75]
     np.testing.assert_allclose(got.confidence, [0, 0.5, 0.65, 0.95])
     np.testing.assert_allclose(got.accuracy, [0, 1, 1 / 2, 2 / 3])
     expected = 1 / 6 * (1 - 0.5) + 2 / 6 * (0.65 - 1 / 2) + 3 / 6 * (0.95 - 2 / 3)
@@ -136,7 +142,7 @@ def test_there_are_fifteen_bins_of_the_same_width():
     np.testing.assert_allclose(got.confidence, confidence)
 
 
-def test_a_network_that_knows_how_sure_to_be_is_calibrated_and_one_that_boasts_is_not():
+def test_a_network_is_calibrated_if_its_confidence_is_its_accuracy_and_not_if_it_is_always_certain():
     rng = np.random.default_rng(0)
     confidence = rng.uniform(0.5, 1, 200_000)
     probabilities = np.stack([confidence, 1 - confidence], axis=1)
@@ -145,24 +151,24 @@ def test_a_network_that_knows_how_sure_to_be_is_calibrated_and_one_that_boasts_i
     assert expected_calibration_error(labels, np.tile([1.0, 0.0], (len(labels), 1))) == pytest.approx(0.25, abs=0.01)
 
 
-def test_mistakes_are_ordered_from_the_surest():
+def test_the_most_confident_mistakes_come_first():
     probabilities = np.array([[0.1, 0.9, 0], [0.7, 0.3, 0], [0.6, 0.2, 0.2], [0, 1, 0], [0.7, 0, 0.3]], np.float32)
     got = mistakes(np.array([1, 1, 2, 2, 2], np.uint8), probabilities)
-    assert [(each.position, each.label, each.reading) for each in got] == [(3, 2, 1), (1, 1, 0), (4, 2, 0), (2, 2, 0)]
-    for each in got:
-        np.testing.assert_array_equal(each.probabilities, probabilities[each.position])
+    assert [(m.position, m.label, m.predicted) for m in got] == [(3, 2, 1), (1, 1, 0), (4, 2, 0), (2, 2, 0)]
+    for mistake in got:
+        np.testing.assert_array_equal(mistake.probabilities, probabilities[mistake.position])
 
 
 def test_mistakes_of_the_same_confidence_keep_the_order_of_the_set():
     got = mistakes(np.ones(500, int), np.tile(np.float32([[0.7, 0.3], [0.6, 0.4]]), (250, 1)))
-    assert [each.position for each in got] == [*range(0, 500, 2), *range(1, 500, 2)]
+    assert [mistake.position for mistake in got] == [*range(0, 500, 2), *range(1, 500, 2)]
 
 
 @given(answers())
 def test_every_metric_agrees_with_every_other(answer):
     labels, probabilities = answer
-    readings, count, classes = probabilities.argmax(axis=1), *probabilities.shape
-    confusion = confusion_matrix(labels, readings, classes)
+    predicted, count, classes = probabilities.argmax(axis=1), *probabilities.shape
+    confusion = confusion_matrix(labels, predicted, classes)
     right = np.trace(confusion)
     assert confusion.sum() == count
 
@@ -177,13 +183,13 @@ def test_every_metric_agrees_with_every_other(answer):
     assert top_k[-1] == 1
     assert (np.diff(top_k) >= 0).all()
     assert len(wrong) == count - right
-    assert all(each.reading != each.label == labels[each.position] for each in wrong)
-    sureness = [each.probabilities[each.reading] for each in wrong]
-    assert sureness == sorted(sureness, reverse=True)
+    assert all(mistake.predicted != mistake.label == labels[mistake.position] for mistake in wrong)
+    confidence = [mistake.probabilities[mistake.predicted] for mistake in wrong]
+    assert confidence == sorted(confidence, reverse=True)
 
 
 @given(answers(), st.integers(1, 20))
-def test_bins_keep_every_image_and_their_error_is_bounded(answer, bins):
+def test_bins_count_every_image_and_their_error_is_bounded(answer, bins):
     labels, probabilities = answer
     got = reliability(labels, probabilities, bins)
     assert got.count.sum() == len(labels)
@@ -194,31 +200,33 @@ def test_bins_keep_every_image_and_their_error_is_bounded(answer, bins):
     assert (got.confidence[filled] > edges[:-1][filled] - 1e-9).all()
     assert (got.confidence[filled] < edges[1:][filled] + 1e-9).all()
     error = expected_calibration_error(labels, probabilities, bins)
-    whole = expected_calibration_error(labels, probabilities, 1)  # one bin lets errors of both signs cancel out
-    assert whole - 1e-9 <= error <= 1
+    of_one_bin = expected_calibration_error(labels, probabilities, 1)  # in which errors of both signs cancel out
+    assert of_one_bin - 1e-9 <= error <= 1
 
 
 @given(answers(), st.randoms(use_true_random=False))
 def test_the_order_of_the_images_does_not_matter(answer, random):
     labels, probabilities = answer
     order = np.array(random.sample(range(len(labels)), len(labels)))
-    there = [top_k_accuracy(labels, probabilities), *reliability(labels, probabilities)]
-    back = [top_k_accuracy(labels[order], probabilities[order]), *reliability(labels[order], probabilities[order])]
-    for one, other in zip(there, back, strict=True):
-        np.testing.assert_allclose(one, other)
-    before = sorted(each.position for each in mistakes(labels, probabilities))
-    assert before == sorted(int(order[each.position]) for each in mistakes(labels[order], probabilities[order]))
+    shuffled = labels[order], probabilities[order]
+    np.testing.assert_allclose(top_k_accuracy(*shuffled), top_k_accuracy(labels, probabilities))
+    for array, expected in zip(
+        fields_of(reliability(*shuffled)), fields_of(reliability(labels, probabilities)), strict=True
+    ):
+        np.testing.assert_allclose(array, expected)
+    positions = sorted(mistake.position for mistake in mistakes(labels, probabilities))
+    assert positions == sorted(int(order[mistake.position]) for mistake in mistakes(*shuffled))
 
 
 @every_seed
 def test_scores_are_scikit_learns(sklearn, seed):
     metrics, _ = sklearn
     labels, probabilities = make_answers(seed)
-    readings = probabilities.argmax(axis=1)
-    confusion = confusion_matrix(labels, readings, 6)
-    np.testing.assert_array_equal(confusion, metrics.confusion_matrix(labels, readings, labels=range(6)))
-    expected = metrics.precision_recall_fscore_support(labels, readings, labels=range(6), zero_division=0)
-    for ours, theirs in zip(class_scores(confusion), expected, strict=True):
+    predicted = probabilities.argmax(axis=1)
+    confusion = confusion_matrix(labels, predicted, 6)
+    np.testing.assert_array_equal(confusion, metrics.confusion_matrix(labels, predicted, labels=range(6)))
+    expected = metrics.precision_recall_fscore_support(labels, predicted, labels=range(6), zero_division=0)
+    for ours, theirs in zip(fields_of(class_scores(confusion)), expected, strict=True):
         np.testing.assert_allclose(ours, theirs)
     assert not confusion[-1].any()
     assert not confusion[:, -2].any()
@@ -237,32 +245,33 @@ def test_reliability_bins_are_scikit_learns(sklearn, seed):
     _, calibration = sklearn
     labels, probabilities = make_answers(seed)
     right, confidence = probabilities.argmax(axis=1) == labels, probabilities.max(axis=1)
-    true, sure = calibration.calibration_curve(right, confidence, n_bins=15)
+    accuracy, mean_confidence = calibration.calibration_curve(right, confidence, n_bins=15)
     got = reliability(labels, probabilities)
-    np.testing.assert_allclose(got.accuracy[got.count > 0], true)
-    np.testing.assert_allclose(got.confidence[got.count > 0], sure)
+    np.testing.assert_allclose(got.accuracy[got.count > 0], accuracy)
+    np.testing.assert_allclose(got.confidence[got.count > 0], mean_confidence)
 
 
 @pytest.mark.parametrize("batch", [37, 1024])
-def test_the_report_has_it_all_of_the_same_readings(tiny, monkeypatch, batch):
+def test_the_report_has_all_metrics_of_the_same_predictions(tiny, monkeypatch, batch):
     monkeypatch.setattr("engine.metrics.EVALUATION_BATCH", batch)
     network = Network(dense_layers((12,)), rng=np.random.default_rng(5))
-    part = tiny.subset(slice(100, 350))
-    images, labels = part.take(slice(None))
+    subset = tiny.subset(slice(100, 350))
+    images, labels = subset.take(slice(None))
     probabilities = network.predict_proba(images)
-    report, evaluation = classification_report(network, part), evaluate(network, part, LOSSES["cross_entropy"])
+    report, evaluation = classification_report(network, subset), evaluate(network, subset, LOSSES["cross_entropy"])
 
     assert (report.images, report.accuracy) == (250, evaluation.accuracy)
     np.testing.assert_array_equal(report.confusion, evaluation.confusion)
-    np.testing.assert_array_equal(report.per_class, class_scores(evaluation.confusion))
+    np.testing.assert_array_equal(fields_of(report.per_class), fields_of(class_scores(evaluation.confusion)))
     np.testing.assert_allclose(report.top_k, top_k_accuracy(labels, probabilities))
-    np.testing.assert_allclose(report.reliability, reliability(labels, probabilities), atol=1e-6)
+    expected = fields_of(reliability(labels, probabilities))
+    np.testing.assert_allclose(fields_of(report.reliability), expected, atol=1e-6)
     assert report.calibration_error == pytest.approx(expected_calibration_error(labels, probabilities), abs=1e-6)
     assert len(report.mistakes) == evaluation.errors > 0
-    for each in report.mistakes:
-        (image,), (label,) = part.take(slice(each.position, each.position + 1))
-        assert each.label == label
-        assert each.reading == network.predict(image[None])[0] == each.probabilities.argmax()
+    for mistake in report.mistakes:
+        (image,), (label,) = subset.take(slice(mistake.position, mistake.position + 1))
+        assert mistake.label == label
+        assert mistake.predicted == network.predict(image[None])[0] == mistake.probabilities.argmax()
 
 
 def test_a_perfect_network_makes_no_mistakes():
@@ -287,14 +296,14 @@ every_metric = pytest.mark.parametrize("metric", [top_k_accuracy, reliability, e
         ([0, 0.5], np.ones((2, 2)), "labels must be whole numbers from 0 to 1, got 0.0 to 0.5 (float64)"),
     ],
 )
-def test_what_does_not_fit_is_told(metric, labels, probabilities, message):
+def test_arrays_that_do_not_fit_are_refused(metric, labels, probabilities, message):
     assert outcome(InklingError, metric, labels, probabilities) == (None, message)
 
 
 def test_a_report_needs_images_and_known_labels():
     network = Network(dense_layers((), classes=3), (784,), rng=np.random.default_rng(0))
-    nothing, digits = make_digits(50).subset(slice(0)), make_digits(50)
-    assert outcome(InklingError, classification_report, network, nothing)[1] == "a report needs at least one image, got none"
+    empty, digits = make_digits(50).subset(slice(0)), make_digits(50)
+    assert outcome(InklingError, classification_report, network, empty)[1] == "a report needs at least one image, got none"
     error = outcome(InklingError, classification_report, network, digits)[1]
     assert error == "labels must be whole numbers from 0 to 2, got 0 to 9 (uint8)"
 
@@ -302,8 +311,8 @@ def test_a_report_needs_images_and_known_labels():
 # --- comparing two networks ---
 
 
-def readings_with(only_a, only_b, both, neither):
-    """Labels and the readings of two networks of which each reads so many images right that the other does not."""
+def predictions_with(only_a, only_b, both, neither):
+    """Labels and the predictions of two networks: so many are right in a only, in b only, in both and in neither."""
     labels = np.arange(only_a + only_b + both + neither, dtype=np.uint8) % 10
     a, b = labels.copy(), labels.copy()
     a[only_a : only_a + only_b] += 1
@@ -317,23 +326,20 @@ def readings_with(only_a, only_b, both, neither):
     ("only_a", "only_b"), [(0, 0), (0, 1), (5, 0), (4, 4), (3, 9), (9, 3), (30, 55), (38, 76), (5_000, 5_200), (100, 9_000)]
 )
 def test_the_paired_test_is_the_exact_binomial_one(only_a, only_b):
-    try:
-        stats = importlib.import_module("scipy.stats")
-    except ModuleNotFoundError:
-        need("peers", "scipy is not installed")
-    found = compare(*readings_with(only_a, only_b, both=40, neither=7))
-    assert (found.only_a_right, found.only_b_right) == (only_a, only_b)
-    expected = stats.binomtest(only_a, only_a + only_b).pvalue if only_a + only_b else 1
-    assert found.p == pytest.approx(expected, rel=1e-9, abs=1e-300)
+    comparison = compare(*predictions_with(only_a, only_b, both=40, neither=7))
+    assert (comparison.only_a_right, comparison.only_b_right) == (only_a, only_b)
+    tosses = only_a + only_b
+    tail = sum(math.comb(tosses, heads) for heads in range(min(only_a, only_b) + 1))  # exact: Python's integers
+    assert comparison.p == pytest.approx(min(1, 2 * tail / 2**tosses), rel=1e-9, abs=1e-300)
 
 
 def test_the_paired_test_by_hand():
-    assert compare(*readings_with(0, 5, 3, 2)).p == 2 / 32  # five coins that all fall alike
-    assert compare(*readings_with(1, 4, 3, 2)).p == 2 * (1 + 5) / 32
-    assert compare(*readings_with(1, 1, 3, 2)).p == 1
+    assert compare(*predictions_with(0, 5, 3, 2)).p == 2 / 32  # five coins that all show the same side
+    assert compare(*predictions_with(1, 4, 3, 2)).p == 2 * (1 + 5) / 32
+    assert compare(*predictions_with(1, 1, 3, 2)).p == 1
 
 
-def test_under_equal_networks_small_p_values_are_as_rare_as_they_say():
+def test_small_p_values_are_as_rare_as_they_should_be_for_equally_good_networks():
     rng = np.random.default_rng(3)
     labels = np.zeros(400, int)
     values = [compare(labels, *(rng.random((2, 400)) < 0.2)).p for _ in range(2_000)]
@@ -342,23 +348,23 @@ def test_under_equal_networks_small_p_values_are_as_rare_as_they_say():
 
 
 @pytest.mark.parametrize("shapes", [((3,), (3,), (4,)), ((3, 1), (3, 1), (3, 1)), ((), (), ())])
-def test_readings_of_other_images_are_refused(shapes):
+def test_predictions_of_other_images_are_refused(shapes):
     with pytest.raises(InklingError, match=r"\(N,\)"):
         compare(*map(np.zeros, shapes))
 
 
 def test_images_of_no_digit_count_in_the_loss_alone(tiny):
-    """Measured together with some, digits have the same accuracy and confusion as by themselves."""
+    """Digits have the same accuracy and confusion matrix if the set has images without a digit, too."""
     network = Network(dense_layers((16,)), rng=np.random.default_rng(4))
     noise = np.random.default_rng(5).integers(0, 256, (300, 28, 28), dtype=np.uint8)
     order = np.random.default_rng(6).permutation(900)
-    none = Dataset(noise, np.full(300, NO_DIGIT, np.uint8))
-    both = Dataset(np.concatenate([tiny.images, noise]), np.concatenate([tiny.labels, none.labels]), rows=order)
-    alone, found = evaluate(network, tiny), evaluate(network, both)
-    assert (found.accuracy, found.errors, found.images) == (alone.accuracy, alone.errors, 600)
-    np.testing.assert_array_equal(found.confusion, alone.confusion)
-    even = -np.log(network.predict_proba(noise)).mean()
-    assert found.loss == pytest.approx((600 * alone.loss + 300 * even) / 900, rel=1e-5)
-    np.testing.assert_allclose(found.probabilities[np.argsort(order)][:600], alone.probabilities, atol=1e-6)
-    _, message = outcome(InklingError, evaluate, network, none)
+    no_digits = Dataset(noise, np.full(300, NO_DIGIT, np.uint8))
+    mixed = Dataset(np.concatenate([tiny.images, noise]), np.concatenate([tiny.labels, no_digits.labels]), rows=order)
+    of_digits, of_mixed = evaluate(network, tiny), evaluate(network, mixed)
+    assert (of_mixed.accuracy, of_mixed.errors, of_mixed.images) == (of_digits.accuracy, of_digits.errors, 600)
+    np.testing.assert_array_equal(of_mixed.confusion, of_digits.confusion)
+    noise_loss = -np.log(network.predict_proba(noise)).mean()
+    assert of_mixed.loss == pytest.approx((600 * of_digits.loss + 300 * noise_loss) / 900, rel=1e-5)
+    np.testing.assert_allclose(of_mixed.probabilities[np.argsort(order)][:600], of_digits.probabilities, atol=1e-6)
+    _, message = outcome(InklingError, evaluate, network, no_digits)
     assert "at least one image of a class" in message

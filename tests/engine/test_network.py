@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from engine.checks import InklingError
 from engine.layers import BatchNorm, Conv2D, Dense, Dropout, Flatten
 from engine.losses import LOSSES, OUTPUTS
-from engine.network import MAX_PARAMETERS, Network, dense_layers, parameter_count, plan
+from engine.network import MAX_PARAMETERS, Network, dense_layers, num_parameters, plan
 
 KINDS = {"dense": dense_layers((32, 16)), "convolutional": READER}
 
 
-def gathered(layers, input_shape=None):
-    """A network that has seen a few batches, so that its statistics are not what they began as."""
+def with_statistics(layers, input_shape=None):
+    """A network that has seen a few batches in training, so that its buffers have changed."""
     network = Network(layers, input_shape, rng=np.random.default_rng(0))
     rng = np.random.default_rng(30)
     for layer in network.layers:
@@ -26,7 +26,7 @@ def gathered(layers, input_shape=None):
     return network
 
 
-NETWORKS = {name: gathered(layers) for name, layers in KINDS.items()}
+NETWORKS = {name: with_statistics(layers) for name, layers in KINDS.items()}
 
 
 @pytest.fixture(params=KINDS)
@@ -40,7 +40,7 @@ def images():
 
 
 def state(network):
-    """Everything a network holds, by value."""
+    """Copies of all attributes of a network and its layers."""
     owners = [network, *network.layers]
     return [{k: np.copy(v) if isinstance(v, np.ndarray) else v for k, v in vars(owner).items()} for owner in owners]
 
@@ -80,40 +80,40 @@ def test_parameters_are_one_vector_with_the_weights_first():
     network = Network(KINDS["dense"], rng=np.random.default_rng(0))
     first, second, third = (layer for layer in network.layers if isinstance(layer, Dense))
     assert network.parameters.size == 784 * 32 + 32 + 32 * 16 + 16 + 16 * 10 + 10
-    assert network.decayed == 784 * 32 + 32 * 16 + 16 * 10
-    layout = [layer.W for layer in (first, second, third)] + [layer.b for layer in (first, second, third)]
-    np.testing.assert_array_equal(network.parameters, np.concatenate([part.ravel() for part in layout]))
-    for part in layout:
-        assert np.shares_memory(part, network.parameters)
+    assert network.num_decayed == 784 * 32 + 32 * 16 + 16 * 10
+    arrays = [layer.W for layer in (first, second, third)] + [layer.b for layer in (first, second, third)]
+    np.testing.assert_array_equal(network.parameters, np.concatenate([array.ravel() for array in arrays]))
+    for array in arrays:
+        assert np.shares_memory(array, network.parameters)
     network.parameters[:] = 2
     assert (third.b == 2).all()
 
 
-def test_values_are_weights_then_what_else_trains_then_what_is_frozen_then_statistics():
+def test_the_state_vector_has_weights_then_other_trainable_then_frozen_parameters_then_buffers():
     layers = (
         *(Conv2D(3, 3, frozen=True), BatchNorm(), Conv2D(4, 2), BatchNorm(frozen=True)),
         *(Flatten(), Dense(5), Dense(6, frozen=True), Dense(2)),
     )
     network = Network(layers, (1, 6, 6), rng=np.random.default_rng(0))
     conv1, norm1, conv2, norm2, _, dense1, dense2, dense3 = network.layers
-    parts = {
+    groups = {
         "decayed": [conv2.W, dense1.W, dense3.W],
         "others": [norm1.gamma, norm1.beta, conv2.b, dense1.b, dense3.b],
         "frozen": [conv1.W, conv1.b, norm2.gamma, norm2.beta, dense2.W, dense2.b],
-        "statistics": [norm1.mean, norm1.variance, norm2.mean, norm2.variance],
+        "buffers": [norm1.mean, norm1.variance, norm2.mean, norm2.variance],
     }
-    for part in parts.values():
-        for array in part:
-            assert np.shares_memory(array, network.values)
+    for arrays in groups.values():
+        for array in arrays:
+            assert np.shares_memory(array, network.state_vector)
             array[...] = np.random.default_rng(array.size).normal(size=array.shape)
-    sizes = [sum(array.size for array in part) for part in parts.values()]
-    together = np.concatenate([array.ravel() for part in parts.values() for array in part])
-    np.testing.assert_array_equal(network.values, together)
-    assert (network.decayed, network.trained) == (sizes[0], sizes[0] + sizes[1])
-    assert network.parameters.size == network.gradients.size == sum(sizes[:3]) == parameter_count(layers, (1, 6, 6))
+    sizes = [sum(array.size for array in arrays) for arrays in groups.values()]
+    expected = np.concatenate([array.ravel() for arrays in groups.values() for array in arrays])
+    np.testing.assert_array_equal(network.state_vector, expected)
+    assert (network.num_decayed, network.num_trainable) == (sizes[0], sizes[0] + sizes[1])
+    assert network.parameters.size == network.gradients.size == sum(sizes[:3]) == num_parameters(layers, (1, 6, 6))
     for layer in (conv1, norm1, conv2, norm2, dense1, dense2, dense3):
         for name in ("W", "b", "gamma", "beta"):
-            if hasattr(layer, name):  # each gradient stands where its parameter does
+            if hasattr(layer, name):  # each gradient has the position of its parameter
                 array, gradient = getattr(layer, name), getattr(layer, "d" + name)
                 network.gradients[:] = 0
                 gradient[...] = 1
@@ -121,29 +121,29 @@ def test_values_are_weights_then_what_else_trains_then_what_is_frozen_then_stati
 
 
 @pytest.mark.parametrize("name", NETWORK_EXAMPLES)
-def test_the_plan_is_what_is_made(name):
+def test_the_plan_has_the_shapes_of_the_network(name):
     layers, input_shape = NETWORK_EXAMPLES[name]
     network = Network(layers, input_shape, rng=np.random.default_rng(1))
     x = np.random.default_rng(2).random((3, *input_shape), np.float32)
-    for layer, row in zip(network.layers, plan(layers, input_shape), strict=True):
+    for layer, shapes in zip(network.layers, plan(layers, input_shape), strict=True):
         x = layer.forward(x)
-        assert x.shape == (3, *row.output)
-        for array, shape in {**row.parameters, **row.statistics}.items():
+        assert x.shape == (3, *shapes.output)
+        for array, shape in {**shapes.parameters, **shapes.buffers}.items():
             assert getattr(layer, array).shape == shape
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_copy_is_a_network_of_its_own(kind, images):
-    network = gathered(KINDS[kind])
+def test_a_copy_is_independent(kind, images):
+    network = with_statistics(KINDS[kind])
     twin = network.copy()
-    np.testing.assert_array_equal(twin.values, network.values)
+    np.testing.assert_array_equal(twin.state_vector, network.state_vector)
     expected = network.predict_proba(images)
-    network.values += 1
+    network.state_vector += 1
     np.testing.assert_array_equal(twin.predict_proba(images), expected)
-    assert not np.shares_memory(twin.values, network.values)
+    assert not np.shares_memory(twin.state_vector, network.state_vector)
 
 
-def test_use_changes_nothing(network, images):
+def test_predicting_changes_nothing(network, images):
     before = state(network)
     network.predict_proba(images)
     network.predict(images)
@@ -151,7 +151,7 @@ def test_use_changes_nothing(network, images):
     same_state(before, state(network))
 
 
-def test_eight_threads_read_the_same_and_change_nothing(network):
+def test_eight_threads_predict_the_same_and_change_nothing(network):
     images = np.random.default_rng(2).integers(0, 256, (100, 28, 28), dtype=np.uint8)
     expected, before = network.predict_proba(images), state(network)
     with ThreadPoolExecutor(8) as pool:
@@ -160,8 +160,8 @@ def test_eight_threads_read_the_same_and_change_nothing(network):
     same_state(before, state(network))
 
 
-def test_a_network_that_trains_can_be_used_between_its_steps(network, images):
-    """Using it between a forward and its backward leaves the gradient as it is."""
+def test_a_network_can_predict_during_its_training(network, images):
+    """A prediction between forward and backward does not change the gradient."""
 
     def gradient(meanwhile):
         for layer in network.layers:
@@ -177,30 +177,29 @@ def test_a_network_that_trains_can_be_used_between_its_steps(network, images):
 
 @settings(deadline=None, max_examples=25)
 @given(order=st.permutations(range(12)), size=st.integers(1, 12), kind=st.sampled_from(sorted(KINDS)))
-def test_order_and_company_do_not_matter_to_inference(order, size, kind):
-    """An image reads the same wherever it stands in a batch, whatever else is in it, and alone."""
+def test_a_prediction_does_not_depend_on_the_rest_of_the_batch(order, size, kind):
     network = NETWORKS[kind]
     images = np.random.default_rng(5).integers(0, 256, (12, 28, 28), dtype=np.uint8)
-    together = network.predict_proba(images)
-    some = order[:size]
-    np.testing.assert_allclose(network.predict_proba(images[some]), together[some], atol=1e-6)
-    np.testing.assert_allclose(network.predict_proba(images[some[:1]]), together[some[:1]], atol=1e-6)
+    of_all = network.predict_proba(images)
+    batch = order[:size]
+    np.testing.assert_allclose(network.predict_proba(images[batch]), of_all[batch], atol=1e-6)
+    np.testing.assert_allclose(network.predict_proba(images[batch[:1]]), of_all[batch[:1]], atol=1e-6)
 
 
 @pytest.mark.parametrize("name", NETWORK_EXAMPLES)
-def test_one_input_alone_reads_as_in_a_batch_in_every_order_of_layers(name):
-    network = gathered(*NETWORK_EXAMPLES[name])
+def test_one_input_alone_gives_the_same_as_in_a_batch_for_every_order_of_layers(name):
+    network = with_statistics(*NETWORK_EXAMPLES[name])
     x = np.random.default_rng(7).normal(size=(6, *network.input_shape)).astype(np.float32)
-    together = network.forward(x)
+    of_batch = network.forward(x)
     for i in range(6):
-        np.testing.assert_allclose(network.forward(x[i : i + 1])[0], together[i], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(network.forward(x[i : i + 1])[0], of_batch[i], rtol=1e-4, atol=1e-5)
 
 
 def test_dropout_is_off_outside_training(images):
-    dropping = NETWORKS["convolutional"].copy()
-    without = Network([layer for layer in dropping.layers if not isinstance(layer, Dropout)])
-    without.values[:] = dropping.values
-    np.testing.assert_array_equal(dropping.predict_proba(images), without.predict_proba(images))
+    with_dropout = NETWORKS["convolutional"].copy()
+    without = Network([layer for layer in with_dropout.layers if not isinstance(layer, Dropout)])
+    without.state_vector[:] = with_dropout.state_vector
+    np.testing.assert_array_equal(with_dropout.predict_proba(images), without.predict_proba(images))
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
@@ -215,27 +214,27 @@ def test_predictions_are_float32_probabilities_and_their_argmax(output, images):
     np.testing.assert_array_equal(digits, probabilities.argmax(axis=1))
 
 
-def test_bytes_floats_rows_and_lists_read_the_same(network, images):
+def test_bytes_floats_rows_and_lists_give_the_same(network, images):
     expected = network.predict_proba(images)
     floats = images / 255
     for same in (images.reshape(5, 784), floats, floats.astype(np.float32), floats.reshape(5, 784), floats.tolist()):
         np.testing.assert_allclose(network.predict_proba(same), expected, atol=1e-5)
 
 
-def test_many_images_read_as_one_by_one(network):
+def test_many_images_give_the_same_as_single_ones(network):
     images = np.random.default_rng(4).integers(0, 256, (4100, 28, 28), dtype=np.uint8)
-    together = network.predict_proba(images)
+    of_all = network.predict_proba(images)
     for row in (0, 2047, 2048, 4095, 4096, 4099):
-        np.testing.assert_allclose(together[row], network.predict_proba(images[row][None])[0], atol=1e-6)
+        np.testing.assert_allclose(of_all[row], network.predict_proba(images[row][None])[0], atol=1e-6)
 
 
 def test_no_images_give_no_rows(network):
-    for nothing in (np.zeros((0, 28, 28), np.uint8), np.zeros((0, 784))):
-        assert network.predict_proba(nothing).shape == (0, 10)
-        assert network.predict(nothing).shape == (0,)
+    for no_images in (np.zeros((0, 28, 28), np.uint8), np.zeros((0, 784))):
+        assert network.predict_proba(no_images).shape == (0, 10)
+        assert network.predict(no_images).shape == (0,)
 
 
-def test_read_only_and_strided_images_are_welcome(network, images):
+def test_read_only_and_strided_images_are_accepted(network, images):
     images.setflags(write=False)
     np.testing.assert_allclose(network.predict_proba(images[::2]), network.predict_proba(images)[::2], atol=1e-6)
     flipped = images[:, ::-1, ::-1]
@@ -243,7 +242,7 @@ def test_read_only_and_strided_images_are_welcome(network, images):
 
 
 @pytest.mark.parametrize(
-    ("images", "part"),
+    ("images", "expected"),
     [
         (np.zeros((28, 28), np.uint8), "image[None]"),
         (np.zeros(784), "image[None]"),
@@ -263,21 +262,21 @@ def test_read_only_and_strided_images_are_welcome(network, images):
         ([[0.1, 0.2], [0.3]], "images"),
     ],
 )
-def test_anything_else_is_refused_with_what_came(network, images, part):
+def test_other_images_are_refused_with_what_was_given(network, images, expected):
     with pytest.raises(InklingError) as caught:
         network.predict_proba(images)
-    assert part in str(caught.value)
+    assert expected in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_one_nan_among_many_is_found(network):
+def test_a_single_nan_is_refused(network):
     images = np.full((50, 784), 0.5)
     images[37, 400] = np.nan
     with pytest.raises(InklingError):
         network.predict_proba(images)
 
 
-def test_a_network_too_large_is_refused_before_it_is_made():
+def test_a_network_too_large_is_refused_before_it_is_allocated():
     with pytest.raises(InklingError, match=f"{MAX_PARAMETERS:,}"):
         Network((Dense(65_536), Dense(65_536), Dense(10)))
 

@@ -10,7 +10,7 @@ from engine.network import Network
 from engine.optimizers import BLOCK, OPTIMIZERS
 from engine.training import Trainer
 
-# Each follows one parameter through a list of gradients, in plain Python, by the paper's own formulas.
+# Each updates one parameter with a list of gradients, in plain Python, by the formulas of the paper.
 
 
 def sgd(p, gradients, lr):
@@ -65,18 +65,18 @@ def run(optimizer, start, gradients, lr):
 
 
 @each
-def test_steps_are_the_papers(name):
+def test_steps_follow_the_papers_formula(name):
     assert name in BY_HAND, f"add {name}'s formula to BY_HAND"
     rng = np.random.default_rng(9)
     start, gradients = rng.normal(size=6), rng.normal(size=(12, 6))
-    gradients[:, 5] *= 1e-7  # where epsilon matters
+    gradients[:, 5] *= 1e-7  # small enough for epsilon to matter
     got = run(OPTIMIZERS[name](), start, gradients, 0.05)
     expected = [BY_HAND[name](start[i], gradients[:, i].tolist(), 0.05) for i in range(6)]
     np.testing.assert_allclose(got, expected, rtol=1e-12)
 
 
 @each
-def test_vectors_longer_than_a_block_move_as_one(name):
+def test_vectors_longer_than_a_block_are_updated_completely(name):
     rng = np.random.default_rng(10)
     size = 2 * BLOCK + 17
     start = rng.normal(size=size).astype(np.float32)
@@ -88,7 +88,7 @@ def test_vectors_longer_than_a_block_move_as_one(name):
 
 
 @each
-def test_starting_again_forgets(name):
+def test_start_resets_the_state(name):
     rng = np.random.default_rng(11)
     optimizer, start, gradients = OPTIMIZERS[name](), rng.normal(size=4), rng.normal(size=(5, 4))
     first = run(optimizer, start, gradients, 0.1)
@@ -102,20 +102,20 @@ def test_momentum_is_a_hyperparameter(name):
     assert got[0] == pytest.approx(BY_HAND[name](1.0, [0.5, 0.25, -1.0], 0.1, mu=0.5), rel=1e-12)
 
 
-def test_nesterov_takes_its_gradient_at_the_point_ahead():
-    """Nesterov's own form, on f(p) = p^2 / 2: the gradient at p + mu v. What we keep is that point ahead."""
+def test_nesterov_takes_its_gradient_at_the_lookahead_point():
+    """Nesterov's own form, on f(p) = p^2 / 2: the gradient at p + mu v. The parameters here are that lookahead point."""
     p, v, lr, mu = 3.0, 0.0, 0.1, 0.9
-    optimizer, ahead = OPTIMIZERS["nesterov"](), np.array([3.0])
-    optimizer.start(ahead)
+    optimizer, lookahead = OPTIMIZERS["nesterov"](), np.array([3.0])
+    optimizer.start(lookahead)
     for _ in range(10):
         v = mu * v - lr * (p + mu * v)
         p = p + v
-        optimizer.step(ahead, ahead.copy(), lr)
-        assert ahead[0] == pytest.approx(p + mu * v, rel=1e-12)
+        optimizer.step(lookahead, lookahead.copy(), lr)
+        assert lookahead[0] == pytest.approx(p + mu * v, rel=1e-12)
 
 
 @each
-def test_a_bowl_is_descended(name):
+def test_the_minimum_of_a_quadratic_is_approached(name):
     parameters, curvature = np.array([2.0, -3.0, 0.5]), np.array([1.0, 0.1, 10.0])
     optimizer = OPTIMIZERS[name]()
     optimizer.start(parameters)
@@ -126,15 +126,15 @@ def test_a_bowl_is_descended(name):
 
 
 @each
-def test_weight_decay_touches_weights_and_spares_biases(name, tiny):
-    """Decay joins the gradient (L2), but for AdamW, where it shrinks the weights by themselves."""
+def test_weight_decay_changes_weights_and_not_biases(name, tiny):
+    """Weight decay is added to the gradient (L2); AdamW shrinks the weights directly."""
     lr, decay = 0.01, 0.3
     config = Config(
         layers=(Dense(10),), optimizer=name, learning_rate=lr, weight_decay=decay, batch_size=None, validation_size=0
     )
     trainer = Trainer.from_config(config, tiny)
     network = trainer.network
-    network.parameters[-10:] = np.linspace(-1, 1, 10)  # biases that a wrong decay would move
+    network.parameters[-10:] = np.linspace(-1, 1, 10)  # biases that a decay would change
 
     twin = Network(network.layers, dtype=np.float64)
     twin.parameters[:] = network.parameters

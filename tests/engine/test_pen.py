@@ -1,3 +1,5 @@
+"""The pen: lines have their width and round ends, and many drawings at once look like each drawn alone."""
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ rows, columns = np.mgrid[:280, :280] + 0.5  # the pixels' centres
 
 
 def distance(start, end):
-    """From every pixel's centre to the line between two points."""
+    """The distance of every pixel's centre from the line between two points."""
     (ax, ay), (bx, by) = start, end
     length = max((bx - ax) ** 2 + (by - ay) ** 2, 1e-9)
     t = np.clip(((columns - ax) * (bx - ax) + (rows - ay) * (by - ay)) / length, 0, 1)
@@ -31,13 +33,13 @@ def test_a_line_has_its_width_and_round_caps(start, end, width):
     assert image.sum() / 255 == pytest.approx(area, abs=0.3 * outline)
 
 
-def test_a_dot_lies_where_it_was_put():
+def test_a_dot_is_drawn_at_its_point():
     image = draw_strokes([[(100, 60)]])
     assert (image * columns).sum() / image.sum() == pytest.approx(100, abs=0.5)
     assert (image * rows).sum() / image.sum() == pytest.approx(60, abs=0.5)
 
 
-def test_joints_are_round_and_strokes_do_not_join():
+def test_joints_are_round_and_strokes_are_not_joined():
     image = draw_strokes([[(50, 50), (150, 150), (50, 250)], [(250, 40), (250, 240)]])
     assert (image[distance((150, 150), (150, 150)) < 7.5] == 255).all()
     assert (image[:, 180:230] == 0).all()
@@ -49,7 +51,7 @@ def test_every_stroke_may_have_its_own_width():
     assert np.count_nonzero(image[130:, 140]) == pytest.approx(40, abs=1)
 
 
-def test_nothing_drawn_is_black():
+def test_without_strokes_the_image_is_black():
     assert not draw_strokes([]).any()
 
 
@@ -62,12 +64,12 @@ def test_fitting_scales_the_longer_side_and_places_the_box(place):
     np.testing.assert_allclose(low, [(280 - 49) * place[0], (280 - 196) * place[1]])
 
 
-def test_fitting_a_single_point_is_no_division_by_zero():
+def test_fitting_a_single_point_does_not_divide_by_zero():
     assert np.isfinite(fit_strokes([[(3, 3)]], 0.7)[0]).all()
 
 
-def test_many_drawings_at_once_are_each_as_drawn_alone():
-    """Of any number of strokes and widths, a single dot and sharp corners among them; only the edges' softness differs."""
+def test_many_drawings_at_once_look_like_each_drawn_alone():
+    """With any number of strokes and any width, also for single dots and sharp corners; only the edges differ slightly."""
     rng = np.random.default_rng(7)
     drawings = [[rng.uniform(20, 100, (rng.integers(1, 6), 2)) for _ in range(rng.integers(1, 4))] for _ in range(150)]
     widths = rng.uniform(3, 20, 150)

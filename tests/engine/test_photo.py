@@ -1,18 +1,24 @@
+"""Photos: uneven light, shadows and ruled lines do not matter, and drawings are not mistaken for photos."""
+
 import io
+import warnings
 
 import numpy as np
 import pytest
-from helpers import ROOT, make_digits
+from helpers import ROOT, make_digits, outcome
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 import engine
-from engine.data.scribbles import HELD_OUT, TRAINED
+from engine.data.synthetic.scribbles import HELD_OUT_KINDS, TRAINING_KINDS
 from engine.pen import draw_strokes, fit_strokes
-from engine.photo import is_photo
+from engine.photo import _light, ink_of_photo, is_photo
 from engine.preprocessing import BlankDrawing, find_ink, prepare, read_image
 
 SIDE = 420
-SHAPES = {  # with every kind of line: straight, round, in two parts
+SHAPES = {  # with straight and round lines, in one stroke and in two
     2: [[(0, 20), (15, 3), (35, 0), (55, 10), (55, 30), (35, 60), (0, 100), (65, 96)]],
     4: [[(35, 0), (0, 60), (70, 60)], [(50, 30), (48, 100)]],
     5: [[(10, 0), (5, 45), (30, 38), (52, 50), (58, 70), (45, 92), (20, 100), (0, 92)], [(10, 0), (60, 3)]],
@@ -20,33 +26,33 @@ SHAPES = {  # with every kind of line: straight, round, in two parts
 }
 
 
-def written(strokes, pen=14, size=0.5, place=(0.6, 0.4)):
+def draw_ink(strokes, pen=14, size=0.5, place=(0.6, 0.4)):
     """How much ink is on each pixel of the paper, in [0, 1]."""
     points = [stroke + pen for stroke in fit_strokes(strokes, size, SIDE - 2 * pen, place)]
     return draw_strokes(points, SIDE, pen) / 255
 
 
 def photo(ink, seed=0, dimmest=0.25, shadow=False, ruled=False, board=False, noise=4):
-    """What a camera sees of the paper, (H, W) uint8: the light on it times what it gives back, and noise."""
+    """What a camera sees, (H, W) uint8: the light times the fraction that the paper reflects, and noise."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[: ink.shape[0], : ink.shape[1]] / max(ink.shape)
     angle = rng.uniform(0, 2 * np.pi)
     along = np.cos(angle) * x + np.sin(angle) * y
     light = dimmest + (1 - dimmest) * (along - along.min()) / np.ptp(along)
-    if shadow:  # of a hand, say: half of the light, with a soft edge through the middle
+    if shadow:  # such as a hand's: it takes half of the light and has a soft edge through the middle
         across = np.cos(angle + 1) * (x - 0.5) + np.sin(angle + 1) * (y - 0.5)
         light *= 1 - 0.5 / (1 + np.exp(-60 * across))
     paper = np.full(ink.shape, 0.9)
     if ruled:
         paper[np.arange(len(ink)) % 30 < 2] *= 0.72
-    back = 0.12 + 0.8 * ink if board else paper * (1 - ink) + 0.2 * ink
-    return np.clip(250 * light * back + rng.normal(0, noise, ink.shape), 0, 255).astype(np.uint8)
+    reflected = 0.12 + 0.8 * ink if board else paper * (1 - ink) + 0.2 * ink
+    return np.clip(250 * light * reflected + rng.normal(0, noise, ink.shape), 0, 255).astype(np.uint8)
 
 
-def apart(one, other):
-    """The mean difference of two images; the middle of the ink may have been rounded to the next pixel."""
+def difference(image, other):
+    """The mean difference of two images; the centre of the ink may have been rounded to a neighbouring pixel."""
     shifts = [(down, across) for down in (-1, 0, 1) for across in (-1, 0, 1)]
-    return min(np.abs(np.roll(one, shift, (0, 1)) - other).mean() for shift in shifts)
+    return min(np.abs(np.roll(image, shift, (0, 1)) - other).mean() for shift in shifts)
 
 
 CONDITIONS = {
@@ -64,51 +70,50 @@ CONDITIONS = {
 
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("condition", CONDITIONS.values(), ids=CONDITIONS)
-def test_a_photo_gives_what_the_ink_alone_gives(condition, seed):
+def test_a_photo_gives_the_same_as_the_ink_alone(condition, seed):
     for number, (digit, strokes) in enumerate(SHAPES.items()):
-        ink = written(strokes, pen=(8, 14, 22, 16)[number], place=(0.2 + 0.2 * number, 0.3))
-        clean, found = prepare(np.round(255 * ink).astype(np.uint8)), prepare(photo(ink, 10 * seed + digit, **condition))
-        assert apart(found, clean) < 0.03
+        ink = draw_ink(strokes, pen=(8, 14, 22, 16)[number], place=(0.2 + 0.2 * number, 0.3))
+        clean = prepare(np.round(255 * ink).astype(np.uint8))
+        assert difference(prepare(photo(ink, 10 * seed + digit, **condition)), clean) < 0.03
 
 
-def test_colours_files_and_turned_cameras_do_not_matter(tmp_path):
-    ink = written(SHAPES[5])
+def test_colours_files_and_rotated_cameras_do_not_matter(tmp_path):
+    ink = draw_ink(SHAPES[5])
     clean, path = prepare(np.round(255 * ink).astype(np.uint8)), tmp_path / "five.jpg"
     grey = photo(ink, shadow=True).astype(float)
     pixels = np.dstack([grey, 0.93 * grey, 0.8 * grey]).astype(np.uint8)  # a warm lamp
     image = Image.fromarray(np.rot90(pixels))
     exif = image.getexif()
-    exif[0x0112] = 6  # "turn me clockwise"
+    exif[0x0112] = 6  # "rotate clockwise"
     image.save(path, exif=exif, quality=70)
-    assert apart(prepare(read_image(path)), clean) < 0.03
+    assert difference(prepare(read_image(path)), clean) < 0.03
     with path.open("rb") as file:
-        assert apart(prepare(read_image(file)), clean) < 0.03
+        assert difference(prepare(read_image(file)), clean) < 0.03
 
 
-def test_large_photos_are_read_at_a_size_that_is_enough():
-    ink = written(SHAPES[2])
+def test_large_photos_are_made_smaller():
+    ink = draw_ink(SHAPES[2])
     large = np.asarray(Image.fromarray(photo(ink)).resize((1900, 1900), Image.Resampling.BICUBIC))
-    found = find_ink(large)
-    assert max(found.shape) <= 512
+    assert max(find_ink(large).shape) <= 512
     clean = prepare(np.round(255 * ink).astype(np.uint8))
-    assert apart(prepare(large), clean) < 0.05
+    assert difference(prepare(large), clean) < 0.05
 
 
-def test_dirt_and_what_reaches_in_from_the_side_are_left_out():
-    ink = written(SHAPES[4], place=(0.5, 0.5))
+def test_dirt_and_marks_that_touch_the_border_are_left_out():
+    ink = draw_ink(SHAPES[4], place=(0.5, 0.5))
     clean = prepare(np.round(255 * ink).astype(np.uint8))
-    spoilt = ink.copy()
-    spoilt[20:24, 30:34] = spoilt[390:393, 200:204] = 1  # crumbs
-    spoilt[:300, :9] = 1  # the edge of the sheet
-    assert apart(prepare(photo(spoilt)), clean) < 0.05
+    dirty = ink.copy()
+    dirty[20:24, 30:34] = dirty[390:393, 200:204] = 1  # crumbs
+    dirty[:300, :9] = 1  # the edge of the sheet
+    assert difference(prepare(photo(dirty)), clean) < 0.05
 
 
-def test_a_digit_that_the_picture_cuts_off_is_kept_all_the_same():
-    ink = np.roll(written(SHAPES[2], place=(0, 0.5)), -20, axis=1)
+def test_a_digit_that_is_cut_off_at_the_border_is_still_read():
+    ink = np.roll(draw_ink(SHAPES[2], place=(0, 0.5)), -20, axis=1)
     ink[:, -40:] = 0
     ink[30:33, 300:303] = 1  # a crumb
-    found = find_ink(photo(ink)) > 0
-    assert (found & (ink > 0.5)).sum() > 0.9 * (ink[100:] > 0.5).sum()
+    has_ink = find_ink(photo(ink)) > 0
+    assert (has_ink & (ink > 0.5)).sum() > 0.9 * (ink[100:] > 0.5).sum()
 
 
 @pytest.mark.parametrize("condition", [{}, {"shadow": True}, {"dimmest": 0.6}], ids=str)
@@ -117,7 +122,46 @@ def test_paper_without_ink_is_blank(condition):
         prepare(photo(np.zeros((SIDE, SIDE)), **condition))
 
 
-def test_no_drawing_is_taken_for_a_photo():
+SMALL_IMAGES = hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=12))
+
+
+def check_arithmetic(function, *arguments):
+    """Call the function so that any division by zero, overflow or invalid value raises an error."""
+    with np.errstate(all="raise"), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return function(*arguments)
+
+
+@settings(max_examples=300, deadline=None)
+@given(coarse=SMALL_IMAGES, size=st.tuples(st.integers(1, 150), st.integers(1, 150)), smooth=st.booleans())
+@example(coarse=np.array([[0, 0, 0], [0, 0, 255], [0, 0, 0]], np.uint8), size=(90, 90), smooth=True)
+def test_any_image_gives_finite_ink(coarse, size, smooth):
+    """Whatever the image shows, no light is estimated to be 0 or negative: dividing by it would give infinite ink."""
+    resampling = Image.Resampling.BICUBIC if smooth else Image.Resampling.NEAREST
+    grey = np.asarray(Image.fromarray(coarse).resize(size, resampling))
+    for ink_is_bright in (False, True):
+        assert (_light(grey.astype(np.float32), int(min(grey.shape) / 5) | 1, ink_is_bright) >= 0).all()
+    ink = check_arithmetic(ink_of_photo, grey)
+    assert ink.shape == grey.shape
+    assert ink.dtype == np.float32
+    assert ((ink >= 0) & (ink <= 1)).all()
+    image, _ = check_arithmetic(outcome, BlankDrawing, prepare, grey)
+    assert image is None or ((image >= 0) & (image <= 1)).all()
+
+
+@pytest.mark.parametrize("side", [64, 69, 90])
+def test_thick_bright_ink_in_a_tight_crop_gives_finite_ink(side):
+    """The ink touches the border, so the estimated light drops steeply towards it."""
+    for strokes in SHAPES.values():
+        ink = draw_ink(strokes, pen=90, size=0.9)
+        rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+        cropped = np.round(255 * ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]).astype(np.uint8)
+        grey = np.asarray(Image.fromarray(cropped).resize((side, side), Image.Resampling.BICUBIC))
+        ink = check_arithmetic(ink_of_photo, grey)
+        assert ((ink >= 0) & (ink <= 1)).all()
+
+
+def test_no_drawing_is_mistaken_for_a_photo():
     rng = np.random.default_rng(0)
     for pen in (4, 8, 16, 32, 60):
         for strokes in (*SHAPES.values(), list(rng.random((4, 12, 2)))):  # digits, and a sheet full of scribbles
@@ -126,37 +170,37 @@ def test_no_drawing_is_taken_for_a_photo():
                 assert not is_photo(np.asarray(Image.fromarray(drawing).reduce(4)))
 
 
-def test_a_drawing_in_a_jpeg_file_stays_one():
+def test_a_drawing_in_a_jpeg_file_is_no_photo():
     for strokes in SHAPES.values():
         file = io.BytesIO()
         Image.fromarray(255 - draw_strokes(fit_strokes(strokes, 0.9, 280), 280, 18)).save(file, "JPEG", quality=60)
         assert not is_photo(np.asarray(Image.open(file).reduce(4)))
 
 
-def test_nothing_that_networks_train_on_is_taken_for_a_photo():
+def test_no_training_image_is_mistaken_for_a_photo():
     rng = np.random.default_rng(0)
-    for make in (*TRAINED.values(), *HELD_OUT.values()):
+    for make in (*TRAINING_KINDS.values(), *HELD_OUT_KINDS.values()):
         for drawing in (make(rng) for _ in range(5)):
-            if isinstance(drawing, np.ndarray):  # the others are strokes on small sheets
+            if isinstance(drawing, np.ndarray):  # the others are strokes, on sheets too small for photos
                 assert not is_photo(drawing)
     assert not any(is_photo(image) for image in make_digits(50).images)
 
 
-def test_a_drawing_is_a_photo_once_light_falls_on_it():
-    assert is_photo(photo(written(SHAPES[2]))[::6, ::6])
+def test_a_drawing_in_uneven_light_is_a_photo():
+    assert is_photo(photo(draw_ink(SHAPES[2]))[::6, ::6])
 
 
 def test_the_shipped_network_reads_photos_as_well_as_drawings(strokes):
     network = engine.load(ROOT / "pretrained" / "mlp.npz")
     rng = np.random.default_rng(1)
     conditions = list(CONDITIONS.values())
-    drawn, seen, labels = [], [], []
+    drawings, photos, labels = [], [], []
     for i, number in enumerate(rng.choice(len(strokes), 90, replace=False)):
         digit = strokes[number]
-        ink = written(digit["strokes"], pen=rng.integers(8, 24), size=rng.uniform(0.3, 0.7), place=rng.uniform(0.1, 0.9, 2))
-        drawn.append(prepare(np.round(255 * ink).astype(np.uint8)))
-        seen.append(prepare(photo(ink, i, **conditions[i % len(conditions)])))
+        ink = draw_ink(digit["strokes"], pen=rng.integers(8, 24), size=rng.uniform(0.3, 0.7), place=rng.uniform(0.1, 0.9, 2))
+        drawings.append(prepare(np.round(255 * ink).astype(np.uint8)))
+        photos.append(prepare(photo(ink, i, **conditions[i % len(conditions)])))
         labels.append(digit["label"])
-    right_drawn, right_seen = (np.mean(network.predict(np.array(images)) == labels) for images in (drawn, seen))
-    assert right_drawn > 0.9
-    assert right_seen > right_drawn - 0.04
+    on_drawings, on_photos = (np.mean(network.predict(np.array(images)) == labels) for images in (drawings, photos))
+    assert on_drawings > 0.9
+    assert on_photos > on_drawings - 0.04

@@ -1,4 +1,4 @@
-"""The shipped networks: on MNIST's test images, on digits that people drew with a pen, and on what is no digit."""
+"""The shipped networks: on MNIST's test images, on digits drawn with a pen, and on images without a digit."""
 
 from collections import defaultdict
 
@@ -8,7 +8,7 @@ from helpers import ROOT
 
 import engine
 from engine.calibration import threshold
-from engine.data.scribbles import HELD_OUT, draw_scribbles
+from engine.data.synthetic.scribbles import HELD_OUT_KINDS, draw_scribbles
 from engine.pen import draw_strokes, fit_strokes
 from engine.recipes import RECIPES
 
@@ -19,7 +19,7 @@ PER_WRITER = 20
 
 @pytest.fixture(scope="module")
 def pen_digits(strokes):
-    """At most 20 of each writer as the network sees them, and the strokes they are of."""
+    """At most 20 digits of each writer: the rows of strokes, and the images that the network gets."""
     of_writer = defaultdict(list)
     for row in strokes:
         of_writer[row["writer"]].append(row)
@@ -31,13 +31,13 @@ def pen_digits(strokes):
 
 @each
 @pytest.mark.mnist
-def test_reads_mnists_test_images(path, mnist):
+def test_accuracy_on_mnists_test_images(path, mnist):
     images, labels = mnist[1].take(slice(None))
     assert np.mean(engine.load(path).predict(images) == labels) >= 0.992
 
 
 @each
-def test_reads_what_people_draw(path, pen_digits):
+def test_accuracy_on_drawings(path, pen_digits):
     rows, images = pen_digits
     right = defaultdict(list)
     for row, digit in zip(rows, engine.load(path).predict(images), strict=True):
@@ -47,7 +47,7 @@ def test_reads_what_people_draw(path, pen_digits):
 
 
 def into_corners(strokes):
-    """A drawing of half the canvas's size, drawn again in each corner: the same points, moved by whole pixels."""
+    """A drawing of half the canvas's size, in each corner: the same points, moved by whole pixels."""
     small = [stroke.round() for stroke in fit_strokes(strokes, 0.5, place=(0, 0))]
     extent = np.concatenate(small).max(axis=0)
     near, far = np.array([10, 10]), 280 - 10 - extent  # the pen is 18 pixels wide
@@ -64,20 +64,20 @@ def test_moving_a_drawing_to_any_corner_changes_no_prediction(path, pen_digits):
 
 
 @each
-def test_is_sure_of_digits_and_not_of_scribbles(path, mnist):
+def test_is_sure_about_digits_and_not_about_scribbles(path, mnist):
     network = engine.load(path)
-    sure = threshold(network)
-    assert 0.2 < sure < 0.9
-    digits = network.predict_proba(mnist[1].images[:2_000]).max(axis=1)
-    assert np.mean(digits < sure) <= 0.01
-    never_seen = draw_scribbles({kind: HELD_OUT[kind] for kind in ("scrawls", "loops", "printed words")}, 600, seed=5)
+    limit = threshold(network)
+    assert 0.2 < limit < 0.9
+    confidence = network.predict_proba(mnist[1].images[:2_000]).max(axis=1)
+    assert np.mean(confidence < limit) <= 0.01
+    scribbles = draw_scribbles({kind: HELD_OUT_KINDS[kind] for kind in ("scrawls", "loops", "printed words")}, 600, seed=5)
     noise = np.random.default_rng(5).integers(0, 256, (200, 28, 28), dtype=np.uint8)
-    for images in (never_seen.images, noise):
-        assert np.mean(network.predict_proba(images).max(axis=1) < sure) >= 0.9
+    for images in (scribbles.images, noise):
+        assert np.mean(network.predict_proba(images).max(axis=1) < limit) >= 0.9
 
 
 @each
-def test_its_header_says_how_it_was_made(path):
+def test_the_header_has_the_training(path):
     info = engine.load(path).info
     config = RECIPES[f"{path.stem}-refined"].config
     assert engine.Config.from_json(info["config"]) == config

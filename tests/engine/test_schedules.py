@@ -13,7 +13,7 @@ from engine.training import StepEnd, Trainer
 
 each = pytest.mark.parametrize("name", SCHEDULES)
 
-# Of each listed schedule: the factor at the given parts of a training, worked out by hand.
+# For each schedule: the factor at some fractions of a training, calculated by hand.
 BY_HAND = {
     "constant": {0: 1, 0.5: 1, 1: 1},
     "step": {0: 1, 0.3333: 1, 0.3334: 0.1, 0.6666: 0.1, 0.6667: 0.01, 0.999: 0.01},
@@ -26,10 +26,10 @@ BY_HAND = {
 
 @each
 @pytest.mark.parametrize("epochs", [1, 7, 100])
-def test_factors_are_as_worked_out_by_hand(name, epochs):
+def test_factors_by_hand(name, epochs):
     assert name in BY_HAND, f"add factors of {name} to BY_HAND"
-    for part, factor in BY_HAND[name].items():
-        assert SCHEDULES[name](part * epochs, epochs) == pytest.approx(factor, rel=1e-9, abs=1e-12)
+    for fraction, factor in BY_HAND[name].items():
+        assert SCHEDULES[name](fraction * epochs, epochs) == pytest.approx(factor, rel=1e-9, abs=1e-12)
 
 
 @each
@@ -43,15 +43,14 @@ def test_every_step_has_a_finite_factor_of_at_most_one(name, epochs, steps, data
 
 
 @each
-def test_time_is_told_in_epochs_whatever_a_step_takes(name):
-    """The same part of the training has the same factor, however long it is and however many steps an epoch has."""
-    for part in (0, 0.1, 0.21, 0.5, 0.87):
-        factors = [SCHEDULES[name](part * epochs, epochs) for epochs in (1, 3, 10, 1000)]
+def test_the_factor_depends_on_the_fraction_of_the_training_alone(name):
+    for fraction in (0, 0.1, 0.21, 0.5, 0.87):
+        factors = [SCHEDULES[name](fraction * epochs, epochs) for epochs in (1, 3, 10, 1000)]
         np.testing.assert_allclose(factors, factors[0], rtol=1e-9)
 
 
 @pytest.mark.parametrize("name", ["constant", "step", "exponential", "cosine"])
-def test_these_never_rise(name):
+def test_these_schedules_never_rise(name):
     factors = [SCHEDULES[name](epoch, 10) for epoch in np.linspace(0, 10, 501)]
     assert all(later <= earlier for earlier, later in pairwise(factors))
 
@@ -75,15 +74,21 @@ def test_a_step_falls_exactly_at_the_end_of_a_third(epochs):
         (WarmUp(0.4, 0.5), 0.5, 1),
     ],
 )
-def test_other_parameters_than_the_listed_are_followed(schedule, start, end):
+def test_other_parameters_than_the_defaults(schedule, start, end):
     assert schedule(0, 8) == pytest.approx(start)
     assert schedule(8 - 1e-6, 8) == pytest.approx(end, rel=1e-5)
 
 
 @each
-def test_the_trainer_asks_for_each_step_anew(name, tiny):
+def test_the_trainer_uses_the_factor_of_each_step(name, tiny):
     config = Config(
-        layers=dense_layers((4,)), schedule=name, learning_rate=0.01, batch_size=64, epochs=3, images=320, validation_size=0
+        layers=dense_layers((4,)),
+        schedule=name,
+        learning_rate=0.01,
+        batch_size=64,
+        epochs=3,
+        train_size=320,
+        validation_size=0,
     )
     trainer = Trainer.from_config(config, tiny)
     rates = [trainer.learning_rate]
@@ -92,8 +97,8 @@ def test_the_trainer_asks_for_each_step_anew(name, tiny):
     np.testing.assert_allclose(rates, expected, rtol=1e-9)
 
 
-def test_the_rate_of_the_schedule_is_the_one_that_moves_the_weights(tiny):
-    """Plain gradient descent moves by the rate times the gradient: the first step of a one-cycle is a twenty-fifth."""
+def test_the_weights_move_by_the_scheduled_rate(tiny):
+    """A step of plain gradient descent is the rate times the gradient; one-cycle starts with 0.04 of the rate."""
     moved = {}
     for name in ("constant", "one_cycle"):
         config = Config(layers=dense_layers(()), optimizer="sgd", learning_rate=0.1, schedule=name, epochs=1)

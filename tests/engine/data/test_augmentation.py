@@ -1,3 +1,5 @@
+"""Augmentation: each change is measured against what it should do, and all together on pen-drawn signs."""
+
 import dataclasses
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -7,12 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from scipy import ndimage
 
 from engine.checks import InklingError
-from engine.data.augmentation import AUGMENTATIONS, BLOCK, LIMITS, Augmentation, pad, sample, thicken
+from engine.data.augmentation import AUGMENTATIONS, BLOCK_SIZE, Augmentation, AugmentationKind, thicken
+from engine.data.resample import SUBPIXELS, pad
 from engine.pen import draw_strokes, fit_strokes
+from engine.setting_fields import settings_of
 
-FIELDS = [field.name for field in dataclasses.fields(Augmentation)]
+FIELDS = settings_of(Augmentation)
 EVERYTHING = Augmentation(
     shift=2, rotation=15, scale=0.2, shear=15, elastic=1.5, smoothness=3, thickness=1.5, noise=0.1
 )  # fmt: skip
@@ -32,8 +37,8 @@ def pen_images():
     return np.stack([np.asarray(Image.fromarray(image).reduce(10)) for image in drawn])
 
 
-class Chosen:
-    """Stands in for a generator: the named moves are these, in [-1, 1], for all images; the others are 0."""
+class FixedMoves:
+    """Stands in for a generator: the given moves, in [-1, 1], are the same for all images, and all others are 0."""
 
     def __init__(self, **moves):
         self.moves = np.array([moves.get(name, 0) for name in MOVES], np.float32)[:, None]
@@ -42,49 +47,13 @@ class Chosen:
         return np.broadcast_to((self.moves + 1) / 2, shape).astype(dtype)
 
 
-def look_up(images, x, y):
-    """``sample`` at x and y (N, H, W) in pixels of the images."""
-    places = ((np.stack([x, y]) + 1) * 256).astype(np.float32)
-    out = np.empty(images.shape, np.float32)
-    sample(pad(images), places, out)
-    return out
-
-
-def bilinear(image, x, y):
-    """What one image shows at one place, from the definition: every pixel counts by its nearness along both axes."""
-    columns, rows = np.arange(image.shape[1]), np.arange(image.shape[0])
-    near_x, near_y = np.maximum(0, 1 - abs(columns - x)), np.maximum(0, 1 - abs(rows - y))
-    return near_y @ (image / 255) @ near_x
-
-
 def centre_of_mass(image):
     rows, columns = np.mgrid[: image.shape[0], : image.shape[1]]
     return (image * columns).sum() / image.sum(), (image * rows).sum() / image.sum()
 
 
-@pytest.mark.parametrize("shape", [(3, 28, 28), (2, 5, 11), (2, 1, 1)])
-def test_sample_is_bilinear_and_black_outside(shape):
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, shape, dtype=np.uint8)
-    count, height, width = shape
-    x = rng.uniform(-3, width + 2, shape).round(2)
-    y = rng.uniform(-3, height + 2, shape).round(2)
-    x, y = np.floor(x * 256) / 256, np.floor(y * 256) / 256
-    expected = [
-        [[bilinear(images[n], x[n, i, j], y[n, i, j]) for j in range(width)] for i in range(height)] for n in range(count)
-    ]
-    np.testing.assert_allclose(look_up(images, x, y), expected, atol=1e-6)
-
-
-def test_sample_far_outside_is_black():
-    images = np.full((1, 6, 9), 255, np.uint8)
-    for far in (-1e5, -300, -2, 300, 1e5):
-        for x, y in ((far, 3.0), (4.0, far), (far, far)):
-            assert not look_up(images, np.full(images.shape, x), np.full(images.shape, y)).any()
-
-
-def test_without_strength_nothing_changes_by_a_bit():
-    images = np.random.default_rng(1).integers(0, 256, (BLOCK + 3, 28, 28), dtype=np.uint8)
+def test_without_strength_not_a_bit_changes():
+    images = np.random.default_rng(1).integers(0, 256, (BLOCK_SIZE + 3, 28, 28), dtype=np.uint8)
     expected = images / np.float32(255)
     for given_images in (images, expected, images / 255):
         changed = Augmentation()(given_images, np.random.default_rng(0))
@@ -95,7 +64,7 @@ def test_without_strength_nothing_changes_by_a_bit():
 @pytest.mark.parametrize(("x", "y"), [(1, 0), (0, 1), (-1, -1), (1, -1)])
 def test_a_shift_by_whole_pixels_moves_the_bytes(x, y):
     images = np.random.default_rng(2).integers(0, 256, (3, 12, 17), dtype=np.uint8)
-    changed = Augmentation(shift=3)(images, Chosen(shift_x=x, shift_y=y))
+    changed = Augmentation(shift=3)(images, FixedMoves(shift_x=x, shift_y=y))
     expected = np.zeros(images.shape, np.float32)
     for row in range(12):
         for column in range(17):
@@ -105,20 +74,20 @@ def test_a_shift_by_whole_pixels_moves_the_bytes(x, y):
 
 
 @pytest.mark.parametrize("move", [-1, -0.4, 0.5, 1])
-def test_rotation_is_as_pillow_rotates(move):
+def test_rotation_agrees_with_pillow(move):
     images = pen_images()
-    changed = Augmentation(rotation=30)(images, Chosen(angle=move))
+    changed = Augmentation(rotation=30)(images, FixedMoves(angle=move))
     expected = [Image.fromarray(image).rotate(30 * move, Image.Resampling.BILINEAR) for image in images]
     np.testing.assert_allclose(changed, np.stack(expected) / 255, atol=0.012)
 
 
 @pytest.mark.parametrize(("x", "y", "lean"), [(1, 0, 0), (0, -1, 0), (-1, 1, 0), (0, 0, 1), (0.5, -0.5, -1)])
-def test_scale_and_shear_are_as_pillow_maps(x, y, lean):
+def test_scale_and_shear_agree_with_pillow(x, y, lean):
     images = pen_images()
-    changed = Augmentation(scale=0.3, shear=20)(images, Chosen(stretch_x=x, stretch_y=y, lean=lean))
+    changed = Augmentation(scale=0.3, shear=20)(images, FixedMoves(stretch_x=x, stretch_y=y, lean=lean))
     forward = np.array([[1, np.tan(np.deg2rad(20 * lean))], [0, 1]]) @ np.diag([1 + 0.3 * x, 1 + 0.3 * y])
     back = np.linalg.inv(forward)
-    offset = 14 - back @ (14, 14)  # Pillow counts from the corner of the first pixel
+    offset = 14 - back @ (14, 14)  # Pillow's origin is the corner of the first pixel
     map_back = (*back[0], offset[0], *back[1], offset[1])
     expected = [
         Image.fromarray(image).transform((28, 28), Image.Transform.AFFINE, map_back, Image.Resampling.BILINEAR)
@@ -127,16 +96,16 @@ def test_scale_and_shear_are_as_pillow_maps(x, y, lean):
     np.testing.assert_allclose(changed, np.stack(expected) / 255, atol=0.012)
 
 
-def test_all_moves_together_carry_a_blot_where_they_should():
+def test_all_moves_together_carry_a_blot_to_the_right_place():
     image = np.zeros((1, 41, 41), np.uint8)
     image[0, 12:15, 25:28] = 255  # (6, -7) from the centre, (20, 20)
-    both = Augmentation(shift=2, rotation=40, scale=0.2, shear=15)
+    augmentation = Augmentation(shift=2, rotation=40, scale=0.2, shear=15)
     moves = {"shift_x": 1, "shift_y": -0.5, "angle": 0.75, "stretch_x": 1, "stretch_y": -0.5, "lean": 1}
-    changed = both(image, Chosen(**moves))[0]
+    changed = augmentation(image, FixedMoves(**moves))[0]
     angle, lean = np.deg2rad(30), np.tan(np.deg2rad(15))
     x, y = 6 * 1.2, -7 * 0.9
     x += lean * y
-    x, y = np.cos(angle) * x + np.sin(angle) * y, -np.sin(angle) * x + np.cos(angle) * y  # anticlockwise as one sees it
+    x, y = np.cos(angle) * x + np.sin(angle) * y, -np.sin(angle) * x + np.cos(angle) * y  # anticlockwise on the screen
     assert centre_of_mass(changed) == pytest.approx((20 + x + 2, 20 + y - 1), abs=0.1)
 
 
@@ -145,10 +114,10 @@ def test_elastic_displacement_is_as_strong_and_as_smooth_as_documented(elastic, 
     augmentation, rng = Augmentation(elastic=elastic, smoothness=smoothness), np.random.default_rng(5)
     still = augmentation._affine(np.zeros((6, 3000), np.float32), 20, 28)
     centre = np.stack(np.broadcast_arrays(np.arange(28) + 1, np.arange(20)[:, None] + 1))[:, None]
-    field = (augmentation._places(still, 20, 28, rng) - 0.5) / 256 - centre  # (2, N, 20, 28)
+    field = (augmentation._positions(still, 20, 28, rng) - 0.5) / SUBPIXELS - centre  # (2, N, 20, 28)
     np.testing.assert_allclose(field.mean(axis=1), 0, atol=0.1 * elastic)
     np.testing.assert_allclose(field.std(axis=1), elastic, rtol=0.08)
-    for distance in (1, 3, 5, 8):  # white noise smoothed by a gaussian is correlated by one that is sqrt(2) wider
+    for distance in (1, 3, 5, 8):  # smoothing by a Gaussian correlates noise by a Gaussian that is sqrt(2) wider
         expected = np.exp(-((distance / smoothness) ** 2) / 4)
         along_x = (field[..., :-distance] * field[..., distance:]).mean(axis=(0, 1)) / elastic**2
         along_y = (field[..., :-distance, :] * field[..., distance:, :]).mean(axis=(0, 1)) / elastic**2
@@ -157,13 +126,13 @@ def test_elastic_displacement_is_as_strong_and_as_smooth_as_documented(elastic, 
     assert (field[0] * field[1]).mean() == pytest.approx(0, abs=0.02 * elastic**2)
 
 
-def test_elastic_bends_every_image_its_own_way():
-    images = np.repeat(pen_images()[:1], 2 * BLOCK, axis=0)
+def test_elastic_bends_every_image_differently():
+    images = np.repeat(pen_images()[:1], 2 * BLOCK_SIZE, axis=0)
     changed = Augmentation(elastic=1.5)(images, np.random.default_rng(0))
     assert len(np.unique(changed.reshape(len(changed), -1), axis=0)) == len(changed)
 
 
-def test_thickness_adds_and_takes_ink_steadily():
+def test_thickness_adds_and_removes_ink_steadily():
     pixels = np.linspace(-2, 2, 41)
     bar = np.zeros((41, 20, 20), np.uint8)
     bar[:, 4:16, 8:12] = 255
@@ -177,18 +146,12 @@ def test_thickness_adds_and_takes_ink_steadily():
 
 
 @pytest.mark.parametrize("move", [-1.0, 1.0])
-def test_whole_thickness_is_grey_erosion_and_dilation(move):
+def test_full_thickness_is_grey_erosion_and_dilation(move):
     images = np.random.default_rng(3).integers(0, 256, (2, 9, 13), dtype=np.uint8)
-    changed = Augmentation(thickness=2)(images, Chosen(thicker=move))
-    outside = np.pad(images, ((0, 0), (1, 1), (1, 1)))
-    cross = [
-        outside[:, 1:-1, 1:-1],
-        outside[:, :-2, 1:-1],
-        outside[:, 2:, 1:-1],
-        outside[:, 1:-1, :-2],
-        outside[:, 1:-1, 2:],
-    ]
-    expected = np.max(cross, axis=0) if move > 0 else np.min(cross, axis=0)
+    changed = Augmentation(thickness=2)(images, FixedMoves(thicker=move))
+    cross = ndimage.generate_binary_structure(2, 1)[None]
+    extreme = ndimage.grey_dilation if move > 0 else ndimage.grey_erosion
+    expected = extreme(images, footprint=cross, mode="constant", cval=0)
     np.testing.assert_array_equal(changed, expected / np.float32(255))
 
 
@@ -202,28 +165,28 @@ def test_noise_has_its_standard_deviation():
 
 
 @pytest.mark.parametrize("name", [name for name, preset in AUGMENTATIONS.items() if preset])
-def test_presets_change_images_and_keep_their_ink(name):
+def test_presets_change_images_and_preserve_their_ink(name):
     images = np.repeat(pen_images(), 150, axis=0)
     changed = AUGMENTATIONS[name](images, np.random.default_rng(6))
     before = images / 255
     moved = abs(changed - before).mean(axis=(1, 2)) > 0.002
     assert 1 - moved.mean() == pytest.approx(AUGMENTATIONS[name].untouched, abs=0.05)
     assert changed.mean() == pytest.approx(before.mean(), rel=0.05)
-    kept = changed.mean(axis=(1, 2)) / before.mean(axis=(1, 2))
-    assert 0.4 < kept.min() < kept.max() < 2.2
+    ratio = changed.mean(axis=(1, 2)) / before.mean(axis=(1, 2))
+    assert 0.4 < ratio.min() < ratio.max() < 2.2
 
 
 @pytest.mark.parametrize("as_float", [False, True])
-def test_untouched_images_are_as_they_were_and_the_others_as_ever(as_float):
+def test_untouched_images_stay_the_same_and_do_not_affect_the_others(as_float):
     images = np.repeat(pen_images(), 40, axis=0)
     if as_float:
         images = images / 255
     strong = dataclasses.replace(AUGMENTATIONS["strong"], noise=0.1)
     changed = strong(images, np.random.default_rng(3))
     half = dataclasses.replace(strong, untouched=0.5)(images, np.random.default_rng(3))
-    as_before = (half == (images / (1 if as_float else 255)).astype(np.float32)).all(axis=(1, 2))
-    assert 0.3 < as_before.mean() < 0.7
-    np.testing.assert_array_equal(half[~as_before], changed[~as_before])
+    unchanged = (half == (images / (1 if as_float else 255)).astype(np.float32)).all(axis=(1, 2))
+    assert 0.3 < unchanged.mean() < 0.7
+    np.testing.assert_array_equal(half[~unchanged], changed[~unchanged])
 
 
 def test_one_seed_gives_the_same_bits_and_another_does_not():
@@ -238,14 +201,14 @@ def test_one_seed_gives_the_same_bits_and_another_does_not():
 
 
 @pytest.mark.parametrize("images", [np.zeros((70, 9, 9), np.uint8), np.full((70, 9, 9), 255, np.uint8)])
-def test_what_is_drawn_depends_on_nothing_but_shape_and_fields(images):
+def test_the_random_numbers_used_depend_only_on_shape_and_fields(images):
     rng, reference = np.random.default_rng(0), np.random.default_rng(0)
     EVERYTHING(images, rng)
     EVERYTHING(np.random.default_rng(9).random((70, 9, 9)), reference)
     assert rng.bit_generator.state == reference.bit_generator.state
 
 
-def test_threads_do_not_meet():
+def test_threads_do_not_disturb_each_other():
     images = np.repeat(pen_images(), 50, axis=0)
     alone = [EVERYTHING(images, np.random.default_rng(seed)) for seed in range(16)]
     with ThreadPoolExecutor(4) as threads:
@@ -255,15 +218,15 @@ def test_threads_do_not_meet():
 
 @settings(max_examples=60, deadline=None)
 @given(
-    shape=st.tuples(st.integers(0, 2 * BLOCK + 1), st.integers(1, 40), st.integers(1, 40)),
-    values=st.tuples(*(st.floats(*LIMITS[name]) for name in FIELDS)),
+    shape=st.tuples(st.integers(0, 2 * BLOCK_SIZE + 1), st.integers(1, 40), st.integers(1, 40)),
+    values=st.fixed_dictionaries({name: st.floats(f.kind.low, f.kind.high) for name, f in FIELDS.items()}),
     as_float=st.booleans(),
 )
 def test_any_shape_and_any_strength_gives_images(shape, values, as_float):
     rng = np.random.default_rng(0)
     images = rng.random(shape) if as_float else rng.integers(0, 256, shape, dtype=np.uint8)
     images.setflags(write=False)
-    changed = Augmentation(**dict(zip(FIELDS, values, strict=True)))(images, rng)
+    changed = Augmentation(**values)(images, rng)
     assert changed.shape == shape
     assert changed.dtype == np.float32
     assert ((changed >= 0) & (changed <= 1)).all()
@@ -277,6 +240,26 @@ def test_bad_fields_are_refused_in_one_line(name, value):
     assert "\n" not in str(caught.value)
 
 
-def test_it_comes_back_from_json():
-    for augmentation in (EVERYTHING, Augmentation(shift=2, noise=0), AUGMENTATIONS["strong"]):
-        assert Augmentation(**json.loads(json.dumps(dataclasses.asdict(augmentation)))) == augmentation
+AUGMENTATION_EXAMPLES = (EVERYTHING, Augmentation(shift=2, noise=0), *filter(None, AUGMENTATIONS.values()))
+
+
+@pytest.mark.parametrize("augmentation", AUGMENTATION_EXAMPLES)
+def test_json_and_back(augmentation):
+    assert Augmentation.from_json(json.loads(json.dumps(dataclasses.asdict(augmentation)))) == augmentation
+    with pytest.raises(InklingError, match=r"augmentation takes shift, rotation, .*, got .*'blur'"):
+        Augmentation.from_json(dataclasses.asdict(augmentation) | {"blur": 1})
+
+
+@pytest.mark.parametrize("augmentation", AUGMENTATION_EXAMPLES)
+def test_text_and_back(augmentation):
+    kind = AugmentationKind()
+    text = kind.to_text(augmentation)
+    assert kind.from_text("augmentation", text) == augmentation
+    assert (kind.show(augmentation) == text) == (augmentation in AUGMENTATIONS.values())
+
+
+@pytest.mark.parametrize("text", ["strongest", "shift=much", "shift=-1", "blur=1", "shift=1:", "=", ""])
+def test_other_text_is_refused_in_one_line(text):
+    with pytest.raises(InklingError, match=r"^augmentation.* must be ") as caught:
+        AugmentationKind().from_text("augmentation", text)
+    assert "\n" not in str(caught.value)

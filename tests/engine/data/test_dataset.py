@@ -1,3 +1,5 @@
+"""``Dataset``: subsets share the images, and know which images are theirs."""
+
 import numpy as np
 import pytest
 from helpers import make_digits
@@ -13,14 +15,14 @@ def test_arrays_are_read_only_and_shared(tiny):
             array[0] = 0
 
 
-def test_take_copies_so_that_nobody_reaches_the_original(tiny):
+def test_take_by_index_copies_so_that_the_original_is_safe(tiny):
     images, labels = tiny.take(np.array([0, 1]))
     images[:] = 0
     labels[:] = 0
     assert tiny.images[:2].any()
 
 
-def test_subsets_of_subsets_pick_the_rows_they_say(tiny):
+def test_subsets_of_subsets_have_the_right_rows(tiny):
     part = tiny.subset(slice(100, 200)).subset(np.array([5, 0, 99]))
     assert len(part) == 3
     for positions in (slice(None), np.arange(3)):
@@ -30,28 +32,28 @@ def test_subsets_of_subsets_pick_the_rows_they_say(tiny):
     np.testing.assert_array_equal(part.take(slice(1, 2))[0], tiny.images[[100]])
 
 
-def test_split_gives_two_disjoint_sets_that_are_all_of_it(tiny):
+def test_split_gives_two_disjoint_sets_that_are_the_whole_together(tiny):
     part = tiny.subset(np.arange(0, 600, 3))
-    rest, held = part.split(50, np.random.default_rng(1))
-    assert (len(rest), len(held)) == (150, 50)
-    np.testing.assert_array_equal(np.sort(np.concatenate([rest.rows, held.rows])), np.arange(0, 600, 3))
+    rest, drawn = part.split(50, np.random.default_rng(1))
+    assert (len(rest), len(drawn)) == (150, 50)
+    np.testing.assert_array_equal(np.sort(np.concatenate([rest.rows, drawn.rows])), np.arange(0, 600, 3))
 
 
-def test_as_many_labels_as_images():
+def test_images_and_labels_must_be_equally_many():
     with pytest.raises(DataError, match="3 images and 2 labels"):
         Dataset(np.zeros((3, 28, 28), np.uint8), np.zeros(2, np.uint8))
 
 
-def test_fingerprint_tells_contents_and_order_apart(tiny):
-    same = make_digits(600).fingerprint()
-    assert tiny.fingerprint() == same
-    assert same["images"] == 600
+def test_fingerprint_depends_on_contents_and_order(tiny):
+    fingerprint = make_digits(600).fingerprint()
+    assert tiny.fingerprint() == fingerprint
+    assert fingerprint["images"] == 600
     others = [tiny.subset(slice(1, None)), tiny.subset(np.arange(600)[::-1]), make_digits(600, 9)]
     assert len({part.fingerprint()["sha256"] for part in [tiny, *others]}) == 4
 
 
-def test_what_is_of_each_source(tiny):
-    """Of a shuffled, joined set and of parts of it: every image once, with the source it came from."""
+def test_by_source_separates_joined_sets(tiny):
+    """In a shuffled set and subsets of it: every image once, under the source that it came from."""
     order = np.random.default_rng(1).permutation(600)
     joined = Dataset(tiny.images, tiny.labels, "a+b", order, (("a", 250), ("b", 350)))
     for part in (joined, joined.subset(slice(100)), *joined.split(80, np.random.default_rng(2))):
@@ -64,6 +66,15 @@ def test_what_is_of_each_source(tiny):
     assert tiny.by_source() == {tiny.name: tiny}
 
 
-def test_own_labels_are_those_that_take_gives(tiny):
+def test_own_labels_are_those_of_take(tiny):
     for part in (tiny, tiny.subset(np.array([5, 0, 99]))):
         np.testing.assert_array_equal(part.own_labels, part.take(slice(None))[1])
+
+
+def test_sets_are_equal_only_to_themselves(tiny):
+    """Comparing must not raise, as comparing the arrays as truth values would."""
+    same = tiny.subset(slice(None))
+    assert tiny == tiny
+    assert tiny != same
+    assert len({tiny, same, tiny}) == 2
+    assert tiny.fingerprint() == same.fingerprint()

@@ -1,3 +1,5 @@
+"""Reading IDX files: intact ones exactly, damaged ones as one line that names the file."""
+
 import gzip
 import struct
 import tracemalloc
@@ -12,8 +14,8 @@ from hypothesis import strategies as st
 from engine.data import DataError, read_folder
 from engine.data.idx import read_idx, read_pair
 
-IMAGES = make_digits(12)
-GOOD = idx_bytes(IMAGES.images)
+DIGITS = make_digits(12)
+GOOD = idx_bytes(DIGITS.images)
 
 
 @pytest.fixture(scope="module")
@@ -21,8 +23,8 @@ def scratch(tmp_path_factory):
     return tmp_path_factory.mktemp("idx") / "some-images"
 
 
-def refused(path, payload, *parts, dimensions=3):
-    """Reading must raise one line that names the file and has these parts."""
+def check_refused(path, payload, *parts, dimensions=3):
+    """Reading must raise an error of one line that names the file and contains these texts."""
     path.write_bytes(payload)
     with pytest.raises(DataError) as caught:
         read_idx(path, dimensions)
@@ -39,49 +41,49 @@ def test_plain_and_gzip_read_the_same_whatever_the_name(tmp_path, name, pack):
     (tmp_path / name).write_bytes(pack(GOOD))
     images = read_idx(tmp_path / name, 3)
     assert images.dtype == np.uint8
-    np.testing.assert_array_equal(images, IMAGES.images)
+    np.testing.assert_array_equal(images, DIGITS.images)
     with pytest.raises(ValueError, match="read-only"):
         images[0] = 1
 
 
 @pytest.mark.parametrize("length", [0, 1, 3, 4, 5, 8, 15, 16, 17, 16 + 784, len(GOOD) - 1])
 def test_truncated_anywhere(scratch, length):
-    refused(scratch, GOOD[:length], "must", "got")
-    refused(scratch, gzip.compress(GOOD[:length]), "must", "got")
+    check_refused(scratch, GOOD[:length], "must", "got")
+    check_refused(scratch, gzip.compress(GOOD[:length]), "must", "got")
 
 
 def test_the_message_has_both_sizes(scratch):
-    refused(scratch, GOOD[:-5], f"{len(GOOD):,}", f"{len(GOOD) - 5:,}")
+    check_refused(scratch, GOOD[:-5], f"{len(GOOD):,}", f"{len(GOOD) - 5:,}")
 
 
 @pytest.mark.parametrize("extra", [1, 100_000])
 def test_oversized(scratch, extra):
-    refused(scratch, GOOD + b"\0" * extra, f"{len(GOOD):,}", "got")
-    refused(scratch, gzip.compress(GOOD + b"\0" * extra), f"{len(GOOD):,}", "got")
+    check_refused(scratch, GOOD + b"\0" * extra, f"{len(GOOD):,}", "got")
+    check_refused(scratch, gzip.compress(GOOD + b"\0" * extra), f"{len(GOOD):,}", "got")
 
 
 @pytest.mark.parametrize(
     "magic", ["00000801", "00000802", "00000804", "00000903", "00000d03", "00010803", "01000803", "03080000", "89504e47"]
 )
 def test_wrong_magic_number(scratch, magic):
-    refused(scratch, bytes.fromhex(magic) + GOOD[4:], "0x00000803", f"0x{magic}")
+    check_refused(scratch, bytes.fromhex(magic) + GOOD[4:], "0x00000803", f"0x{magic}")
 
 
 def test_labels_where_images_are_expected(scratch):
-    refused(scratch, idx_bytes(IMAGES.labels), "0x00000803", "0x00000801")
+    check_refused(scratch, idx_bytes(DIGITS.labels), "0x00000803", "0x00000801")
 
 
-def test_header_that_announces_the_world_allocates_nothing(scratch):
+def test_a_header_with_a_huge_size_allocates_nothing(scratch):
     for shape in [(2**32 - 1, 28, 28), (2**32 - 1,) * 3, (60_000, 2**31, 2**31)]:
         tracemalloc.start()
-        refused(scratch, struct.pack(">BBBB3I", 0, 0, 8, 3, *shape) + b"\0" * 1000, "at most")
+        check_refused(scratch, struct.pack(">BBBB3I", 0, 0, 8, 3, *shape) + b"\0" * 1000, "at most")
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < 5e6
 
 
 def zeros_packed(start, size):
-    """A gzip file of ``start`` and then ``size`` zeros, made without holding them."""
+    """A gzip file of ``start`` and then ``size`` zeros, made without holding these in memory."""
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     parts = [packer.compress(start)]
     block = bytes(1 << 20)
@@ -89,10 +91,10 @@ def zeros_packed(start, size):
     return b"".join([*parts, packer.flush()])
 
 
-def test_gzip_bomb_costs_no_more_than_its_header_announces(scratch):
+def test_a_gzip_bomb_takes_no_more_memory_than_its_header_says(scratch):
     bomb = zeros_packed(GOOD[:16], 100 << 20)
     tracemalloc.start()
-    refused(scratch, bomb, f"{len(GOOD):,}")
+    check_refused(scratch, bomb, f"{len(GOOD):,}")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 5e6
@@ -104,15 +106,15 @@ PACKED = gzip.compress(GOOD)
 @pytest.mark.parametrize(
     "length", [2, 3, 9, 10, 11, 100, len(PACKED) // 2, len(PACKED) - 9, len(PACKED) - 8, len(PACKED) - 1]
 )
-def test_broken_off_gzip(scratch, length):
-    refused(scratch, PACKED[:length], "gzip")
+def test_truncated_gzip(scratch, length):
+    check_refused(scratch, PACKED[:length], "gzip")
 
 
 @pytest.mark.parametrize("position", [2, 12, len(PACKED) // 2, len(PACKED) - 8, len(PACKED) - 4])
 def test_gzip_with_a_wrong_byte(scratch, position):
-    broken = bytearray(PACKED)
-    broken[position] ^= 0xFF
-    refused(scratch, bytes(broken))
+    damaged = bytearray(PACKED)
+    damaged[position] ^= 0xFF
+    check_refused(scratch, bytes(damaged))
 
 
 @settings(deadline=None, max_examples=150)
@@ -125,7 +127,7 @@ def test_gzip_with_a_wrong_byte(scratch, position):
 )
 @example(b"", 1)
 @example(bytes.fromhex("0000080100000000"), 1)
-def test_any_bytes_are_an_array_or_a_data_error(scratch, payload, dimensions):
+def test_any_bytes_give_an_array_or_a_data_error(scratch, payload, dimensions):
     scratch.write_bytes(payload)
     array, message = outcome(DataError, read_idx, scratch, dimensions)
     if message:
@@ -136,8 +138,8 @@ def test_any_bytes_are_an_array_or_a_data_error(scratch, payload, dimensions):
         assert content == idx_bytes(array)
 
 
-def test_missing_file_and_folder_in_its_place(tmp_path):
-    for path in (tmp_path / "none", tmp_path):
+def test_a_missing_file_and_a_folder_in_its_place(tmp_path):
+    for path in (tmp_path / "missing", tmp_path):
         with pytest.raises(DataError) as caught:
             read_idx(path, 3)
         assert str(path) in str(caught.value)
@@ -154,7 +156,7 @@ def test_missing_file_and_folder_in_its_place(tmp_path):
         (np.zeros((0, 28, 28)), np.zeros(0), "images", ["at least one", "none"]),
     ],
 )
-def test_pairs_that_do_not_make_a_data_set(tmp_path, images, labels, file, parts):
+def test_files_that_do_not_fit_together(tmp_path, images, labels, file, parts):
     (tmp_path / "images").write_bytes(idx_bytes(images))
     (tmp_path / "labels").write_bytes(idx_bytes(labels))
     with pytest.raises(DataError) as caught:
@@ -166,14 +168,14 @@ def test_pairs_that_do_not_make_a_data_set(tmp_path, images, labels, file, parts
 @pytest.mark.parametrize("compressed", [False, True])
 def test_a_folder_gives_both_sets(tmp_path, compressed):
     train, test = make_digits(30, 1), make_digits(20, 2)
-    got = read_folder(write_idx_folder(tmp_path / "mine", train, test, compressed))
-    for part, expected in zip(got, (train, test), strict=True):
+    sets = read_folder(write_idx_folder(tmp_path / "folder", train, test, compressed))
+    for part, expected in zip(sets, (train, test), strict=True):
         np.testing.assert_array_equal(part.images, expected.images)
         np.testing.assert_array_equal(part.labels, expected.labels)
-        assert part.name == "mine"
+        assert part.name == "folder"
 
 
-def test_a_folder_that_lacks_a_file_says_which(tmp_path):
+def test_a_missing_file_in_a_folder_is_named(tmp_path):
     write_idx_folder(tmp_path, make_digits(30), make_digits(20))
     (tmp_path / "t10k-labels-idx1-ubyte").unlink()
     with pytest.raises(DataError, match="t10k-labels-idx1-ubyte"):

@@ -1,21 +1,22 @@
-"""Data by name: each source, and several joined."""
+"""Loading data by name: each source, and several joined."""
 
 import numpy as np
 import pytest
 from helpers import make_digits, write_idx_folder
 
-from engine.data import DataError, default_source, load_data, mnist, synthetic
+from engine.data import DataError, default_source, load_data, mnist
 from engine.data.sources import SOURCES
+from engine.data.synthetic import generator
 
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch, tmp_path):
-    """MNIST and the cache are elsewhere, and 50 digits are enough to draw."""
-    monkeypatch.setattr(synthetic, "cache_folder", lambda: tmp_path / "cache")
+    """No MNIST, an empty cache, and 50 drawn digits are enough."""
+    monkeypatch.setattr(generator, "cache_folder", lambda: tmp_path / "cache")
     monkeypatch.setattr(mnist, "cache_folder", lambda: tmp_path / "cache")
     monkeypatch.delenv(mnist.FOLDER_VARIABLE, raising=False)
-    monkeypatch.setattr(synthetic, "TRAIN_SIZE", 40)
-    monkeypatch.setattr(synthetic, "TEST_SIZE", 10)
+    monkeypatch.setattr(generator, "TRAIN_SIZE", 40)
+    monkeypatch.setattr(generator, "TEST_SIZE", 10)
 
 
 @pytest.fixture
@@ -23,13 +24,13 @@ def folder(tmp_path):
     return write_idx_folder(tmp_path / "blots", make_digits(30, 1), make_digits(20, 2))
 
 
-def test_without_mnist_the_drawn_digits_are_the_default(monkeypatch):
+def test_without_mnist_drawn_digits_are_the_default(monkeypatch):
     assert default_source() == "synthetic"
-    monkeypatch.setattr("engine.data.sources.local_folder", lambda: "here")
+    monkeypatch.setattr("engine.data.sources.local_folder", lambda: "folder")
     assert default_source() == "mnist"
 
 
-def test_the_list_for_a_page_says_what_each_is():
+def test_each_source_on_the_list_has_a_description():
     assert list(SOURCES) == ["mnist", "synthetic", "mixed"]
     assert all(SOURCES.values())
 
@@ -51,19 +52,18 @@ def test_joined_sources_are_shuffled_together_and_tested_on_the_first(folder):
     assert len(test_set) == 20
     images, labels = train_set.take(slice(None))
     parts = [load_data(str(folder))[0], load_data("synthetic")[0]]
-    known = {image.tobytes(): number for number, part in enumerate(parts) for image in part.images}
-    origin = np.array([known[image.tobytes()] for image in images])
+    part_of_image = {image.tobytes(): number for number, part in enumerate(parts) for image in part.images}
+    origin = np.array([part_of_image[image.tobytes()] for image in images])
     assert np.bincount(origin).tolist() == [30, 40]
     assert 10 < np.bincount(origin[:35])[0] < 25
     for image, label in zip(images, labels, strict=True):
-        part = parts[known[image.tobytes()]]
+        part = parts[part_of_image[image.tobytes()]]
         assert label in part.labels[(part.images == image).all(axis=(1, 2))]
     assert np.array_equal(load_data(f"{folder}+synthetic")[0].take(slice(None))[0], images)
-    for part, own in zip(parts, train_set.subset(slice(50)).by_source().items(), strict=True):
-        name, found = own
+    for part, (name, subset) in zip(parts, train_set.subset(slice(50)).by_source().items(), strict=True):
         assert name in (str(folder), "synthetic")
-        assert 0 < len(found) < len(part)
-        assert {image.tobytes() for image in found.take(slice(None))[0]} <= {image.tobytes() for image in part.images}
+        assert 0 < len(subset) < len(part)
+        assert {image.tobytes() for image in subset.take(slice(None))[0]} <= {image.tobytes() for image in part.images}
 
 
 def test_mixed_is_mnist_and_drawn_digits(monkeypatch):
@@ -73,13 +73,13 @@ def test_mixed_is_mnist_and_drawn_digits(monkeypatch):
     assert np.array_equal(test_set.images, make_digits(20, 2).images)
 
 
-def test_a_plus_in_a_folders_name_is_only_that(folder):
+def test_a_plus_in_the_name_of_a_folder_joins_nothing(folder):
     renamed = folder.rename(folder.with_name("a+b"))
     assert len(load_data(str(renamed))[0]) == 30
 
 
-def test_what_is_not_there_is_said_in_one_line(tmp_path):
+def test_a_missing_source_is_an_error_of_one_line(tmp_path):
     for source in ("nothing", "synthetic+nothing", str(tmp_path)):
-        with pytest.raises(DataError) as told:
+        with pytest.raises(DataError) as caught:
             load_data(source)
-        assert "\n" not in str(told.value)
+        assert "\n" not in str(caught.value)

@@ -1,0 +1,17 @@
+"""``export``: write a network as an ONNX model."""
+
+import argparse
+
+from engine.cli.options import Commands, add_command, add_model, load_digit_network
+from engine.export_onnx import save_onnx
+
+
+def add_commands(commands: Commands) -> None:
+    parser = add_command(commands, "export", run_export, "write a network as an ONNX model (needs the package onnx)")
+    add_model(parser)
+    parser.add_argument("out", metavar="FILE", help="where to write the .onnx file")
+
+
+def run_export(options: argparse.Namespace) -> None:
+    save_onnx(options.out, load_digit_network(options.model))
+    print(f"wrote {options.out}")

@@ -1,0 +1,110 @@
+"""The options that several commands share, and the flags of a training, which come from the settings of ``Config``."""
+
+import argparse
+from collections.abc import Callable
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from engine.checkpoint import load
+from engine.checks import InklingError
+from engine.config import Config
+from engine.data import SOURCES
+from engine.data.augmentation import AUGMENTATIONS, AugmentationKind
+from engine.layers import LAYERS, LayersKind
+from engine.network import CLASSES, FLAT_IMAGE, Network
+from engine.setting_fields import NONE_TEXT, Choice, Flag, Integer, Kind, Number, Setting, settings_of
+
+Commands = Any  # what ``ArgumentParser.add_subparsers`` returns; argparse has no public name for it
+
+
+def add_command(
+    commands: Commands, name: str, run: Callable[[argparse.Namespace], None], help: str
+) -> argparse.ArgumentParser:
+    """A parser for the command ``name``, which calls ``run``."""
+    parser = commands.add_parser(name, help=help, description=help)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_model(parser: argparse.ArgumentParser, help: str = "a network's .npz file") -> None:
+    parser.add_argument("model", metavar="MODEL", help=help)
+
+
+def add_out(parser: argparse.ArgumentParser, required: bool = False) -> None:
+    parser.add_argument("--out", type=Path, metavar="FILE", required=required, help="where to save the network (.npz)")
+    parser.add_argument("--float16", action="store_true", help="save it with 16 bits a number: half the file")
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data",
+        default="mnist",
+        metavar="DATA",
+        help=f"{', '.join(SOURCES)}, scribbles, a folder of IDX files named as MNIST's, or a file of pen strokes; "
+        "several can be joined by + (default: mnist)",
+    )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON value on stdout")
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """A flag for each setting of ``Config``. The old names work too, but are not listed."""
+    for name, setting in settings_of(Config).items():
+        details: dict[str, Any] = {"dest": name, "metavar": _metavar(name, setting.kind)}
+        parser.add_argument(_flag(name), help=_help(name, setting), **details)
+        for old_name in setting.old_names:
+            parser.add_argument(_flag(old_name), help=argparse.SUPPRESS, **details)
+
+
+def given_settings(options: argparse.Namespace) -> dict[str, Any]:
+    """The settings of ``Config`` that the command line gives, by name; raises ``InklingError`` for a wrong value."""
+    texts = {name: getattr(options, name) for name in settings_of(Config) if getattr(options, name) is not None}
+    if texts.get("batch_size") == "full":  # an older word for all images
+        texts["batch_size"] = NONE_TEXT
+    return {name: settings_of(Config)[name].from_text(_flag(name), text) for name, text in texts.items()}
+
+
+def check_place(flag: str, path: Path | None) -> None:
+    """Raise ``InklingError`` unless a file can be written to ``path``, so that no work is lost for that."""
+    if path and (path.is_dir() or not path.resolve().parent.is_dir()):
+        raise InklingError(f"{flag} must be a file in a folder that exists, got {path}")
+
+
+def load_digit_network(path: str) -> Network:
+    """The network at ``path``; raises ``InklingError`` unless it reads digits."""
+    network = load(path)
+    if prod(network.input_shape) != prod(FLAT_IMAGE) or network.output_shape != (CLASSES,):
+        shapes = f"inputs {network.input_shape} and outputs {network.output_shape}"
+        raise InklingError(f"{path} must read images of 28 x 28 pixels as {CLASSES} digits, got {shapes}")
+    return network
+
+
+def percent(fraction: float, digits: int = 2) -> str:
+    return f"{100 * fraction:.{digits}f} %"
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _help(name: str, setting: Setting) -> str:
+    default = getattr(Config(), name)
+    shown = setting.none if default is None else setting.to_text(default)
+    if default is not None and setting.none:
+        shown = f"{shown}; {NONE_TEXT}: {setting.none}"
+    help = f"{setting.help} (default: {shown})"
+    if isinstance(setting.kind, LayersKind):
+        help += f". Layers: {', '.join(LAYERS)}, or the name of an activation, as in conv2d:8:kernel=5,relu,flatten,dense:10"
+    return help.replace("%", "%%")  # argparse fills in what follows a single %
+
+
+def _metavar(name: str, kind: Kind) -> str:
+    if isinstance(kind, Number | Integer):
+        return "N" if isinstance(kind, Integer) else "X"
+    if isinstance(kind, Choice | Flag | AugmentationKind):
+        names = kind.registry if isinstance(kind, Choice) else ("on", "off") if isinstance(kind, Flag) else AUGMENTATIONS
+        return f"{{{','.join(names)}}}"
+    return name.upper()

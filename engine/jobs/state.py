@@ -1,0 +1,20 @@
+"""The states of a job, from its start to its end."""
+
+from enum import StrEnum
+
+
+class JobState(StrEnum):
+    """READY -> RUNNING <-> PAUSED -> TESTING -> one of the four that are over."""
+
+    READY = "ready"
+    RUNNING = "running"
+    PAUSED = "paused"
+    TESTING = "testing"  # its last act: the network is measured on the test images
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    DIVERGED = "diverged"
+    FAILED = "failed"
+
+    @property
+    def is_over(self) -> bool:
+        return self in (JobState.FINISHED, JobState.STOPPED, JobState.DIVERGED, JobState.FAILED)

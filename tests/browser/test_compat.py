@@ -1,0 +1,47 @@
+"""What scripts and styles rely on without a promise: a failure names what an upgrade of Streamlit or the canvas changed."""
+
+import re
+
+import pytest
+from helpers import ROOT
+
+pytestmark = pytest.mark.browser
+expect = pytest.importorskip("playwright.sync_api").expect
+
+COMPANION_SELECTORS = (".dc-toolbar", ".dc-container", ".dc-canvas", "canvas.upper-canvas")
+MATCHES_IN_CANVAS = """(selector) => [...document.querySelectorAll(".st-key-canvas *")]
+  .some((element) => element.shadowRoot?.querySelector(selector))"""
+SECTION = "/* Streamlit's own class names"  # of style.css, to its end
+
+
+def streamlit_selectors():
+    """The selectors of the last section of style.css, without states such as ``:hover``."""
+    css = (ROOT / "ui" / "assets" / "style.css").read_text().split(SECTION)[1].split("*/", 1)[1]
+    css = re.sub(r"/\*.*?\*/|@media[^{]*\{", "", css, flags=re.DOTALL)
+    selectors = [selector.strip() for selector in re.findall(r"([^{}]+)\{", css)]
+    return sorted({re.sub(r":is\([^)]*\)$", "", selector) for selector in selectors})
+
+
+def test_the_companion_reaches_into_the_canvas(visit):
+    visitor = visit()
+    visitor.canvas()
+    assert visitor.page.evaluate(MATCHES_IN_CANVAS, "*"), (
+        "the canvas is not in an open shadow root: update ui/assets/companion.js"
+    )
+    for selector in COMPANION_SELECTORS:
+        assert selector.split(".")[-1] in (ROOT / "ui" / "assets" / "companion.js").read_text()
+        assert visitor.page.evaluate(MATCHES_IN_CANVAS, selector), (
+            f"the canvas has no {selector}: update ui/assets/companion.js"
+        )
+
+
+def test_every_style_of_streamlit_s_elements_has_its_element(visit):
+    visitor, missing = visit(), set(streamlit_selectors())
+    assert len(missing) > 10
+    visitor.canvas()
+    missing = {selector for selector in missing if not visitor.page.locator(selector).count()}
+    visitor.go_to("Train")
+    visitor.page.locator(".st-key-controls button").filter(has_text="1 batch").click()
+    visitor.page.get_by_role("heading", level=2).first.wait_for()
+    missing = {selector for selector in missing if not visitor.page.locator(selector).count()}
+    assert not missing, f"no element matches {', '.join(missing)}: update the last section of ui/assets/style.css"

@@ -1,0 +1,73 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import engine
+from engine.layers import Dense
+from engine.network import Network, dense_layers
+
+
+def test_evaluate(run, idx_folder, model):
+    status, text, err = run("evaluate", model, "--data", idx_folder, "--json")
+    assert (status, err) == (0, "")
+    _, test = engine.data.read_folder(idx_folder)
+    right = int((engine.load(model).predict(test.images) == test.labels).sum())
+    assert json.loads(text) == {"accuracy": right / 300, "errors": 300 - right, "images": 300}
+    status, text, _ = run("evaluate", model, "--data", idx_folder)
+    assert status == 0
+    assert f"{300 - right} errors" in text
+
+
+def test_predict(run, model, picture):
+    status, text, err = run("predict", model, picture, picture, "--json")
+    assert (status, err) == (0, "")
+    first, second = json.loads(text)
+    expected = engine.load(model).predict_proba(engine.prepare(Image.open(picture))[None])[0]
+    assert first == second
+    np.testing.assert_allclose(first["probabilities"], expected, atol=1e-6)
+    assert first["digit"] == expected.argmax()
+    assert first["confidence"] == max(first["probabilities"])
+    status, text, _ = run("predict", model, picture)
+    assert (status, text.count("\n")) == (0, 1)
+    assert f"{picture}: {first['digit']}" in text
+
+
+def test_predict_says_when_a_network_is_not_sure(run, picture, tmp_path):
+    path, network = tmp_path / "network.npz", Network(dense_layers((8,)), rng=np.random.default_rng(0))
+    for threshold, sure in ((0.0, True), (0.999, False)):
+        engine.save(path, network, threshold=threshold)
+        assert json.loads(run("predict", path, picture, "--json")[1])[0]["sure"] is sure
+        assert ("not sure this is a digit" in run("predict", path, picture)[1]) is not sure
+
+
+def test_files_that_are_not_networks(refused, idx_folder, picture, tmp_path):
+    junk = tmp_path / "junk.npz"
+    junk.write_bytes(b"PK\x03\x04 and then nothing")
+    for path in (junk, tmp_path / "none.npz", tmp_path, picture):
+        refused(["evaluate", path, "--data", idx_folder], path)
+        refused(["predict", path, picture], path)
+
+
+@pytest.mark.parametrize(("layers", "input_shape"), [((Dense(3),), (784,)), ((Dense(12),), (784,)), ((Dense(10),), (2,))])
+def test_networks_that_do_not_read_digits(refused, idx_folder, picture, tmp_path, layers, input_shape):
+    path = tmp_path / "other.npz"
+    engine.save(path, Network(layers, input_shape, rng=np.random.default_rng(0)))
+    refused(["evaluate", path, "--data", idx_folder], path)
+    refused(["predict", path, picture], path)
+
+
+def test_files_that_are_not_images_of_a_digit(refused, model, picture, tmp_path):
+    text, blank = tmp_path / "seven.png", tmp_path / "blank.png"
+    text.write_text("seven")
+    Image.new("L", (50, 50), 255).save(blank)
+    for path in (text, blank, tmp_path / "none.png", tmp_path):
+        out = refused(["predict", model, picture, path, "--json"], path)
+        assert out == ""
+
+
+def test_warnings_of_pillow_are_not_shown(run, model, picture, monkeypatch, recwarn):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)  # 28 x 28 are more, which makes Pillow warn
+    assert run("predict", model, picture)[0] == 0
+    assert not recwarn.list

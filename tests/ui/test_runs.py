@@ -1,0 +1,101 @@
+"""The runs of a session."""
+
+import pytest
+from helpers import make_digits
+
+from engine import Config, InklingError, Network, dense_layers
+from engine.jobs import JobState
+from ui import datasets, runs
+from ui.state import Session
+
+CONFIG = Config(layers=dense_layers((4,)), epochs=1, train_size=200)
+WAIT = 30  # seconds after which a tiny training hangs
+
+
+@pytest.fixture(autouse=True)
+def session(monkeypatch):
+    """A session without a browser, and small data."""
+    session = Session()
+    monkeypatch.setattr(runs, "session", lambda: session)
+    monkeypatch.setattr(runs, "forget", lambda prefix: None)
+    monkeypatch.setattr(datasets, "load", lambda source: (make_digits(600), make_digits(100, 1)))
+    return session
+
+
+def finished_run(**changes):
+    run = runs.start_run(CONFIG, "mnist", **changes)
+    assert run.series.wait_until_over(WAIT)
+    return run
+
+
+def test_a_run_has_a_number_a_free_name_and_is_shown():
+    first, second = finished_run(), finished_run()
+    assert runs.all_runs() == [first, second]
+    assert [run.name for run in runs.all_runs()] == ["Run 1", "Run 2"]
+    assert runs.shown_run() is second
+    runs.show(first)
+    assert runs.shown_run() is first
+    assert runs.active_run() is None
+
+
+def test_a_run_that_is_under_way_is_active_also_while_it_is_paused():
+    run = runs.start_run(CONFIG, "mnist", paused=True)
+    assert (runs.active_run(), run.state) == (run, JobState.PAUSED)
+    runs.remove(run)
+    assert run.series.wait_until_over(WAIT)
+    assert (runs.active_run(), runs.shown_run(), runs.all_runs()) == (None, None, [])
+
+
+def test_a_second_seed_and_a_start_reach_the_series():
+    start = Network(CONFIG.layers)
+    run = finished_run(num_seeds=2, start=start)
+    assert run.series.num_seeds == 2
+    assert run.start is start
+    images, labels = run.test_images()
+    assert (len(images), len(labels)) == (100, 100)
+    with pytest.raises(InklingError, match="to begin with"):
+        runs.start_run(CONFIG, "mnist", start=Network(dense_layers((5,))))
+
+
+@pytest.mark.parametrize("name", ["a first try", "  a   first  try ", "Run 1"])
+def test_a_run_is_renamed_without_the_blanks_around_its_name(name):
+    run = finished_run()
+    assert runs.rename(run, name)
+    assert run.name == " ".join(name.split())
+    assert run.key == "Run 1"
+
+
+@pytest.mark.parametrize("name", ["", "   ", "Run 2", " Run  2"])
+def test_a_name_that_is_blank_or_taken_is_refused(name):
+    first, _ = finished_run(), finished_run()
+    assert not runs.rename(first, name)
+    assert first.name == "Run 1"
+
+
+def test_no_two_runs_have_the_same_name():
+    first = finished_run()
+    assert runs.rename(first, "Run 2")
+    assert [run.name for run in (first, finished_run())] == ["Run 2", "Run 2 (2)"]
+    assert finished_run().name == "Run 3"
+
+
+def test_a_reset_run_is_the_same_run_before_its_first_step():
+    run = finished_run(num_seeds=2)
+    runs.rename(run, "mine")
+    learned = run.series
+    run.from_file = True
+    runs.reset(run)
+    assert runs.all_runs() == [run]
+    assert (run.name, run.key, run.config, run.from_file) == ("mine", "Run 1", CONFIG, False)
+    assert (run.snapshot().step, run.state, run.series.num_seeds) == (0, JobState.PAUSED, 2)
+    assert runs.active_run() is run
+    runs.remove(run)
+    runs.reset(run)
+    assert run.series is not learned
+    assert runs.all_runs() == []
+
+
+def test_the_oldest_runs_make_room(monkeypatch):
+    monkeypatch.setattr(runs, "MAX_RUNS", 2)
+    started = [finished_run() for _ in range(3)]
+    assert runs.all_runs() == started[1:]

@@ -1,0 +1,30 @@
+"""Links that set the page up."""
+
+from urllib.parse import parse_qsl, urlparse
+
+from pages import button, widget
+
+from engine.data.augmentation import AUGMENTATIONS
+from tests.ui.train.steps import open_train, runs, start
+from ui.train.links import link
+
+
+def test_a_link_sets_the_page_up_in_the_same_way(sets):
+    app = open_train()
+    for label, value in {"Optimizer": "rmsprop", "Function": "gelu", "Augmentation": "strong"}.items():
+        widget(app.selectbox, label).select(value).run()
+    run = start(app, Epochs=1, Units=17)
+    run.source = "synthetic"
+    fresh = open_train(**dict(parse_qsl(urlparse(link(run, "http://localhost/train?old=1")).query)))
+    assert widget(fresh.selectbox, "Data").value == "synthetic"
+    button(fresh, "1 batch").click().run()
+    assert runs(fresh)[0].config == run.config
+    assert run.config.augmentation == AUGMENTATIONS["strong"]
+
+
+def test_a_broken_link_says_so_in_one_line_and_the_page_still_works():
+    for query in ({"config": "nonsense"}, {"preset": "quick", "epochs": "many"}):
+        app = open_train(**query)
+        assert not app.exception
+        assert app.error[0].value.replace("\\", "") == "This link is incomplete or damaged. Using defaults."
+        assert not button(app, "Start").disabled

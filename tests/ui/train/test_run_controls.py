@@ -1,0 +1,163 @@
+"""Run control on the Train page."""
+
+from threading import Event
+from time import sleep
+
+import pytest
+from pages import button, widget
+
+from engine.jobs import JobState
+from engine.jobs import job as job_module
+from engine.jobs import series as series_module
+from engine.metrics import evaluate
+from engine.training import Trainer
+from tests.ui.train.steps import WAIT, open_train, run_to_end, runs, says, start, wait_for
+from ui.train import run_controls
+
+CONTROLS = ("Start", "Pause", "Resume", "1 batch", "1 epoch", "Stop", "Reset")
+
+
+def enabled_controls(app):
+    return [b.label for b in app.button if b.label in CONTROLS and not b.disabled]
+
+
+def test_pause_holds_steps_count_resume_continues_and_stop_leaves_a_network(sets):
+    app = open_train()
+    run = start(app, Epochs=2_000)
+    button(app, "Pause").click().run()
+    assert run.series.wait_until_still(WAIT)
+    step = run.snapshot().step
+    sleep(0.3)
+    assert run.snapshot().step == step
+    button(app, "1 batch").click().run()
+    assert run.series.wait_until_still(WAIT)
+    assert run.snapshot().step == step + 1
+    epochs = len(run.snapshot().history)
+    button(app, "1 epoch").click().run()
+    assert run.series.wait_until_still(WAIT)
+    assert len(run.snapshot().history) == epochs + 1
+    step = run.snapshot().step
+    button(app, "Resume").click().run()
+    wait_for(lambda: run.snapshot().step > step, "it does not continue")
+    button(app, "Stop").click().run()
+    assert run.series.wait_until_over(WAIT)
+    assert run.state is JobState.STOPPED
+    options = widget(app.switch_page("ui/draw/page.py").run().selectbox, "Network").options
+    assert any(option.startswith("Run 1") for option in options)
+
+
+def test_a_run_that_is_stopped_is_shown_being_tested_until_that_is_done(sets, monkeypatch):
+    app, may_end = open_train(), Event()
+
+    def slow(*arguments):
+        assert may_end.wait(WAIT)
+        return evaluate(*arguments)
+
+    monkeypatch.setattr(job_module, "evaluate", slow)
+    run = start(app, Epochs=2_000)
+    button(app, "Stop").click().run()
+    wait_for(lambda: run.state is JobState.TESTING, "the step does not end")
+    app.run()
+    assert not app.exception
+    assert enabled_controls(app) == ["Reset"]
+    assert "being measured on the test images" in app.get("progress")[0].proto.text
+    may_end.set()
+    run_to_end(app)
+    assert run.state is JobState.STOPPED
+    assert enabled_controls(app) == ["Start", "1 batch", "1 epoch"]
+
+
+def test_the_estimate_beside_start_appears_as_soon_as_it_was_measured(monkeypatch):
+    seconds = None
+    monkeypatch.setattr(run_controls, "seconds_per_epoch", lambda config, num_images, runs: seconds)
+    app = open_train()
+    assert says(app.caption, "101,770 parameters · measuring the speed")
+    seconds = 12.4
+    app.run()
+    assert says(app.caption, "101,770 parameters · about **12 s** per epoch here")
+    seconds = 0.01
+    assert says(app.run().caption, "101,770 parameters · **less than 0.1 s** per epoch here")
+
+
+def test_a_first_step_needs_no_start(sets):
+    app = open_train()
+    button(app, "1 batch").click().run()
+    assert runs(app)[0].series.wait_until_still(WAIT)
+    assert runs(app)[0].snapshot().step == 1
+    assert button(app, "Resume")
+
+
+def test_reset_goes_back_to_before_the_first_step_with_the_same_settings(sets):
+    app = open_train()
+    run = start(app, Epochs=2_000)
+    wait_for(lambda: run.snapshot().step > 3, "it does not begin")
+    config = run.config
+    button(app, "Reset").click().run()
+    (again,) = runs(app)
+    assert (again.name, again.config) == ("Run 1", config)
+    assert again.snapshot().step == 0
+    assert again.state is JobState.PAUSED
+
+
+def test_after_a_reset_the_run_is_still_the_one_that_the_draw_page_has_chosen(sets):
+    app = open_train()
+    start(app, Epochs=2_000)
+    app.switch_page("ui/draw/page.py").run()
+    widget(app.selectbox, "Network").select("Run 1").run()
+    app.switch_page("ui/train/page.py").run()
+    button(app, "Reset").click().run()
+    app.switch_page("ui/draw/page.py").run()
+    assert widget(app.selectbox, "Network").value == "Run 1"
+    runs(app)[0].series.stop()
+
+
+def test_settings_change_during_a_run_and_the_change_is_marked(sets):
+    app = open_train()
+    run = start(app, Epochs=2_000)
+    button(app, "Pause").click().run()
+    assert run.series.wait_until_still(WAIT)
+    change = next(box for box in app.selectbox if box.key == f"{run.key} learning_rate")
+    change.select(0.5).run()
+    assert not app.exception
+    assert run.snapshot().config.learning_rate == 0.5
+    assert says(app.caption, "learning rate changed to 0\\.5 at epoch")
+    button(app, "Reset").click().run()
+    assert next(box for box in app.selectbox if box.key == f"{run.key} learning_rate").value == 0.002
+    run.series.stop()
+
+
+def test_only_an_optimizer_with_momentum_offers_to_change_it(sets):
+    app = open_train()
+    for number, (optimizer, offered) in enumerate({"adam": False, "momentum": True}.items(), start=1):
+        widget(app.selectbox, "Optimizer").select(optimizer).run()
+        button(app, "1 batch").click().run()
+        boxes = [box.label for box in (*app.selectbox, *app.number_input) if str(box.key).startswith(f"Run {number} ")]
+        assert sorted(boxes) == ["Batch size", "Learning rate", *(["Momentum"] if offered else []), "Weight decay"]
+        button(app, "Stop").click().run()
+        assert runs(app)[-1].series.wait_until_over(WAIT)
+        app.run()
+
+
+@pytest.mark.parametrize("error", [MemoryError(), ValueError("a *bold* mistake")])
+def test_a_seed_that_cannot_be_started_is_reported_and_start_comes_back(sets, monkeypatch, error):
+    class Broken(Trainer):
+        @classmethod
+        def from_config(cls, config, *arguments):
+            if config.seed == 1:
+                raise error
+            return Trainer.from_config(config, *arguments)
+
+    monkeypatch.setattr(series_module, "Trainer", Broken)
+    app = open_train()
+    start(app, Number_of_seeds=2, Epochs=1)
+    run_to_end(app)
+    assert "The next seed could not be started" in app.error[0].value
+    assert "*bold*" not in app.error[0].value.replace("\\*", "")
+    assert not button(app, "Start").disabled
+
+
+def test_an_error_is_shown_for_a_while_and_no_longer(monkeypatch):
+    app = open_train(config="nonsense")
+    assert len(app.run().error) == 1
+    monkeypatch.setattr(run_controls, "ERROR_SECONDS", 0)
+    assert len(app.run().error) == 0

@@ -1,0 +1,7 @@
+"""What is seen: the pages and what they share."""
+
+from pathlib import Path
+
+ASSETS = Path(__file__).parent / "assets"
+DRAW_PAGE = Path(__file__).parent / "draw" / "page.py"
+TRAIN_PAGE = Path(__file__).parent / "train" / "page.py"

@@ -1,0 +1,33 @@
+"""What is drawn in this session. The Draw page shows it; the Train page follows it through a training."""
+
+import numpy as np
+import numpy.typing as npt
+import streamlit as st
+
+import engine
+from ui import compat, state
+
+CANVAS, COMPANION = "canvas", "companion"  # keys of the two components that report strokes
+DRAW_WITH_KEYS = "draw with keys"  # key of the switch between the canvas and the grid
+
+
+def update_drawing() -> None:
+    """Pass the latest from the canvas and its companion to the session's ``Drawing``."""
+    if drawing := state.session().drawing:
+        drawing.take_report(compat.canvas_report(CANVAS))
+        drawing.take_message(st.session_state.get(COMPANION, {}).get("message"))
+
+
+def current_image() -> npt.NDArray[np.uint8] | None:
+    """The drawing on the canvas or the grid, whichever is in use, (280, 280), white on black; None if it is empty."""
+    update_drawing()
+    surface = state.session().cells if state.value(DRAW_WITH_KEYS, False) else state.session().drawing
+    return surface.image() if surface else None
+
+
+def network_input(image: npt.NDArray[np.uint8] | None) -> npt.NDArray[np.float32] | None:
+    """The image as a network sees it, (28, 28) in [0, 1]; None if it shows no ink."""
+    try:
+        return None if image is None else engine.prepare(image)
+    except engine.BlankDrawing:
+        return None

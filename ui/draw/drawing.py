@@ -1,0 +1,138 @@
+"""``Drawing``: what is drawn in this session, which the canvas, its companion and the buttons change.
+
+The canvas reports all of its strokes, but only 200 ms after a stroke has ended. Until then its companion sends the strokes
+that began since Python last set the canvas, numbered from 1, as they grow; the canvas's report then replaces them.
+Setting the canvas starts a new revision. What belongs to an earlier revision is ignored, so that old ink never returns.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from ui.draw import strokes
+
+MAX_UNDO_STEPS = 200
+
+Objects = list[dict[str, Any]]  # strokes and pictures in Fabric.js's JSON
+
+
+@dataclass
+class Drawing:
+    """The strokes and pictures on the canvas, and their history."""
+
+    objects: Objects = field(default_factory=list)  # reported by the canvas, or set by Python
+    live_strokes: Objects = field(default_factory=list)  # of the companion's last message
+    canvas_content: dict[str, Any] = field(default_factory=lambda: {"objects": [], "revision": 0})  # as Python last set it
+    past: list[Objects] = field(default_factory=list)  # for Undo
+    future: list[Objects] = field(default_factory=list)  # for Redo
+    last_report: dict[str, Any] | None = None
+    num_begun: int = 0  # strokes begun in this revision, as far as the companion knows
+    canvas_is_set: bool = False  # whether the canvas is known to show this revision
+    sequence: int = 0  # number of the companion's last message
+    rendered: tuple[Objects | None, npt.NDArray[np.uint8] | None] = (None, None)  # a list of objects, and its image
+
+    @property
+    def revision(self) -> int:
+        return self.canvas_content["revision"]
+
+    @property
+    def num_reported(self) -> int:
+        """How many strokes of this revision the canvas has reported."""
+        return len(self.objects) - len(self.canvas_content["objects"])
+
+    @property
+    def pending(self) -> Objects:
+        """The strokes that only the companion knows so far."""
+        return [
+            strokes.make_path(stroke["points"], stroke["width"], stroke["colour"])
+            for stroke in self.live_strokes
+            if stroke["number"] > self.num_reported
+        ]
+
+    def take_report(self, report: dict[str, Any] | None) -> None:
+        """Take over a report of the canvas, unless it repeats the last one or belongs to an earlier revision.
+
+        A report of this revision has all the objects that the canvas was set to, and no more strokes than were begun since.
+        """
+        if report is None or report == self.last_report:
+            return
+        self.last_report = report
+        objects = report.get("objects", [])
+        no_companion = self.sequence == 0  # then revisions cannot be told apart; the canvas's next report puts it right
+        if self.canvas_is_set or no_companion or 0 <= len(objects) - len(self.canvas_content["objects"]) <= self.num_begun:
+            self.canvas_is_set = True
+            self._add(objects)
+
+    def take_message(self, message: dict[str, Any] | None) -> None:
+        """Take over a message of the companion: the strokes of its revision that the canvas had not reported."""
+        if message is None:
+            return
+        self.sequence = message["sequence"]
+        if message["revision"] == self.revision:
+            self.live_strokes, self.num_begun = message["strokes"], message["begun"]
+
+    def show_again(self) -> None:
+        """Set a canvas that is mounted anew to everything that is drawn."""
+        self._add_pending()
+        self._set_canvas(self.objects)
+
+    def undo(self) -> None:
+        self._add_pending()
+        if self.past:
+            self.future.append(self.objects)
+            self._set_canvas(self.past.pop())
+
+    def redo(self) -> None:
+        self._add_pending()
+        if self.future:
+            self.past.append(self.objects)
+            self._set_canvas(self.future.pop())
+
+    def clear(self) -> None:
+        self._replace([])
+
+    def replace_with_picture(self, picture: Image.Image | npt.NDArray[np.uint8]) -> None:
+        """Replace everything by the ink of a picture; raises ``BlankDrawing`` if it has none."""
+        self._replace([strokes.make_picture(picture)])
+
+    def image(self) -> npt.NDArray[np.uint8] | None:
+        """Everything that is drawn, (280, 280), white on black; None if nothing is."""
+        pending = self.pending
+        if not self.objects and not pending:
+            return None
+        if self.rendered[0] is not self.objects:  # a growing stroke is drawn over the image of the others
+            self.rendered = self.objects, strokes.render(self.objects)
+        return strokes.render(pending, self.rendered[1])
+
+    def _add_pending(self) -> None:
+        self._add(self.objects + self.pending)
+
+    def _add(self, objects: Objects) -> None:
+        """Make these the drawing's objects; each new one is a step of its own for Undo."""
+        pairs = zip(self.objects, objects, strict=False)  # the history shares equal objects
+        objects = [old if old == new else new for old, new in pairs] + objects[len(self.objects) :]
+        steps = [objects[:count] for count in range(len(self.objects), len(objects))]
+        if len(objects) < len(self.objects):  # by the canvas's own toolbar, if the companion could not hide it
+            steps = [self.objects]
+        if steps:
+            self._remember(steps)
+        self.objects = objects
+
+    def _replace(self, objects: Objects) -> None:
+        self._add_pending()
+        if self.objects or objects:
+            self._remember([self.objects])
+            self._set_canvas(objects)
+
+    def _remember(self, steps: list[Objects]) -> None:
+        """Add steps for Undo. What could be redone is dropped."""
+        self.past = (self.past + steps)[-MAX_UNDO_STEPS:]
+        self.future = []
+
+    def _set_canvas(self, objects: Objects) -> None:
+        """Have the canvas show these objects, as a new revision: it ignores a revision that it already has."""
+        self.objects, self.live_strokes, self.num_begun, self.canvas_is_set = objects, [], 0, False
+        self.canvas_content = {"objects": objects, "revision": self.revision + 1}

@@ -1,0 +1,89 @@
+"""Pictures in and out: a file, a photo or a sample digit to put on the canvas, and the drawing to download."""
+
+import numpy as np
+import numpy.typing as npt
+import streamlit as st
+from PIL import Image
+
+from engine import BlankDrawing, InklingError, read_image
+from ui import datasets, images, state
+from ui.current_drawing import current_image, network_input
+from ui.draw import keyboard_grid
+from ui.draw.canvas import current_drawing
+from ui.formatting import escape_markdown
+from ui.state import session
+
+FILE, CAMERA = "A file", "The camera"
+MENU = "picture menu"  # key of the popover
+
+
+def show_picture_menu() -> None:
+    """A popover with a picture to put on the canvas, and the drawing to download."""
+    with st.popover("Picture", icon=":material/image:", key=MENU, on_change="rerun", width="stretch") as menu:
+        if menu.open:
+            with st.container(width=400):
+                _show_upload()
+                _show_downloads()
+
+
+def _show_upload() -> None:
+    source = st.segmented_control("Use a picture from", [FILE, CAMERA], required=True, **state.keep("picture from", FILE))
+    if session().image_error:
+        st.error(escape_markdown(session().image_error))
+        session().image_error = ""
+    if source == FILE:
+        st.file_uploader("PNG, JPEG or another image format", "image", key="picture", on_change=_take, args=("picture",))
+    else:
+        st.camera_input("Dark ink on white paper, close up", key="photo", on_change=_take, args=("photo",), width=320)
+
+
+def _take(key: str) -> None:
+    """Put the picture of the widget ``key`` on the canvas, or note why that failed."""
+    file = st.session_state[key]
+    if file is None:
+        return
+    name = "The photo" if key == "photo" else file.name
+    try:
+        picture = read_image(file)
+    except InklingError:
+        session().image_error = f"{name} is not an image that Inkling can read. Save it as PNG or JPEG and try again."
+        return
+    try:
+        put_on_canvas(picture)
+    except BlankDrawing:
+        session().image_error = "No writing found. Photograph dark ink on white paper, close up."
+    except InklingError as error:
+        session().image_error = f"{name}: {error}."
+    else:
+        st.session_state[MENU] = False  # the open menu would cover the picture
+
+
+def put_on_canvas(picture: Image.Image | npt.NDArray[np.uint8]) -> None:
+    """Show a picture's ink on the canvas, in place of what is drawn; to be called in a callback."""
+    current_drawing().replace_with_picture(picture)
+    keyboard_grid.turn_off()
+
+
+def _show_downloads() -> None:
+    image = current_image()
+    small = network_input(image)
+    st.markdown("**Download**")
+    with st.container(horizontal=True):
+        for label, name, pixels in (("Drawing", "drawing.png", image), ("28 x 28 version", "28x28.png", small)):
+            content = b"" if pixels is None or small is None else images.png(pixels)
+            icon, is_blank = ":material/download:", not content
+            st.download_button(label, content, name, "image/png", icon=icon, on_click="ignore", disabled=is_blank)
+
+
+def show_samples() -> None:
+    """Ten sample digits, each a button that puts the digit on the canvas."""
+    with st.container(horizontal=True, key="samples", vertical_alignment="center", gap="small"):
+        st.html("<p>Or try one of these:</p>", width="content")
+        for digit, image in enumerate(datasets.sample_digits(session().sample_seed)):
+            label = f"![Sample of a {digit}]({images.digit_url(image)})"
+            st.button(label, key=f"sample {digit}", on_click=put_on_canvas, args=(image,))
+        st.button("More examples", key="more samples", icon=":material/refresh:", on_click=_next_samples)
+
+
+def _next_samples() -> None:
+    session().sample_seed += 1

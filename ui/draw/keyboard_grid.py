@@ -1,0 +1,108 @@
+"""A grid of 28 x 28 cells to draw on with the keyboard, in place of the canvas."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import streamlit as st
+
+from engine.pen import CANVAS, PEN, draw_dots
+from engine.preprocessing import SIDE
+from ui import state
+from ui.current_drawing import DRAW_WITH_KEYS
+from ui.draw.components import make_component
+from ui.state import session
+
+KEY = "grid"
+CELL = CANVAS / SIDE  # pixels of the canvas
+NEXT_NEIGHBOURS = ((0, 1), (1, -1), (1, 0), (1, 1))  # the neighbours of a cell that come after it: rows and columns
+HTML = f"""
+<div class="inkling-grid" tabindex="0" role="application" aria-roledescription="drawing grid" aria-describedby="grid-keys"
+  aria-label="A grid of {SIDE} by {SIDE} cells to draw a digit on">
+  <canvas width="{2 * CANVAS}" height="{2 * CANVAS}" aria-hidden="true"></canvas>
+</div>
+<p id="grid-keys" class="inkling-note"><b>Arrow keys</b> move; hold <b>Shift</b> to draw. <b>Space</b> draws or erases
+a cell, <b>Delete</b> clears, <b>Ctrl+Z</b> undoes. You can also use the mouse or a finger.</p>
+<button class="inkling-grid-undo">Undo</button> <button class="inkling-grid-clear">Clear the grid</button>
+<p class="inkling-grid-status" role="status"></p>
+"""
+
+
+@dataclass
+class Cells:
+    """What is drawn on the grid: the numbers of the ``cells`` with ink, counted row by row."""
+
+    cells: list[int] = field(default_factory=list)
+    grid_content: dict[str, Any] = field(default_factory=lambda: {"cells": [], "revision": 0})  # as Python last set it
+
+    pending = ()  # the grid reports a cell at once; a ``Drawing`` has strokes that are not reported yet
+
+    def show_again(self) -> None:
+        """Set a grid that is mounted anew to everything that is drawn; it acts on a new revision only."""
+        self.grid_content = {"cells": self.cells, "revision": self.grid_content["revision"] + 1}
+
+    def take_report(self, cells: Iterable[Any]) -> None:
+        """Take over the cells that the grid reports; anything else in the report is ignored."""
+        self.cells = sorted(set(range(SIDE * SIDE)).intersection(cells))
+
+    def image(self) -> npt.NDArray[np.uint8] | None:
+        """A pen's line through the cells, (280, 280), white on black; None if there are no cells."""
+        return _line(tuple(self.cells)) if self.cells else None
+
+
+@lru_cache(maxsize=8)
+def _line(cells: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    places = [divmod(cell, SIDE) for cell in cells]
+    inked = set(places)
+    between = [
+        (row + down / 2, column + right / 2)
+        for row, column in places
+        for down, right in NEXT_NEIGHBOURS
+        if (row + down, column + right) in inked
+    ]
+    points = (np.array(places + between, float)[:, ::-1] + 0.5) * CELL
+    return draw_dots(points[None], np.full((1, len(points)), PEN / 2), CANVAS)[0]
+
+
+def is_on() -> bool:
+    """Whether the visitor draws on the grid instead of the canvas."""
+    return state.value(DRAW_WITH_KEYS, False)
+
+
+def current_cells() -> Cells:
+    """What is drawn on this session's grid."""
+    session().cells = cells = session().cells or Cells()
+    return cells
+
+
+def switch() -> None:
+    """Show the switch between the canvas and the grid."""
+    st.toggle(
+        "Draw with keys",
+        **state.keep(DRAW_WITH_KEYS, False),
+        on_change=_surface_changed,
+        help="Shows a grid of 28 x 28 cells, to draw with the keyboard.",
+    )
+
+
+def turn_off() -> None:
+    """Return to the canvas; to be called in a callback."""
+    if is_on():
+        state.set_value(DRAW_WITH_KEYS, False)
+        _surface_changed()
+
+
+def _surface_changed() -> None:
+    session().surface_changed = True
+
+
+def show_grid() -> None:
+    """Show the grid with the current cells, and take over what it reports."""
+    cells = current_cells()
+    data = {"side": SIDE, "size": CANVAS, "pen": PEN, **cells.grid_content}
+    grid = make_component("grid", HTML)
+    result = grid(data=data, key=KEY, default={"cells": cells.cells}, on_cells_change=lambda: None)
+    cells.take_report(result.cells)

@@ -1,0 +1,124 @@
+"""The Draw page: a canvas, and what a network predicts while a digit is being drawn."""
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from engine import Network
+from engine.pen import PEN
+from ui import TRAIN_PAGE, networks, state
+from ui.current_drawing import network_input
+from ui.draw import canvas, image_input, keyboard_grid, prediction
+from ui.draw.drawing import Drawing
+from ui.draw.panels import numbers
+from ui.draw.panels.tabs import show_panels
+from ui.formatting import escape_markdown
+
+TOOLS = {"Pen": ":material/edit: Pen", "Eraser": ":material/ink_eraser: Eraser"}
+
+
+def page() -> None:
+    st.title("Inkling: draw a digit, watch a neural network read it", anchor=False)
+    for problem in networks.shipped_networks()[1]:
+        st.warning(escape_markdown(problem))
+    drawing_and_prediction()
+
+
+@st.fragment
+def drawing_and_prediction() -> None:
+    """Everything below the title; only this runs again when a stroke has ended or a button was pressed."""
+    with st.container(key="draw", horizontal=True):
+        with st.container(width="content"):
+            pen = show_surface()
+            with st.container(horizontal=True, vertical_alignment="center"):
+                image_input.show_picture_menu()
+                keyboard_grid.switch()
+        with st.container(width="stretch"):
+            panel = st.container()
+            with st.container(key="choice", horizontal=True, vertical_alignment="bottom"):
+                chosen = choose_network()
+                st.page_link(TRAIN_PAGE, label="Train your own", icon=":material/arrow_forward:")
+            if chosen and chosen.status:
+                st.caption(f"{escape_markdown(chosen.label)}: {chosen.status}")
+            network = chosen and chosen.network
+    with panel:
+        show_prediction(network, pen)
+    image_input.show_samples()
+    show_panels(network)
+    state.end_run()  # a rerun of this fragment alone does not reach the one in streamlit_app.py
+
+
+def current_surface() -> Drawing | keyboard_grid.Cells:
+    """What is drawn on the canvas or the grid, whichever is in use."""
+    return keyboard_grid.current_cells() if keyboard_grid.is_on() else canvas.current_drawing()
+
+
+def show_surface() -> canvas.Pen | None:
+    """Show the canvas with its tools, or the grid. Returns the canvas's pen, or None for the grid."""
+    if state.session().surface_changed:
+        state.session().surface_changed = False
+        current_surface().show_again()
+    if keyboard_grid.is_on():
+        keyboard_grid.show_grid()
+        return None
+    pen = canvas.Pen(state.value("pen width", PEN), state.value("tool", "Pen") == "Eraser")
+    with st.container(key="sheet", horizontal=True):
+        canvas.show_canvas(pen)
+        with st.container(key="history", width="content"):
+            _button("Undo", ":material/undo:", "Mod+Z", Drawing.undo)
+            _button("Redo", ":material/redo:", "Mod+Y", Drawing.redo, disabled=not canvas.current_drawing().future)
+            _button("Clear", ":material/delete:", "Delete", Drawing.clear)
+    with st.container(key="pen", horizontal=True):
+        st.segmented_control(
+            "Tool",
+            TOOLS,
+            format_func=lambda tool: TOOLS[tool],
+            label_visibility="collapsed",
+            required=True,
+            **state.keep("tool", "Pen"),
+        )
+        st.slider("Pen width", 8, 32, label_visibility="collapsed", **state.keep("pen width", PEN))
+    return pen
+
+
+def _button(label: str, icon: str, shortcut: str, action: Callable[[Drawing], None], **options: Any) -> None:
+    st.button(label, icon=icon, shortcut=shortcut, on_click=lambda: action(canvas.current_drawing()), **options)
+
+
+@st.fragment
+def show_prediction(network: Network | None, pen: canvas.Pen | None) -> None:
+    """The prediction panel; only this runs again while a stroke is being drawn."""
+    surface = current_surface()
+    image = surface.image()
+    seen = network_input(image)
+    if network is None or image is None or seen is None:
+        prediction.show_panel(None, seen)
+    else:
+        (predicted,) = prediction.predict(network, [seen])
+        lines = [] if surface.pending else [predicted.text, numbers.hint(network, image, spoken=True)]
+        prediction.show_panel(predicted, seen, ". ".join(filter(None, lines)))
+    if pen is not None:
+        canvas.run_companion(pen)  # last: once this has run, the companion sends its next message
+
+
+def choose_network() -> networks.Candidate | None:
+    """Show the choice of a network; returns None if there is none to choose. The Train page can set it, too."""
+    candidates = networks.candidates()
+    if not candidates:
+        st.info("There is no network yet. Train one on the Train page.")
+        return None
+    names = list(candidates)
+    if state.value("network") not in candidates:
+        state.set_value("network", names[0])
+    name = st.selectbox(
+        "Network",
+        names,
+        format_func=lambda name: candidates[name].label,
+        help="The networks that come with Inkling, and those that you train or upload.",
+        **state.keep("network"),
+    )
+    return candidates[name]
+
+
+page()

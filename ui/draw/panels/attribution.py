@@ -1,0 +1,123 @@
+"""Why a network predicts a digit: the ink that counts for it and against it, or for it and against another digit."""
+
+import numpy as np
+import numpy.typing as npt
+import streamlit as st
+
+from engine import Network, prepare
+from engine.attribution import contrast, gradient_times_input, integrated_gradients, missing
+from engine.preprocessing import SIDE
+from ui import images, state
+from ui.draw.prediction import predict, with_article
+
+PREDICTED, NO_OTHER, RUNNER_UP = "the digit it read", "(no other digit)", "the runner-up"
+METHODS = {"Integrated gradients": integrated_gradients, "Gradient x input": gradient_times_input}
+Pixels = npt.NDArray[np.floating]
+
+
+def show(network: Network, image: npt.NDArray[np.uint8] | None) -> None:
+    """The panel; without an image only its choices."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        target = st.selectbox(
+            "Why", [PREDICTED, *range(10)], width=190, help="The digit to explain.", **state.keep("why", PREDICTED)
+        )
+        other = st.selectbox(
+            "instead of",
+            [NO_OTHER, RUNNER_UP, *range(10)],
+            width=190,
+            help="A second digit: the picture then shows what would have to change for the drawing to be that digit.",
+            **state.keep("instead of", NO_OTHER),
+        )
+        method = st.segmented_control(
+            "Method",
+            list(METHODS),
+            required=True,
+            disabled=other != NO_OTHER,
+            help="Integrated gradients follow the score from an empty sheet to this drawing. Gradient x input only looks at "
+            "the slope of the score at this drawing.",
+            **state.keep("method", next(iter(METHODS))),
+        )
+    if image is None:
+        return
+    seen = prepare(image)
+    first, second = predict(network, [seen])[0].ranking[:2]
+    target, other = first if target == PREDICTED else target, second if other == RUNNER_UP else other
+    digit, rival = with_article(target), with_article(other)
+    if target == other:
+        st.caption(f"Both are {digit}: choose two different digits.")
+    elif other == NO_OTHER:
+        values = METHODS[method](network, seen, target)
+        figure = _map(values, seen, f"for {digit}", f"against {digit}")
+        st.html(_side_by_side([figure], explain(network, seen, target, method, values)))
+    else:
+        values = contrast(network, seen, target, other)
+        figures = [_map(values, seen, f"for {digit}", f"for {rival}"), _missing_ink(network, seen, target, other)]
+        st.html(_side_by_side(figures, explain_contrast(network, seen, target, other, values)))
+
+
+def scores(network: Network, seen: Pixels) -> Pixels:
+    """The network's raw outputs (2, K) for an empty sheet and for the drawing; probabilities are computed from these."""
+    return network.forward(network.as_input(np.stack([np.zeros_like(seen), seen])))
+
+
+def explain(network: Network, seen: Pixels, target: int, method: str, values: Pixels) -> tuple[str, str]:
+    """How to read the map of one digit, and what it adds up to."""
+    digit = with_article(target)
+    if METHODS[method] is gradient_times_input:
+        return (
+            f"Red: a little more ink here would raise the network's score for {digit}. Blue: it would lower it.",
+            f"A quick look: its sum is {values.sum():.2f}, which means little. Integrated gradients are more reliable.",
+        )
+    return (
+        f"Red ink raises the network's score for {digit}, blue ink lowers it; grey ink makes no difference.",
+        _sum(values, f"the {target}'s score", *scores(network, seen)[:, target]),
+    )
+
+
+def explain_contrast(network: Network, seen: Pixels, target: int, other: int, values: Pixels) -> tuple[str, str]:
+    """How to read the map of two digits, and what it adds up to."""
+    outputs, digit, rival = scores(network, seen), with_article(target), with_article(other)
+    return (
+        f"Red ink counts for {digit} and against {rival}, blue ink the other way round. To turn it into {rival}, erase what "
+        "is red and draw where the second picture is blue.",
+        _sum(values, f"the {target}'s score minus the {other}'s", *(outputs[:, target] - outputs[:, other])),
+    )
+
+
+def _sum(values: Pixels, score: str, blank: float, full: float) -> str:
+    return (
+        f"The map adds up to {values.sum():.2f}: {score} is {full:.2f} for this drawing and {blank:.2f} for an empty sheet. "
+        f"The difference is {full - blank:.2f}."
+    )
+
+
+def _side_by_side(figures: list[str], lines: tuple[str, ...]) -> str:
+    return f'<div class="inkling-why">{"".join(figures)}<div>{"".join(f"<p>{line}</p>" for line in lines)}</div></div>'
+
+
+def _map(values: Pixels, seen: Pixels, above: str, below: str) -> str:
+    """Positive values in red and negative ones in blue, over the drawing, with their scale."""
+    limit = float(np.abs(values).max())
+    where = f"strongest {_place(values.argmax())}" + (f", and {below} {_place(values.argmin())}" if values.min() < 0 else "")
+    return (
+        f'<figure><img src="{images.url(images.red_and_blue(values, seen))}" '
+        f'alt="The drawing, coloured by what counts {above}, {where}">'
+        f"<figcaption><span>{-limit:.2f}<br>{below}</span><i></i><span>{limit:+.2f}<br>{above}</span></figcaption></figure>"
+    )
+
+
+def _missing_ink(network: Network, seen: Pixels, target: int, other: int) -> str:
+    """Where more ink would turn ``target`` into ``other``, in blue over the drawing."""
+    values, digit = missing(network, seen, target, other), with_article(other)
+    return (
+        f'<figure><img src="{images.url(images.red_and_blue(-values, seen))}" '
+        f'alt="Where more ink would count for {digit}, strongest {_place(values.argmax())}">'
+        f"<figcaption>Blue: more ink here would count for {digit}.</figcaption></figure>"
+    )
+
+
+def _place(pixel: np.integer) -> str:
+    """Where in the picture a pixel lies, in words."""
+    row, column = divmod(int(pixel), SIDE)
+    down, across = ("top", "middle", "bottom")[3 * row // SIDE], ("left", "centre", "right")[3 * column // SIDE]
+    return f"at the {down} {across}"

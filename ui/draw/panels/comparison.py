@@ -1,0 +1,60 @@
+"""The same drawing as predicted by every network."""
+
+from collections import Counter
+from html import escape
+
+import numpy as np
+import numpy.typing as npt
+import streamlit as st
+
+from engine import Network, prepare
+from ui import TRAIN_PAGE, networks, state
+from ui.draw.prediction import Prediction, predict, with_article
+from ui.formatting import confidence
+
+
+def show(network: Network, image: npt.NDArray[np.uint8]) -> None:
+    """The panel."""
+    seen, candidates = prepare(image), networks.candidates()
+    predictions = [predict(candidate.network, [seen])[0] for candidate in candidates.values()]
+    rows = "".join(map(_row, candidates.items(), predictions))
+    heads = "".join(f'<th scope="col">{name}</th>' for name in ("Network", "Prediction", "Confidence", "All ten digits"))
+    st.html(
+        f"<p>{agreement(predictions)}</p>"
+        f'<table class="inkling-networks"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
+    )
+    if len(candidates) == len(networks.shipped_networks()[0]):
+        st.caption(
+            "So far you see the networks that come with Inkling. Those that you train or upload are added, even in training."
+        )
+        st.page_link(TRAIN_PAGE, label="Train a weak network to see it fail", icon=":material/arrow_forward:")
+
+
+def agreement(predictions: list[Prediction]) -> str:
+    """Whether the networks agree, in one sentence."""
+    if len(predictions) == 1:
+        return f"There is only one network. Its prediction: {predictions[0].text}."
+    counts = Counter(prediction.digit for prediction in predictions if prediction.is_sure)
+    num_unsure = len(predictions) - counts.total()
+    if not counts:
+        return "No network is sure what this is."
+    if len(counts) == 1 and not num_unsure:
+        return f"{'Both' if len(predictions) == 2 else f'All {len(predictions)}'} read {with_article(predictions[0].digit)}."
+    votes = [f"{count} read{'s' if count == 1 else ''} {with_article(digit)}" for digit, count in counts.most_common()]
+    if num_unsure:
+        votes.append(f"{num_unsure} {'is' if num_unsure == 1 else 'are'} not sure")
+    return f"They disagree: {', '.join(votes)}."
+
+
+def _row(item: tuple[str, networks.Candidate], prediction: Prediction) -> str:
+    name, candidate = item
+    notes = (candidate.status, "chosen above" if name == state.value("network") else "")
+    small = "".join(f"<br><small>{note}</small>" for note in notes if note)
+    sure = confidence(prediction.confidence)
+    if not prediction.is_sure:
+        sure = f"not sure<br><small>{' or '.join(map(str, prediction.ranking[:2]))}, {sure}</small>"
+    return (
+        f'<tr><th scope="row">{escape(candidate.label)}{small}</th>'
+        f'<td class="sign{"" if prediction.is_sure else " doubt"}">{prediction.symbol}</td>'
+        f"<td>{sure}</td><td>{prediction.chart()}</td></tr>"
+    )

@@ -1,0 +1,62 @@
+"""Several digits side by side: each is predicted by itself, and together they make a number."""
+
+import numpy as np
+import numpy.typing as npt
+import streamlit as st
+
+from engine import Network
+from engine.segmentation import Digit, find_digits
+from ui import images
+from ui.draw.prediction import Prediction, predict
+
+Image = npt.NDArray[np.uint8]
+
+
+def predict_digits(network: Network, image: Image) -> tuple[list[Digit], list[Prediction]]:
+    """The digits of an image with ink, from left to right, and the prediction for each."""
+    digits = find_digits(image)
+    return digits, predict(network, [digit.image for digit in digits])
+
+
+def hint(network: Network, image: Image, spoken: bool = False) -> str:
+    """A line saying that the drawing looks like several digits, as HTML or to be ``spoken``; empty if it does not."""
+    _, predictions = predict_digits(network, image)
+    if len(predictions) < 2:
+        return ""
+    start = f"This looks like {len(predictions)} digits"
+    if spoken:
+        return f"{start}: {'; '.join(prediction.text for prediction in predictions)}"
+    number = "".join(prediction.symbol for prediction in predictions)
+    return f"{start}: <b>{number}</b> <small>see each one under “Number”</small>"
+
+
+def show(network: Network, image: Image) -> None:
+    """The panel."""
+    digits, predictions = predict_digits(network, image)
+    if len(digits) == 1:
+        st.caption("This is one digit. Draw several next to each other, with a gap between them: each is read by itself.")
+    boxes, rows = _boxes(image, digits, predictions), _each(digits, predictions)
+    st.html(f'<div class="inkling-number-parts">{boxes}{rows}</div>')
+
+
+def _boxes(image: Image, digits: list[Digit], predictions: list[Prediction]) -> str:
+    """The drawing with a labelled box around each digit."""
+    height, width = image.shape
+    marks = ""
+    for digit, prediction in zip(digits, predictions, strict=True):
+        left, top, right, bottom = digit.box
+        place = f"left:{100 * left / width:.2f}%;top:{100 * top / height:.2f}%;"
+        size = f"width:{100 * (right - left) / width:.2f}%;height:{100 * (bottom - top) / height:.2f}%"
+        marks += f'<i style="{place}{size}"><b>{prediction.symbol}</b></i>'
+    alt = f"The drawing with a box around each digit: {', '.join(prediction.text for prediction in predictions)}"
+    return f'<div class="inkling-boxes"><img src="{images.url(image)}" alt="{alt}">{marks}</div>'
+
+
+def _each(digits: list[Digit], predictions: list[Prediction]) -> str:
+    """Each digit as the network sees it, with its prediction."""
+    figures = "".join(
+        f'<figure><img src="{images.url(digit.image)}" alt="Digit {number} as the network sees it"><div>'
+        f"<p><b>{prediction.text}</b></p>{prediction.chart()}</div></figure>"
+        for number, (digit, prediction) in enumerate(zip(digits, predictions, strict=True), start=1)
+    )
+    return f'<div class="inkling-each">{figures}</div>'

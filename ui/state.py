@@ -1,0 +1,103 @@
+"""What a visitor's session holds: ``Session`` for the app's own objects, and the values of widgets.
+
+Streamlit forgets the value of a widget that is not shown. Widgets keep theirs with ``persist_state="session"`` (``keep``).
+Tabs and expanders have no such option, so ``tabs`` and ``expander`` store what is open in them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+if TYPE_CHECKING:
+    from engine import Network
+    from engine.config import Config
+    from ui.draw.drawing import Drawing
+    from ui.draw.keyboard_grid import Cells
+    from ui.runs import Run
+    from ui.train.network_builder import Block
+
+
+@dataclass
+class Session:
+    """All that one visitor's session holds besides the values of widgets."""
+
+    page: str = ""
+    surface_changed: bool = False  # whether the canvas or the grid is shown again, and has to be told what is on it
+    drawing: "Drawing | None" = None
+    cells: "Cells | None" = None
+    sample_seed: int = 0  # of the ten sample digits on the Draw page
+    runs: "list[Run]" = field(default_factory=list)
+    num_runs_started: int = 0
+    shown_run: int | None = None
+    uploaded_networks: "dict[str, Network]" = field(default_factory=dict)
+    preset: "tuple[str, Config] | None" = None  # what the settings started from: its name and configuration
+    blocks: "list[Block]" = field(default_factory=list)  # the network builder's layers
+    num_blocks: int = 0
+    opened_link: dict[str, str] | None = None
+    error: tuple[str, float] | None = None  # a line to show on the Train page, and when it was first shown
+    upload_result: str = ""
+    image_error: str = ""
+    open_parts: dict[str, Any] = field(default_factory=dict)  # of tabs and expanders, by key
+    unconfirmed: dict[str, Any] = field(default_factory=dict)  # values of widgets that no complete run has shown yet
+
+
+def session() -> Session:
+    return st.session_state.setdefault("session", Session())
+
+
+def begin_run(page: str) -> None:
+    """At the top of every run of the script, with the title of its page."""
+    current = session()
+    if page != current.page:
+        current.page, current.surface_changed = page, True
+    for key, value in current.unconfirmed.items():  # a click that left the browser before these came must not undo them
+        st.session_state[key] = value
+
+
+def end_run() -> None:
+    """At the end of a run that was not cut short: the browser has all values now."""
+    session().unconfirmed.clear()
+
+
+def keep(key: str, default: Any = None) -> dict[str, Any]:
+    """The arguments of a widget that keeps its value while it is not shown: ``st.toggle("Log", **keep("log", False))``.
+
+    The options of a select box that is kept must not change their labels: the browser stores its choice as a label.
+    """
+    st.session_state.setdefault(key, default)
+    return {"key": key, "persist_state": "session"}
+
+
+def value(key: str, default: Any = None) -> Any:
+    """The value of a widget, shown or not."""
+    return st.session_state.get(key, default)
+
+
+def set_value(key: str, value: Any) -> None:
+    """Set a widget's value, in a callback or before the widget is shown."""
+    st.session_state[key] = session().unconfirmed[key] = value
+
+
+def forget(prefix: str) -> None:
+    """Drop the values of all widgets whose keys begin with ``prefix``."""
+    for key in [key for key in st.session_state if str(key).startswith(prefix)]:
+        del st.session_state[key]
+        session().unconfirmed.pop(str(key), None)
+
+
+def tabs(labels: Sequence[str], key: str) -> Sequence[Any]:
+    """Tabs, of which the open one stays open through a page switch; only its content need be computed (``tab.open``)."""
+    st.session_state.setdefault(key, session().open_parts.get(key, labels[0]))
+    return st.tabs(labels, key=key, on_change=_store_open, args=(key,))
+
+
+def expander(label: str, icon: str, key: str) -> Any:
+    """An expander that stays open through a page switch; only then need its content be computed (``expander.open``)."""
+    st.session_state.setdefault(key, session().open_parts.get(key, False))
+    return st.expander(label, icon=icon, key=key, on_change=_store_open, args=(key,))
+
+
+def _store_open(key: str) -> None:
+    session().open_parts[key] = st.session_state[key]

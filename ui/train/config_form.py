@@ -1,0 +1,214 @@
+"""The settings on the Train page, built from their descriptions in ``engine.config``, and what Start would start."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import streamlit as st
+
+from engine import InklingError, Network
+from engine.config import Config
+from engine.data import SOURCES, default_source
+from engine.data.augmentation import AUGMENTATIONS, Augmentation
+from engine.layers import summary
+from engine.network import FLAT_IMAGE
+from engine.optimizers import OPTIMIZERS
+from engine.recipes import RECIPES
+from engine.setting_fields import Integer, Setting, settings_of
+from ui import datasets, networks
+from ui.formatting import SETTINGS, differences, escape_markdown, percent
+from ui.state import expander, keep, session, set_value, value
+from ui.train import network_builder
+from ui.train.setting_widget import MAX_INTEGER, from_widget, setting_widget, to_widget
+
+OTHER_PRESET = ""  # stands for settings that come from a link, a file or a run
+CUSTOM = "custom"  # an augmentation without a name
+RANDOM_WEIGHTS = "Random (from seed)"
+FEW = ("learning_rate", "epochs", "batch_size")
+OWN_WIDGETS = ("layers", "input_shape", "augmentation", "shuffle", "seed")  # those that need more than one plain widget
+MORE = [name for name in SETTINGS if name not in (*FEW, *OWN_WIDGETS)]
+PLAIN = [name for name in SETTINGS if name not in ("layers", "input_shape", "augmentation")]
+AUGMENTATION_SETTINGS = settings_of(Augmentation)
+NUM_SEEDS = Setting(
+    "Number of seeds",
+    "Several seeds run one after another and show as a band: how much of a difference is luck?",
+    Integer(1, 10),
+)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What Start would start. ``config`` is None if the settings cannot work; the page has then said why."""
+
+    config: Config | None
+    source: str
+    num_seeds: int
+    start: Network | None
+
+
+def for_digits(config: Config) -> Config:
+    """The same configuration without its input shape, if it is for images of 28 x 28 pixels anyway."""
+    return replace(config, input_shape=None) if config.input_shape == FLAT_IMAGE else config
+
+
+def fill(config: Config, origin: str, source: str | None = None) -> None:
+    """Set all widgets to ``config``; ``origin`` says where it comes from. Raises ``InklingError`` for what has no widget."""
+    config = for_digits(config)
+    if config.input_shape is not None:
+        shape = SETTINGS["input_shape"].show(config.input_shape)
+        raise InklingError(f"the page trains on images of 28 x 28 pixels, and these settings are for inputs of {shape}")
+    if config.seed > MAX_INTEGER:
+        raise InklingError(f"the page's seeds must be at most {MAX_INTEGER:,}, got {config.seed:,}")
+    session().preset = origin, config
+    for name in PLAIN:
+        set_value(name, to_widget(getattr(config, name)))
+    set_value("augmentation", SETTINGS["augmentation"].show(config.augmentation))
+    for name in AUGMENTATION_SETTINGS:
+        set_value(f"augmentation {name}", getattr(config.augmentation or Augmentation(), name))
+    set_value("num_seeds", 1)
+    set_value("starting_weights", RANDOM_WEIGHTS)
+    set_value("preset", origin if origin in RECIPES else OTHER_PRESET)
+    network_builder.fill(config.layers)
+    if source is not None:
+        set_value("source", source)
+
+
+def config_form() -> Choice:
+    """Show the settings and return the ``Choice`` that they stand for."""
+    if session().preset is None:
+        fill(Config(), "quick")
+    source = _source()
+    _preset()
+    _widget("learning_rate", slider=True)
+    for column, name in zip(st.columns(2, wrap=False), ("epochs", "batch_size"), strict=True):
+        with column:
+            _widget(name)
+    with expander("Network", ":material/account_tree:", "network_open") as network:
+        layers = network_builder.network_builder() if network.open else network_builder.check_layers()
+    if not network.open:
+        st.caption(summary(network_builder.current_layers()))
+    starts = networks.starting_networks(layers) if layers else {}
+    with expander("More settings", ":material/tune:", "more_open") as more:
+        if more.open:
+            _more(list(starts))
+    config = None
+    if layers is not None:
+        try:
+            config = Config(layers=layers, augmentation=_augmentation(), **_values())
+        except InklingError as error:
+            st.error(escape_markdown(f"{error}."), icon=":material/error:")
+    if config is not None:
+        _changes(config)
+    return Choice(config, source, value("num_seeds"), starts.get(value("starting_weights")))
+
+
+def _values() -> dict[str, Any]:
+    """The values of the settings with a plain widget, shown or not."""
+    return {name: from_widget(value(name)) for name in PLAIN}
+
+
+def _widget(name: str, help: str = "", **look: Any) -> None:
+    _, base = session().preset or ("", Config())
+    setting = SETTINGS[name]
+    setting_widget(
+        setting,
+        name,
+        getattr(base, name),
+        others=[from_widget(value(name))],
+        disabled=not setting.applies(_values()),
+        help=f"{setting.help} {help}".strip(),
+        **look,
+    )
+
+
+def _source() -> str:
+    source = st.selectbox(
+        "Data",
+        list(SOURCES),
+        help="\n".join(f"- **{name}**: {line}" for name, line in SOURCES.items()),
+        **keep("source", default_source()),
+    )
+    if not datasets.is_local("mnist"):
+        if source == "synthetic":
+            st.caption("MNIST is not on this machine, so the digits that Inkling draws itself are used.")
+        else:
+            st.caption("MNIST is not on this machine yet. Start downloads it first (11 MB).")
+    return source
+
+
+def _preset() -> None:
+    origin, _ = session().preset or ("", None)
+    presets: list[str] = [*RECIPES] if origin in RECIPES else [*RECIPES, OTHER_PRESET]
+    name = st.selectbox(
+        "Preset",
+        presets,
+        format_func=lambda name: name or f"from {origin}",
+        on_change=_use_preset,
+        help="All settings at once: Inkling's own, and published networks as their authors built them.",
+        **keep("preset"),
+    )
+    if name == OTHER_PRESET:
+        return
+    recipe = RECIPES[name]
+    published = f" Published: {percent(recipe.claimed)} (on {recipe.basis})." if recipe.claimed else ""
+    st.caption(f"{recipe.title}.{published}" + (f" Our assumptions: {recipe.choices}." if recipe.choices else ""))
+
+
+def _use_preset() -> None:
+    name = value("preset")
+    if name != OTHER_PRESET:
+        fill(RECIPES[name].config, name)
+
+
+def _changes(config: Config) -> None:
+    """What was changed since the preset, and the way back."""
+    origin, base = session().preset or ("", config)
+    if changed := differences(base, config):
+        st.caption(f"Changed from {escape_markdown(origin)}: **{escape_markdown(changed)}**")
+        st.button("Undo the changes", icon=":material/undo:", type="tertiary", on_click=fill, args=(base, origin))
+
+
+def _more(starts: list[str]) -> None:
+    """All settings that are not always on the page, but for the layers."""
+    columns = st.columns(2)
+    for position, name in enumerate(MORE):
+        with columns[position % 2]:
+            if name == "optimizer":
+                use_rate: Callable[[], None] = _use_usual_rate
+                _widget(name, "Choosing one sets the learning rate to a usual value for it.", on_change=use_rate)
+            else:
+                _widget(name)
+    setting = SETTINGS["augmentation"]
+    st.selectbox(setting.label, [*AUGMENTATIONS, CUSTOM], help=setting.help, **keep("augmentation", "none"))
+    if value("augmentation") == CUSTOM:
+        columns = st.columns(2)
+        for position, (name, setting) in enumerate(AUGMENTATION_SETTINGS.items()):
+            with columns[position % 2]:
+                setting_widget(setting, f"augmentation {name}", getattr(Augmentation(), name))
+    _widget("shuffle")
+    left, right = st.columns(2)
+    with left:
+        _widget("seed")
+    with right:
+        setting_widget(NUM_SEEDS, "num_seeds", 1)
+    names = [RANDOM_WEIGHTS, *starts]
+    if value("starting_weights") not in names:
+        set_value("starting_weights", RANDOM_WEIGHTS)
+    st.selectbox(
+        "Starting weights",
+        names,
+        help="Random, or those of a network with the same layers: shipped, uploaded or trained in this session.",
+        **keep("starting_weights", RANDOM_WEIGHTS),
+    )
+
+
+def _use_usual_rate() -> None:
+    set_value("learning_rate", OPTIMIZERS[value("optimizer")].usual_learning_rate)
+
+
+def _augmentation() -> Augmentation | None:
+    """The augmentation that the widgets stand for."""
+    name = value("augmentation")
+    if name != CUSTOM:
+        return AUGMENTATIONS[name]
+    return Augmentation(**{name: value(f"augmentation {name}") for name in AUGMENTATION_SETTINGS})

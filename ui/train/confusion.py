@@ -1,0 +1,147 @@
+"""What a run gets wrong: during training, the validation set's confusion matrix by epoch; afterwards, the test images."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import streamlit as st
+
+from engine.jobs import JobState, Snapshot
+from engine.metrics import Evaluation, expected_calibration_error, reliability
+from engine.metrics import mistakes as find_mistakes
+from ui import charts
+from ui.formatting import confidence, percent
+from ui.images import digit as digit_figure
+from ui.images import digits as digit_grid
+from ui.runs import Run
+
+MAX_GALLERY = 24  # images shown at once
+LATEST = "the latest"
+CALIBRATED_ERROR = 0.01  # a network with a smaller calibration error counts as calibrated
+
+
+def mistakes(run: Run, snapshot: Snapshot) -> None:
+    """The panel."""
+    if snapshot.test is None or snapshot.state is JobState.DIVERGED:
+        _by_epoch(run, snapshot)
+    else:
+        _on_test_images(run, snapshot.test)
+
+
+def _by_epoch(run: Run, snapshot: Snapshot) -> None:
+    """The confusion matrix of the validation set at the end of an epoch."""
+    if not snapshot.confusions:
+        st.caption("After the first epoch, you see which digits of the validation images it confuses.")
+        return
+    by_epoch = dict(snapshot.confusions)
+    epoch = latest = max(by_epoch)
+    if len(by_epoch) > 1:
+        choices = {LATEST: latest} | {str(epoch): epoch for epoch in sorted(by_epoch.keys() - {latest}, reverse=True)}
+        epoch = choices[st.selectbox("After epoch", choices, key=f"{run.key} epoch", width=140)]
+    confusion = by_epoch[epoch]
+    total = int(confusion.sum())
+    errors = total - int(np.trace(confusion))
+    st.markdown(f"**{errors:,} of {total:,}** validation images are read wrongly after epoch {epoch}.")
+    _matrix(confusion, f"{run.key} confusion")
+
+
+def _matrix(confusion: npt.NDArray, key: str, selectable: bool = False) -> Any:
+    spec = charts.confusion_matrix(st.context.theme.type == "dark", selectable)
+    alt = "How many images of each digit are read as which digit"
+    on_select = "rerun" if selectable else "ignore"
+    return st.vega_lite_chart(charts.cells(confusion), spec, key=key, on_select=on_select, width="stretch", alt=alt)
+
+
+def _on_test_images(run: Run, test: Evaluation) -> None:
+    """The test images that it reads wrongly, and what its confidence is worth."""
+    images, labels = run.test_images()
+    predicted = test.probabilities.argmax(axis=1)
+    left, right = st.columns([3, 2])
+    with left:
+        st.markdown(f"**{test.errors:,} errors.** Press a cell to see its images.")
+        event = _matrix(test.confusion, f"{run.key} test confusion", selectable=True)
+    with right:
+        st.markdown("**Accuracy by digit**")
+        _accuracy_by_digit(test.confusion)
+    label, prediction = _chosen_cell(run, test.confusion, event)
+    in_cell = np.flatnonzero((labels == label) & (predicted == prediction))
+    in_cell = in_cell[np.argsort(-test.probabilities[in_cell, prediction], kind="stable")]
+    _gallery(images, labels, test.probabilities, in_cell[:MAX_GALLERY])
+    shown = f". These are the {MAX_GALLERY} it is most sure of" if len(in_cell) > MAX_GALLERY else ""
+    st.caption(f"{len(in_cell):,} images of a {label} that it reads as {prediction}{shown}.")
+
+    st.markdown("**Its most confident mistakes**")
+    worst = [mistake.position for mistake in find_mistakes(labels, test.probabilities)[:MAX_GALLERY]]
+    _gallery(images, labels, test.probabilities, worst)
+    st.markdown("**Is it as sure as it should be?**")
+    _calibration(run, labels, test.probabilities)
+
+
+def _chosen_cell(run: Run, confusion: npt.NDArray, event: Any) -> tuple[int, int]:
+    """The (label, predicted digit) of the cell that was pressed or chosen in the list, which the keyboard reaches, too."""
+    off_diagonal = confusion - np.diag(np.diag(confusion))
+    order = np.argsort(-off_diagonal, axis=None, kind="stable")[: max(np.count_nonzero(off_diagonal), 1)]
+    options = [(int(position) // 10, int(position) % 10) for position in order]
+    selected = event["selection"].get("cell") if event else None
+    pressed = (int(selected[0]["label"]), int(selected[0]["predicted"])) if selected else None
+    key = f"{run.key} cell, seed {len(run.series.jobs)}"
+    last_pressed = f"{key}, pressed"
+    if pressed and pressed != st.session_state.get(last_pressed):
+        st.session_state[key] = pressed
+    st.session_state[last_pressed] = pressed
+    chosen = st.session_state.get(key)
+    if chosen is not None and chosen not in options:
+        options.insert(0, chosen)
+    return st.selectbox(
+        "Images",
+        options,
+        format_func=lambda pair: f"{pair[0]} read as {pair[1]} ({confusion[pair]:,})",
+        key=key,
+        width=240,
+        help="Which images to show. You can also press a cell of the matrix.",
+    )
+
+
+def _accuracy_by_digit(confusion: npt.NDArray) -> None:
+    """How many percent of each digit's images are read right. The bars begin a little below the worst one."""
+    accuracies = 100 * np.diag(confusion) / np.maximum(confusion.sum(axis=1), 1)
+    low = 10 * np.floor(accuracies.min() / 10 - 1e-9)
+    bar = st.column_config.ProgressColumn("Right", min_value=max(low, 0), max_value=100, format="%.1f %%")
+    st.dataframe(
+        {"Digit": list(map(str, range(len(accuracies)))), "Right": accuracies},
+        column_config={"Digit": st.column_config.Column(width=40), "Right": bar},
+        hide_index=True,
+        height="content",
+        alt="How many percent of each digit's images are read right",
+    )
+    st.caption(f"The bars begin at {max(low, 0):.0f} %.")
+
+
+def _gallery(images: npt.NDArray, labels: npt.NDArray, probabilities: npt.NDArray, positions: Iterable[int]) -> None:
+    """The images at these positions, each with its true digit and the one it was read as."""
+    figures = []
+    for position in positions:
+        label, predicted = int(labels[position]), int(probabilities[position].argmax())
+        probability = float(probabilities[position].max())
+        title = f"test image {position}: a {label}, read as {predicted}, {confidence(probability)} sure"
+        caption = f"{label} → <b>{predicted}</b><br><small>{confidence(probability, '&gt;')}</small>"
+        figures.append(digit_figure(images[position], caption, predicted != label, title))
+    st.html(digit_grid(figures))
+
+
+def _calibration(run: Run, labels: npt.NDArray, probabilities: npt.NDArray) -> None:
+    """The reliability diagram, and what it means."""
+    bins = reliability(labels, probabilities)
+    used = bins.count > 0
+    error = expected_calibration_error(labels, probabilities)
+    sure = float(probabilities.max(axis=1).mean())
+    right = float((probabilities.argmax(axis=1) == labels).mean())
+    tendency = "too sure of itself" if sure > right else "not sure enough"
+    verdict = "Yes, nearly" if error < CALIBRATED_ERROR else f"No, it is {tendency}"
+    st.caption(
+        f"{verdict}: it is {percent(sure)} sure on average and right {percent(right)} of the time. The expected calibration "
+        f"error is {percent(error, 2)}. On the dashed line it is exactly as sure as it should be; below it, too sure."
+    )
+    columns = {"confidence": bins.confidence[used], "accuracy": bins.accuracy[used], "images": bins.count[used]}
+    st.vega_lite_chart(columns, charts.reliability(), key=f"{run.key} reliability", width="stretch")

@@ -1,0 +1,34 @@
+"""A run's configuration as a link, and the page set up as the link in the address says."""
+
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from engine import InklingError
+from engine.data import SOURCES
+from engine.links import from_query, to_query
+from ui.runs import Run
+from ui.state import session
+from ui.train.config_form import fill
+
+
+def link(run: Run, page: str) -> str:
+    """The address, on this ``page``, that sets it up as it was for this run; raises ``InklingError`` if it is too long."""
+    query = {"data": run.source} | to_query(run.config)
+    return f"{page.split('?')[0]}?{urlencode(query, safe=':,=')}"
+
+
+def open_link() -> str:
+    """Set the page up as the address says, once for each address; return a line to show if the link is broken."""
+    query = {str(name): st.query_params[name] for name in st.query_params}
+    if not query or session().opened_link == query:
+        return ""
+    session().opened_link = query
+    source = query.get("data", "")
+    try:
+        config = from_query(query)
+        if config is not None:
+            fill(config, "your link", source if source in SOURCES else None)
+    except InklingError:
+        return "This link is incomplete or damaged. Using defaults."
+    return ""

@@ -1,0 +1,148 @@
+"""Building a network layer by layer: each with its settings, the shape of its output, and its number of parameters."""
+
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
+
+import streamlit as st
+
+from engine import InklingError
+from engine.layers import LAYERS, Layer
+from engine.network import image_shape, plan
+from engine.setting_fields import settings_of
+from ui.formatting import escape_markdown
+from ui.state import forget, keep, session
+from ui.train.setting_widget import setting_widget
+
+
+@dataclass
+class Block:
+    """A layer in the builder. Its ``number`` stays with it when it moves. ``layer`` has its last valid settings; ``valid``
+    says whether its widgets show these."""
+
+    number: int
+    layer: Layer
+    valid: bool = True
+
+
+def fill(layers: tuple[Layer, ...]) -> None:
+    """Have the builder hold these layers."""
+    forget("layer ")
+    session().blocks = [_new_block(layer) for layer in layers]
+
+
+def current_layers() -> tuple[Layer, ...]:
+    """The layers in the builder, whether they fit together or not."""
+    return tuple(block.layer for block in session().blocks)
+
+
+def network_builder() -> tuple[Layer, ...] | None:
+    """Show the layers, to change; return them, or None if they cannot work, having said why."""
+    with st.container(key="builder", gap="xsmall"):
+        st.caption("Each layer: → shape of its output · number of its parameters.")
+        slots = [_row(block) for block in session().blocks]
+        _add_row()
+    return check_layers(slots)
+
+
+def check_layers(slots: list[Any] | None = None) -> tuple[Layer, ...] | None:
+    """The layers, with the output of each shown in ``slots``; None if they do not fit together, having said which."""
+    layers = current_layers()
+    for end in range(1, len(layers) + 1):
+        try:
+            last = plan(layers[:end], image_shape(layers))[-1]
+        except InklingError as error:
+            st.error(escape_markdown(f"These layers do not fit together: {error}."), icon=":material/link_off:")
+            return None
+        if slots:
+            num_parameters = sum(map(prod, last.parameters.values()))
+            slots[end - 1].html(
+                _title(f"{end} {layers[end - 1].label}", last.output, num_parameters, layers[end - 1].frozen)
+            )
+    if all(block.valid for block in session().blocks):
+        return layers
+    if not slots:
+        st.error("A setting of a layer is wrong: open Network to see which.", icon=":material/error:")
+    return None
+
+
+def _title(name: str, output: tuple[int, ...] = (), num_parameters: int = 0, frozen: bool = False) -> str:
+    shape = f"→ {' x '.join(map(str, output))}" if output else "&nbsp;"
+    details = f"{shape}{f' · {num_parameters:,}' if num_parameters else ''}{' · frozen' if frozen else ''}"
+    return (
+        f'<div class="inkling-layer"><b>{name}</b>'
+        f'<small title="The shape of its output, and its number of parameters">{details}</small></div>'
+    )
+
+
+def _row(block: Block) -> Any:
+    """One layer's row; returns the place for what is only known when the layers before it are."""
+    layer, main = block.layer, block.layer.main_setting
+    with st.container(horizontal=True, wrap=False, vertical_alignment="center", gap="small"):
+        slot = st.empty()
+        slot.html(_title(layer.label))
+        values = {main: _widget(block, main, label_visibility="collapsed", width=118)} if main else {}
+        with st.popover("", icon=":material/tune:", key=f"more of layer {block.number}", on_change="rerun") as popover:
+            if popover.open:
+                values |= {name: _widget(block, name) for name in _other_settings(layer)}
+                _move_buttons(block)
+    try:
+        block.layer, block.valid = replace(layer, **values), True
+    except InklingError as error:
+        block.valid = False
+        st.error(escape_markdown(f"{layer.label}: {error}."))
+    return slot
+
+
+def _other_settings(layer: Layer) -> list[str]:
+    """The settings that are not in the row itself; only a layer with parameters can be frozen."""
+    names = [name for name in settings_of(type(layer)) if name not in (layer.main_setting, "frozen")]
+    return [*names, "frozen"] if type(layer).parameter_shapes is not Layer.parameter_shapes else names
+
+
+def _widget(block: Block, name: str, **look: Any) -> Any:
+    setting = settings_of(type(block.layer))[name]
+    return setting_widget(setting, f"layer {block.number} {name}", getattr(block.layer, name), **look)
+
+
+def _move_buttons(block: Block) -> None:
+    blocks = session().blocks
+    position = blocks.index(block)
+    with st.container(horizontal=True):
+        for icon, name, action, possible in (
+            ("arrow_upward", "Up", lambda: _move(position, -1), position > 0),
+            ("arrow_downward", "Down", lambda: _move(position, 1), position < len(blocks) - 1),
+            ("delete", "Remove", lambda: blocks.remove(block), len(blocks) > 1),
+        ):
+            key = f"{name} layer {block.number}"
+            st.button(name, icon=f":material/{icon}:", key=key, on_click=action, disabled=not possible)
+
+
+def _move(position: int, by: int) -> None:
+    blocks = session().blocks
+    blocks.insert(position + by, blocks.pop(position))
+
+
+def _add_row() -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        kind = st.selectbox(
+            "New layer",
+            list(LAYERS),
+            format_func=lambda kind: LAYERS[kind].label,
+            help="It goes before the last layer, which gives the ten outputs. You can move it from there.",
+            **keep("new layer", "dense"),
+        )
+        st.button("Add", icon=":material/add:", on_click=_add, args=(kind,), key="add layer")
+
+
+def _add(kind: str) -> None:
+    """Put a new layer before the last one, with a usual value of its main setting and its defaults for the rest."""
+    main = LAYERS[kind].main_setting
+    setting = settings_of(LAYERS[kind])[main] if main else None
+    values = {main: setting.usual[0]} if main and setting and setting.usual else {}
+    session().blocks.insert(-1, _new_block(LAYERS[kind](**values)))
+
+
+def _new_block(layer: Layer) -> Block:
+    session().num_blocks += 1
+    return Block(session().num_blocks, layer)

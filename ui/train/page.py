@@ -1,0 +1,77 @@
+"""The Train page: settings on the left; run control, curves and everything about a run on the right."""
+
+from time import monotonic
+
+import streamlit as st
+
+from engine.jobs import JobState
+from ui import runs
+from ui.runs import Run
+from ui.state import session
+from ui.train.config_form import Choice, config_form
+from ui.train.links import open_link
+from ui.train.run_controls import controls, follow_drawing, show_error
+from ui.train.run_dashboard import dashboard
+from ui.train.runs_table import show_runs
+from ui.train.uploads import upload_form
+
+REFRESH_SECONDS = 0.7  # between two looks at a running training
+REDRAW_SECONDS = 3.0  # after which the controls are redrawn, too: Streamlit can lose a redraw on a very busy machine
+
+
+def show_page() -> None:
+    st.title("Train a network", anchor=False)
+    if broken_link := open_link():
+        session().error = broken_link, monotonic()
+    settings_column, run_column = st.columns([1, 2], gap="large")
+    with settings_column:
+        choice = config_form()
+        upload_form()
+        if runs.active_run():
+            st.caption("These settings are for the next run. To change the running one, use the boxes above its curves.")
+    with run_column:
+        active = runs.active_run()
+        follow_drawing(active)
+        st.fragment(run_area, run_every=REDRAW_SECONDS if active else None)(choice, active, paused_step(active))
+    if runs.all_runs():
+        show_runs()
+
+
+def paused_step(run: Run | None) -> int | None:
+    """The step at which the run, if any, has paused; None while it moves."""
+    return run.snapshot().step if run and run.series.is_still else None
+
+
+def run_area(choice: Choice, active: Run | None, drawn_at: int | None) -> None:
+    """What a click on a control or a panel redraws. The rest of the page was drawn for this ``active`` run, paused at step
+    ``drawn_at`` (None if it moved)."""
+    if runs.active_run() is not active:
+        st.rerun()
+    run, paused_at = runs.shown_run(), paused_step(active)  # before the controls are drawn, which agree with it then
+    moving = active if active is not None and paused_at is None else None
+    state = moving and moving.state
+    with st.container():  # always present: what is below keeps its place when the error goes
+        show_error()
+    controls(choice, active)
+    if run is None:
+        with st.container(border=True, height=300, horizontal_alignment="center", vertical_alignment="center"):
+            st.markdown("Press **Start**. You will see how the loss falls and the accuracy rises.", width="content")
+            st.markdown("Or take **1 batch** at a time.", width="content")
+    elif run is not moving:
+        with st.container():  # as the fragment below has one, so that a pause moves nothing
+            dashboard(run)
+    if moving:
+        st.fragment(refresh, run_every=REFRESH_SECONDS)(moving, state, run)
+    if paused_at != drawn_at:
+        st.rerun()  # now that this area shows what was clicked: the table has changed, too
+
+
+def refresh(active: Run, drawn_for: JobState | None, shown: Run | None) -> None:
+    """Redraw the ``active`` run if it is shown, and everything if it has left the state that the page was ``drawn_for``."""
+    if active.series.is_still or active.state is not drawn_for:
+        st.rerun()
+    if shown is active:
+        dashboard(active)
+
+
+show_page()

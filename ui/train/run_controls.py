@@ -1,0 +1,163 @@
+"""Run control: start, pause, step, stop and reset, and the settings that can be changed in the middle of a training."""
+
+from collections.abc import Callable
+from time import monotonic
+from typing import Any
+
+import streamlit as st
+
+from engine import InklingError
+from engine.config import CHANGEABLE, Config
+from engine.jobs import JobState, Series, Snapshot
+from engine.network import num_parameters
+from ui import current_drawing, datasets, runs
+from ui.formatting import SETTINGS, duration, escape_markdown
+from ui.runs import Run
+from ui.state import session
+from ui.train.config_form import Choice
+from ui.train.epoch_time import seconds_per_epoch
+from ui.train.setting_widget import from_widget, setting_widget
+
+RESPONSE_SECONDS = 0.2  # that a click waits for what it asks for, so that the page shows it at once
+ERROR_SECONDS = 10.0  # for which an error stays on the page
+MEASURING_SECONDS = 0.4  # between two looks whether the time of an epoch has been measured
+
+
+def controls(choice: Choice, run: Run | None) -> None:
+    """The buttons, for the ``run`` that is under way if any."""
+    config = choice.config
+    start = batch = epoch = False
+    with st.container(horizontal=True, gap="small", key="controls"):
+        if run is None:
+            start = _button("Start", "play_arrow", "S", type="primary", disabled=config is None)
+            batch = _button("1 batch", "skip_next", "B", disabled=config is None)
+            epoch = _button("1 epoch", "fast_forward", "E", disabled=config is None)
+            ending = True
+        else:
+            snapshot = run.snapshot()
+            ending = snapshot.state is JobState.TESTING and run.series.num_seeds == 1
+            if snapshot.state is JobState.PAUSED:
+                _button("Resume", "resume", "S", lambda: run.series.resume(), type="primary")
+            else:
+                _button("Pause", "pause", "S", _advance, run, Series.pause, type="primary", disabled=ending)
+            _button("1 batch", "skip_next", "B", _advance, run, Series.step, disabled=ending)
+            _button("1 epoch", "fast_forward", "E", _advance, run, Series.step_epoch, disabled=ending)
+        _button("Stop", "stop", "X", _stop, run, disabled=ending)
+        _button("Reset", "replay", "0", _reset, run, disabled=run is None)
+    if run is not None:
+        _changeable_settings(run, snapshot)
+        return
+    if config is None:
+        st.caption("Can't start: fix the error in the settings.")
+        return
+    measured = _seconds_per_epoch(config, choice.source) is not None
+    st.fragment(_estimate, run_every=None if measured else MEASURING_SECONDS)(config, choice.source, measured)
+    if start or batch or epoch:  # not in a callback: a download shows its progress bar in this place
+        try:
+            started = runs.start_run(config, choice.source, choice.num_seeds, choice.start, paused=not start)
+        except InklingError as error:
+            session().error = str(error), monotonic()
+        else:
+            session().error = None
+            follow_drawing(started)
+            if not start:
+                _advance(started, Series.step if batch else Series.step_epoch)
+        st.rerun()
+
+
+def _button(label: str, icon: str, shortcut: str, action: Callable | None = None, *args: Any, **look: Any) -> bool:
+    return st.button(
+        label,
+        key=label,  # a key for each label: a late click on Pause must not become one on Resume
+        icon=f":material/{icon}:",
+        shortcut=shortcut,
+        on_click=action,
+        args=args,
+        width="stretch",
+        **look,
+    )
+
+
+def _advance(run: Run, request: Callable[[Series], None]) -> None:
+    """Ask for something that ends in a pause."""
+    request(run.series)
+    run.series.wait_until_still(RESPONSE_SECONDS)
+
+
+def _stop(run: Run) -> None:
+    run.series.stop()
+    run.series.wait_until_over(RESPONSE_SECONDS)
+
+
+def _reset(run: Run) -> None:
+    runs.reset(run)
+    follow_drawing(run)
+
+
+def follow_drawing(run: Run | None) -> None:
+    """Have the run record its predictions of the current drawing."""
+    drawing = current_drawing.current_image()  # in any case: it takes in what the Draw page has reported last
+    if run is not None and not run.series.is_over:
+        image = current_drawing.network_input(drawing)
+        if image is not None:
+            run.series.follow(image)
+
+
+def show_error() -> None:
+    """What went wrong with the last click, in one line; for a while, although the page is redrawn by itself."""
+    line, since = session().error or ("", 0.0)
+    if line and monotonic() - since < ERROR_SECONDS:
+        st.error(escape_markdown(line), icon=":material/error:")
+
+
+def _changeable_settings(run: Run, snapshot: Snapshot) -> None:
+    """The settings that can be changed in the middle of a training, in force from its next step on."""
+    if run.series.num_seeds > 1:  # its seeds are compared with the same settings
+        return
+    with st.container(horizontal=True, gap="small"):
+        for name in CHANGEABLE:
+            if SETTINGS[name].applies(vars(snapshot.config)):
+                key = f"{run.key} {name}"
+                setting_widget(
+                    SETTINGS[name],
+                    key,
+                    getattr(snapshot.config, name),
+                    others=[getattr(run.config, name)],
+                    on_change=_change,
+                    args=(run, name, key),
+                    disabled=snapshot.state is JobState.TESTING,
+                    help="Used from the next step on. The curves show when it was changed.",
+                    width=165,
+                )
+
+
+def _change(run: Run, name: str, key: str) -> None:
+    try:
+        run.series.change(**{name: from_widget(st.session_state[key])})
+        run.series.wait_for_changes(RESPONSE_SECONDS)
+    except InklingError as error:
+        session().error = str(error), monotonic()
+
+
+def _estimate(config: Config, source: str, was_measured: bool) -> None:
+    """The size of the network and the time of an epoch; redraws the page as soon as that was measured."""
+    size = f"{num_parameters(config.layers):,} parameters"
+    seconds = _seconds_per_epoch(config, source)
+    if seconds is None:
+        st.caption(f"{size} · measuring the speed …")
+    elif not was_measured:
+        st.rerun()  # the fragment is then drawn without a timer
+    elif seconds:
+        text = duration(seconds)
+        st.caption(f"{size} · {'' if text.startswith('less') else 'about '}**{text}** per epoch here")
+    else:
+        st.caption(size)
+
+
+def _seconds_per_epoch(config: Config, source: str) -> float | None:
+    """As ``epoch_time`` gives it: None until it was measured, 0 if it cannot be."""
+    try:
+        same_data = [run for run in runs.all_runs() if run.source == source]
+        return seconds_per_epoch(config, datasets.num_train_images(source), same_data)
+    except InklingError:  # settings that do not fit the data: Start shows the error
+        return 0.0

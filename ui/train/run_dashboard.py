@@ -1,0 +1,147 @@
+"""A run at this moment: its progress, its figures, and panels that answer questions. Only the open panel is computed."""
+
+import numpy as np
+import streamlit as st
+
+from engine.jobs import JobState, Snapshot
+from engine.jobs.health import LayerHealth, Problem
+from ui import charts, formatting, images
+from ui.formatting import confidence, escape_markdown, percent
+from ui.runs import Run
+from ui.state import keep, tabs
+from ui.train.confusion import mistakes
+from ui.train.downloads import save_and_share
+from ui.train.run_summary import summary
+
+NUM_CHANGES_SHOWN = 4  # the latest
+
+
+def dashboard(run: Run) -> None:
+    """Everything about the run."""
+    snapshot = run.snapshot()
+    st.progress(snapshot.progress, text=headline(run, snapshot))
+    _figures(snapshot)
+    if run.series.is_over:
+        summary(run, snapshot)
+    panels = {
+        "Curves": _curves,
+        "What it learned": _layers,
+        "Predictions": _predictions,
+        "Mistakes": mistakes,
+        "Save and share": save_and_share,
+    }
+    for tab, show_panel in zip(tabs(list(panels), "panel"), panels.values(), strict=True):
+        if tab.open:
+            with tab:
+                show_panel(run, snapshot)
+
+
+def headline(run: Run, snapshot: Snapshot) -> str:
+    """The line above the progress bar, as Markdown."""
+    speed = f"{snapshot.samples_per_second:,.0f} images/s"
+    epoch = f"epoch {snapshot.epoch} of {run.config.epochs}"
+    if snapshot.is_over:
+        elsewhere = " (partly before the upload)" if run.from_file else ""
+        progress = f"{snapshot.state} after {formatting.duration(snapshot.seconds)}{elsewhere}, {speed}"
+    elif snapshot.state is JobState.TESTING:
+        progress = "being measured on the test images"
+    elif snapshot.state is JobState.PAUSED:
+        progress = f"paused at step {snapshot.step:,}, {epoch}"
+    else:
+        left = "" if snapshot.seconds_left is None else f" · {formatting.duration(snapshot.seconds_left)} left"
+        progress = f"{epoch} · {speed}{left}"
+    num_seeds = run.series.num_seeds
+    seed = f", seed {len(run.series.snapshots())} of {num_seeds}" if num_seeds > 1 else ""
+    return f"**{escape_markdown(run.name)}** on {escape_markdown(run.source)}{seed} · {progress}"
+
+
+def _figures(snapshot: Snapshot) -> None:
+    """The latest figures. Dots stand for those that are not known yet, so that nothing moves when they come."""
+    validation = snapshot.history[-1].validation_accuracy if snapshot.history else None
+    figures = {
+        "Training loss": formatting.loss(snapshot.curve[-1, 2]) if len(snapshot.curve) else None,
+        "Validation accuracy": percent(validation, 2) if validation is not None else None,
+        "Test accuracy": percent(snapshot.test.accuracy, 2) if snapshot.test else None,
+    }
+    with st.container(horizontal=True):
+        for label, figure in figures.items():
+            st.metric(label, figure or "…", width=150)
+
+
+def _curves(run: Run, snapshot: Snapshot) -> None:
+    """Loss and accuracy during the training."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        smooth = st.toggle("Smooth", help="A moving average. The raw line stays visible.", **keep("smooth", False))
+        log = st.toggle("Log loss", help="A logarithmic scale for the loss.", **keep("log_loss", False))
+        st.html(charts.legend(smooth))
+    for column, quantity in zip(st.columns(2), ("loss", "accuracy"), strict=True):
+        column.vega_lite_chart(
+            charts.rows(snapshot, quantity, smooth),
+            charts.curves(quantity, run.config.epochs, smooth, log),
+            key=f"{run.key} {quantity}",
+            width="stretch",
+            alt=f"{quantity} of {run.name} by epoch",
+        )
+    if snapshot.changes:
+        latest = snapshot.changes[-NUM_CHANGES_SHOWN:]
+        lines = [f"{formatting.changes(change.values)} at epoch {round(change.epoch, 2):g}" for change in latest]
+        st.caption(escape_markdown(f"Dashed line{'s' if len(lines) > 1 else ''}: {'; '.join(lines)}"))
+
+
+def _layers(run: Run, snapshot: Snapshot) -> None:
+    """The health of each layer, and the first layer's weights as pictures."""
+    if snapshot.health:
+        _health_table(snapshot.health)
+    else:
+        st.caption("After the first step, you see how strong a gradient reaches each layer, and how far a step moves it.")
+    first_weights = images.first_weights(snapshot.network)
+    if first_weights is None:
+        st.caption("The weights of this network's first layer cannot be shown as pictures.")
+        return
+    weights, kind = first_weights
+    st.html(
+        f'<figure class="inkling-weights"><img src="{images.url(images.tiles(weights))}" alt="Weights of the first layer">'
+        f"<figcaption>What the first {len(weights)} {kind}s of the first layer look for. Ink on red speaks for it, ink on "
+        "blue against it.</figcaption></figure>"
+    )
+
+
+def _health_table(layers: tuple[LayerHealth, ...]) -> None:
+    columns = {
+        "Layer": [f"{layer.position + 1} {layer.label}" for layer in layers],
+        "Gradient": [f"{layer.gradient_norm:.2g}" for layer in layers],
+        "Change per step": [percent(layer.update_ratio, 2) for layer in layers],
+        "Status": [_status(layer) for layer in layers],
+    }
+    st.table(columns, border="horizontal", width="content", hide_index=True)
+
+
+def _status(layer: LayerHealth) -> str:
+    if layer.problem is Problem.NONE:
+        return ":green[learning]"
+    colour = "gray" if layer.problem is Problem.FROZEN else "red"
+    return f":{colour}[{layer.problem}]: {escape_markdown(layer.details)}"
+
+
+def _predictions(run: Run, snapshot: Snapshot) -> None:
+    """A dozen test images and the current drawing, with the network's predictions at this moment."""
+    if samples := snapshot.samples:
+        st.markdown("**Twelve test images**, and what the network reads now")
+        figures = map(_sample, samples.images, samples.labels, samples.probabilities)
+        st.html(images.digits(figures, "dozen"))
+    st.markdown("**Your drawing**, and how sure the network was of each digit")
+    followed = snapshot.followed
+    if not len(followed):
+        st.caption("Draw a digit on the Draw page. How the network reads it is then recorded here, step by step.")
+        return
+    columns = {"step": followed[:, 0]} | {str(digit): followed[:, 2 + digit] for digit in range(10)}
+    st.vega_lite_chart(columns, charts.probabilities(), key=f"{run.key} drawing", width="stretch")
+    latest = followed[-1, 2:]
+    st.caption(f"Now it reads a **{np.argmax(latest)}** and is {confidence(latest.max())} sure.")
+
+
+def _sample(image: np.ndarray, label: int, probabilities: np.ndarray) -> str:
+    predicted, probability = int(probabilities.argmax()), float(probabilities.max())
+    bar = f'<span class="sure"><i style="width:{100 * probability:.0f}%"></i></span>'
+    title = f"a {label}, read as {predicted}, {confidence(probability)} sure"
+    return images.digit(image, f"<b>{predicted}</b>{bar}", predicted != label, title)

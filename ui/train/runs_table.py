@@ -1,0 +1,203 @@
+"""The runs of this session: what changed between them, their curves in one chart, and whether one is better."""
+
+from collections.abc import Sequence
+from time import monotonic
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import streamlit as st
+
+from engine import InklingError
+from engine.jobs import Snapshot
+from engine.layers import summary
+from engine.metrics import compare
+from ui import charts, runs
+from ui.formatting import SETTINGS, differences, escape_markdown, setting_value
+from ui.runs import Run
+from ui.state import keep, session
+from ui.train.config_form import fill
+
+AXES = {"epoch": "by epoch", "step": "by step", "seconds": "by time"}
+SIGNIFICANCE = 0.05  # the p value from which on a difference may be chance
+NUM_BAND_POINTS = 120
+
+
+def show_runs() -> None:
+    """The table, and what can be done with the runs that are ticked in it."""
+    all_runs = runs.all_runs()
+    st.header("Runs", anchor=False)
+    event = st.dataframe(
+        [_row(*pair) for pair in zip(all_runs, [None, *all_runs], strict=False)],
+        key="runs table",
+        on_select="rerun",
+        selection_mode="multi-row",
+        hide_index=True,
+        row_height=36,
+        placeholder="…",
+        column_config={
+            "Changed from previous run": st.column_config.TextColumn(width="large"),
+            "Best validation": st.column_config.NumberColumn(format="%.2f %%"),
+            "Test": st.column_config.NumberColumn(format="%.2f %%"),
+            "Seconds": st.column_config.NumberColumn(format="%.1f"),
+            "Parameters": st.column_config.NumberColumn(format="localized"),
+        },
+    )
+    ticked = [all_runs[row] for row in event["selection"]["rows"] if row < len(all_runs)]
+    if not ticked:
+        st.caption("Tick one run to show, rename, repeat or delete it. Tick two or more to compare them.")
+    elif len(ticked) == 1:
+        _single_run(ticked[0])
+    else:
+        _overlay(ticked)
+        _settings_table(ticked)
+        for other in ticked[1:]:
+            st.markdown(verdict(ticked[0], other))
+
+
+def _row(run: Run, previous: Run | None) -> dict[str, Any]:
+    """A row of the table; several seeds are averaged."""
+    seeds = run.series.snapshots()
+    best = [np.nan_to_num(seed.history.column("validation_accuracy")).max(initial=0) for seed in seeds]
+    tested = [seed.test.accuracy for seed in seeds if seed.test]
+    return {
+        "Name": run.name,
+        "Changed from previous run": _changed(run, previous),
+        "Best validation": 100 * np.mean(best) or None,
+        "Test": 100 * np.mean(tested) if tested else None,
+        "Seconds": sum(seed.seconds for seed in seeds),
+        "Parameters": seeds[-1].network.parameters.size,
+    }
+
+
+def _changed(run: Run, previous: Run | None) -> str:
+    """What is different from the run before it; for the first run, what it is."""
+    config = run.config
+    if previous is None:
+        optimizer = setting_value("optimizer", config.optimizer)
+        return f"{summary(config.layers)}, {optimizer} at {config.learning_rate:g}, on {run.source}"
+    changes = [differences(previous.config, config)]
+    if run.source != previous.source:
+        changes.append(f"data {previous.source} → {run.source}")
+    if run.series.num_seeds != previous.series.num_seeds:
+        changes.append(f"{run.series.num_seeds} seed{'s' if run.series.num_seeds > 1 else ''}")
+    if run.start is not None:
+        changes.append("started from a trained network")
+    return ", ".join(filter(None, changes)) or "nothing"
+
+
+def _single_run(run: Run) -> None:
+    """What can be done with one run."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        if st.button("Show", icon=":material/visibility:", key="show", disabled=run is runs.shown_run()):
+            runs.show(run)
+            st.rerun()
+        st.button("Repeat with one change", icon=":material/edit:", key="repeat", on_click=_repeat, args=(run,))
+        st.button("Delete", icon=":material/delete:", key="delete", on_click=runs.remove, args=(run,))
+        old_name = run.name
+        name = st.text_input("Name", old_name, key=f"{run.key} name", max_chars=40, width=220)
+    if not runs.rename(run, name):
+        st.caption("A run needs a name that no other run has. Its name was not changed.")
+    elif run.name != old_name:
+        st.rerun()
+    if run.series.num_seeds > 1:
+        _overlay([run])
+
+
+def _repeat(run: Run) -> None:
+    """Set the page up as it was for this run; what is changed then is shown beside the settings."""
+    try:
+        fill(run.config, run.name, run.source)
+    except InklingError as error:  # of a training that was uploaded: it may have settings that the page has not
+        session().error = f"{run.name} cannot be repeated on this page: {error}", monotonic()
+
+
+def _overlay(ticked: Sequence[Run]) -> None:
+    """The runs' loss and accuracy in the same charts."""
+    names = [run.name for run in ticked]
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        look = {"required": True, "label_visibility": "collapsed"}
+        axis = st.segmented_control("Curves", list(AXES), format_func=AXES.__getitem__, **look, **keep("axis", "epoch"))
+        training = st.toggle("Training curves", help="Thin lines: on training images.", **keep("show_training", False))
+        st.html(charts.colour_key(dict(zip(names, charts.run_colours(len(names)), strict=True))))
+    for column, quantity in zip(st.columns(2), ("loss", "accuracy"), strict=True):
+        column.vega_lite_chart(
+            overlay_rows(ticked, quantity, axis, training),
+            charts.overlay(quantity, names, axis),
+            key=f"overlay of {quantity}",
+            width="stretch",
+        )
+
+
+def overlay_rows(ticked: Sequence[Run], quantity: str, axis: str, training: bool) -> charts.Columns:
+    """The rows of ``charts.overlay``; several seeds of a run are their mean, in a band from the lowest to the highest."""
+    rows: charts.Columns = {name: [] for name in ("x", "value", "low", "high", "run", "series")}
+    for run in ticked:
+        for series in (charts.VALIDATION, charts.TRAINING) if training else (charts.VALIDATION,):
+            lines = [_line(snapshot, quantity, axis, series) for snapshot in run.series.snapshots()]
+            lines = [line for line in lines if len(line)]
+            if not lines:
+                continue
+            x = lines[0][:, 0]
+            if len(lines) > 1:
+                first, last = max(line[0, 0] for line in lines), min(line[-1, 0] for line in lines)
+                x = np.linspace(first, last, NUM_BAND_POINTS) if series == charts.TRAINING else x[x <= last]
+            values = np.array([np.interp(x, line[:, 0], line[:, 1]) for line in lines])
+            band = {"x": x, "value": values.mean(axis=0), "low": values.min(axis=0), "high": values.max(axis=0)}
+            for name, numbers in band.items():
+                rows[name] += numbers.tolist()
+            rows["run"] += [run.name] * len(x)
+            rows["series"] += [series] * len(x)
+    return rows
+
+
+def _line(snapshot: Snapshot, quantity: str, axis: str, series: str) -> npt.NDArray:
+    """The points (P, 2) of one training by epoch, step or seconds."""
+    if series == charts.TRAINING:
+        points = snapshot.curve[:, [1, charts.CURVE_COLUMN[quantity]]]
+    else:
+        points = np.array(charts.validation(snapshot, quantity), float).T
+    if not len(points) or axis == "epoch":
+        return points
+    ends = [snapshot.history.column(name) for name in ("epoch", "step", "seconds")]
+    now = [[snapshot.curve[-1, 1]], [snapshot.step], [snapshot.seconds]] if len(snapshot.curve) else [[]] * 3
+    epochs, steps, seconds = (np.concatenate([[0], *pair]) for pair in zip(ends, now, strict=True))
+    x = np.interp(points[:, 0], epochs, steps if axis == "step" else seconds)
+    return np.column_stack([x, points[:, 1]])
+
+
+def _settings_table(ticked: Sequence[Run]) -> None:
+    """The settings in which the runs differ; what differs from the first run is marked."""
+    first = ticked[0].config
+    names = list(dict.fromkeys(name for run in ticked[1:] for name in first.differences(run.config)))
+    if not names:
+        st.caption("Their settings are the same.")
+        return
+    table = {"Setting": [SETTINGS[name].label for name in names]}
+    for run in ticked:
+        values = {name: getattr(run.config, name) for name in names}
+        texts = {name: escape_markdown(setting_value(name, value)) for name, value in values.items()}
+        table[escape_markdown(run.name)] = [
+            text if values[name] == getattr(first, name) else f":orange-background[{text}]" for name, text in texts.items()
+        ]
+    st.table(table, border="horizontal", width="content", hide_index=True)
+
+
+def verdict(a: Run, b: Run) -> str:
+    """McNemar's test on the images that only one of two runs reads right, in words, as Markdown."""
+    name_a, name_b = escape_markdown(a.name), escape_markdown(b.name)
+    test_a, test_b = a.snapshot().test, b.snapshot().test
+    if a.source != b.source or not test_a or not test_b or len(test_a.probabilities) != len(test_b.probabilities):
+        return f"{name_a} and {name_b} have not both been measured on the same test images."
+    _, labels = a.test_images()
+    comparison = compare(labels, test_a.probabilities.argmax(axis=1), test_b.probabilities.argmax(axis=1))
+    seeds = " (the last seed of each)" if max(a.series.num_seeds, b.series.num_seeds) > 1 else ""
+    fewer = comparison.only_b_right - comparison.only_a_right
+    better, worse = (name_b, name_a) if fewer > 0 else (name_a, name_b)
+    errors = f"{abs(fewer):,} fewer errors on {len(labels):,} test images"
+    p = "p < 0.001" if comparison.p < 0.001 else f"p = {comparison.p:.3f}"
+    if comparison.p < SIGNIFICANCE:
+        return f"**{better} is better** than {worse}: {errors}, {p}{seeds}."
+    if not fewer:
+        return f"**{name_a} and {name_b} make as many errors**: {test_a.errors:,} on {len(labels):,} test images{seeds}."
+    return f"**This could be chance**: {better} makes {errors} than {worse}, {p}{seeds}."

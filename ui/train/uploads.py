@@ -1,0 +1,99 @@
+"""Uploading a network, to draw with and train further, or a paused training, to continue."""
+
+import io
+import zipfile
+from dataclasses import replace
+from math import prod
+from pathlib import PurePath
+from time import monotonic
+
+import streamlit as st
+
+import engine
+from engine import Config, InklingError, Network
+from engine.checkpoint import CheckpointError, OtherDataError
+from engine.losses import LOSSES
+from engine.network import CLASSES, FLAT_IMAGE, image_shape
+from ui import datasets, runs
+from ui.formatting import escape_markdown
+from ui.networks import upload_label
+from ui.state import expander, session, set_value, value
+from ui.train.config_form import fill
+
+MAX_UPLOADS = 10  # networks in a session
+
+
+def upload_form() -> None:
+    """The form for files, folded away."""
+    with expander("Continue from a file", ":material/upload:", "upload_open"):
+        st.file_uploader(
+            "A network or a paused training (.npz)",
+            "npz",
+            key="upload",
+            on_change=_upload,  # before the settings are shown, which it may change
+            help="A file saved by Inkling, here or elsewhere. A plain file of arrays W1, b1, W2, b2, ... works, too.",
+        )
+        if result := session().upload_result:
+            st.caption(escape_markdown(result))
+
+
+def _upload() -> None:
+    file = st.session_state["upload"]
+    session().upload_result = ""
+    if file is not None:
+        try:
+            session().upload_result = open_upload(file.name, file.getvalue())
+        except InklingError as error:
+            unreadable = isinstance(error, CheckpointError) and not isinstance(error, OtherDataError)
+            session().error = "This isn't an Inkling .npz file." if unreadable else str(error), monotonic()
+
+
+def open_upload(name: str, content: bytes) -> str:
+    """Add the network or paused training to this session; return in words what can be done with it."""
+    file = io.BytesIO(content)
+    if not is_training(content):
+        return _add_network(PurePath(name).stem, engine.load(file))
+    if runs.active_run():
+        raise InklingError("A training is running. Stop it first, then upload again.")
+    source = value("source")
+    train_set, test_set = datasets.load(source)
+    run = runs.continue_training(engine.load_training(file, train_set), source, test_set)
+    return f"{run.name} is the paused training from {name}. Press Resume to continue exactly where it stopped."
+
+
+def is_training(content: bytes) -> bool:
+    """Whether a file is a paused training: only these store the order of the images."""
+    try:
+        return "order.npy" in zipfile.ZipFile(io.BytesIO(content)).namelist()
+    except Exception:  # a broken archive can make zipfile raise nearly anything
+        return False
+
+
+def _add_network(name: str, network: Network) -> str:
+    if prod(network.input_shape) != prod(FLAT_IMAGE) or network.output_shape != (CLASSES,):
+        raise InklingError(
+            "This network does not read digits: it must take images of 28 x 28 pixels and have 10 outputs, "
+            f"and it takes {network.input_shape} and has {network.output_shape[0]}."
+        )
+    networks = session().uploaded_networks
+    if len(networks.keys() - {name}) >= MAX_UPLOADS:
+        raise InklingError(f"There is room for {MAX_UPLOADS} uploaded networks. Reload the page to upload others.")
+    networks.pop(name, None)  # the newest is the last in the list
+    networks[name] = network
+    try:
+        fill(_config(network), name)
+    except InklingError as error:
+        return f"You can draw with {name} on the Draw page. It cannot be trained further here: {error}."
+    set_value("starting_weights", upload_label(name))
+    return f"You can draw with {name} on the Draw page. Press Start to train it further."
+
+
+def _config(network: Network) -> Config:
+    """The configuration that trains this network further; raises ``InklingError`` if the settings on the page cannot."""
+    if network.input_shape != image_shape(network.layers):
+        raise InklingError(f"it takes its images in the shape {network.input_shape}")
+    if saved := network.info.get("config"):
+        config = Config.from_json(saved)
+    else:
+        config = Config(loss=next(name for name, loss in LOSSES.items() if loss.output == network.output))
+    return replace(config, layers=tuple(network.layers), input_shape=None)
