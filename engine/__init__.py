@@ -4,9 +4,10 @@ from engine.checkpoint import CheckpointError, load, load_training, save, save_t
 from engine.checks import InklingError
 from engine.config import Config
 from engine.data import DataError, Dataset, load_mnist
+from engine.image_file import read_image
 from engine.metrics import classification_report, evaluate
 from engine.network import Network, dense_layers
-from engine.preprocessing import BlankDrawing, prepare, read_image
+from engine.preprocessing import BlankDrawing, prepare
 from engine.training import Diverged, EpochEnd, Finished, StepEnd, Trainer
 
 __all__ = [

@@ -1,33 +1,39 @@
 """Saving and loading networks and paused trainings: one ``.npz`` file with a JSON header and flat vectors, never a pickle.
 
-A file may come from anyone, so everything is checked before it is used: the sizes that the archive announces, the shapes
-and dtypes in the arrays' own headers, the architecture against the number of parameters, and that every number is finite.
+A file may come from anyone, so everything is checked before it is used: first the JSON header, then the shape and dtype of
+each array that this header calls for, before it is unpacked, and that every number and the network's outputs are finite.
 """
 
 import json
 import os
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from math import prod
-from typing import IO, Any
+from typing import IO, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from engine.checks import InklingError, shown
+from engine.checks import InklingError, check_choice, shown
 from engine.config import Config
 from engine.data.dataset import Dataset
 from engine.files import atomic_write
-from engine.layers import layer_from_json
+from engine.layers import Dense, layers_from_json
 from engine.network import FLAT_IMAGE, MAX_PARAMETERS, Network, dense_layers
 from engine.seeding import random_streams
 from engine.training import Trainer
 from engine.training.state import capture, restore
 
+DTYPES = ("float16", "float32", "float64")  # that numbers can be saved as
 FORMAT = 1
-MAX_HEADER_BYTES = 1 << 25  # of JSON: the history of a long training takes a fraction of that
+MAX_HEADER_BYTES = 20_000_000  # of JSON: the history of 100,000 epochs, the longest training, takes 14 MB
+MAX_HEADER_MARKS = 1_200_000  # of the characters in ``MARKS``: this history has 900,000
+MARKS = b',[{"'  # each value in JSON has one or more of them, and may take a hundred times its own memory when it is read
 MAX_ARRAYS = 64
+MAX_OUTPUT = 1e15  # of a network: a loss that squares it, or the difference of two, is finite in float32
+MAX_REASON = 500  # characters that an error quotes, in which a file may have had its say
+FLOATS = ("f2", "f4", "f8")
 
 PathOrFile = str | os.PathLike[str] | IO[bytes]
 
@@ -46,8 +52,9 @@ def save(path: PathOrFile, network: Network, *, dtype: npt.DTypeLike | None = No
     ``info`` are JSON values; a loaded network has them in its ``info``. ``dtype`` None is the network's own; float16 makes
     the file half as large and rounds every number to three digits.
     """
+    stored_dtype = check_choice("dtype", np.dtype(dtype or network.state_vector.dtype).name, DTYPES)
     with np.errstate(over="ignore"):
-        values = network.state_vector.astype(dtype or network.state_vector.dtype)
+        values = network.state_vector.astype(stored_dtype)
     if not np.isfinite(values).all():
         raise CheckpointError(
             f"values must be finite and below {np.finfo(values.dtype).max:,.0f} to be saved as {values.dtype}"
@@ -60,12 +67,8 @@ def load(path: PathOrFile) -> Network:
 
     ``path`` may also be a file open for reading bytes. Raises ``CheckpointError`` for anything that is not a sound network.
     """
-    with _one_line_errors(path, "network"):
-        arrays = _read_arrays(path)
-        if "header" not in arrays:
-            return _from_plain(arrays)
-        header = _header(arrays)
-        return _filled(_network(header), arrays)
+    with _one_line_errors(path, "network"), _Archive(path) as archive:
+        return _filled(_network(_header(archive)), archive) if "header" in archive else _from_plain(archive)
 
 
 def save_training(path: PathOrFile, trainer: Trainer) -> None:
@@ -84,9 +87,8 @@ def load_training(path: PathOrFile, train_set: Dataset) -> Trainer:
 
     Raises ``OtherDataError`` for other data, and ``CheckpointError`` for anything that is not a sound paused training.
     """
-    with _one_line_errors(path, "paused training"):
-        arrays = _read_arrays(path, networks=4)  # two optimizer vectors, an average, the best and the last finite values
-        header = _header(arrays)
+    with _one_line_errors(path, "paused training"), _Archive(path) as archive:
+        header = _header(archive)
         if not isinstance(header.get("training"), dict):
             raise CheckpointError("it holds a network, not a training")
         training = header["training"]
@@ -95,8 +97,15 @@ def load_training(path: PathOrFile, train_set: Dataset) -> Trainer:
         if train_set.fingerprint()["sha256"] != training["data"]["sha256"]:
             name = shown(training["data"]["name"])
             raise OtherDataError(f"the training must continue with the data it began with, {name}, and these are other data")
+        config.check_memory()
+        if layers_from_json(header["layers"]) != config.layers:
+            raise CheckpointError("its network must have the layers in its configuration, and has others")
         trainer = Trainer(_network(header), config.make_optimizer(), train_set, validation_set, config)
-        restore(trainer, training["state"], arrays)
+        for name, array in capture(trainer)[1].items():
+            archive.expect(name, [array.dtype.str[1:]], array.shape)
+        archive.expect("best_values", ["f4"], trainer.network.state_vector.shape)
+        archive.expect("curve", ["f8"], max_bytes=8 * trainer.curve.limit * len(trainer.curve.columns))
+        restore(trainer, training["state"], archive)
         return trainer
 
 
@@ -111,9 +120,11 @@ def _architecture(network: Network) -> dict[str, Any]:
 
 def _write(path: PathOrFile, header: Mapping[str, Any], arrays: Mapping[str, npt.NDArray]) -> None:
     try:
-        members = {"header": np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays}
+        text = json.dumps(header).encode()
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"the info of a network must be JSON values: {error}") from None
+    _check_header_size(text)
+    members = {"header": np.frombuffer(text, np.uint8), **arrays}
     if isinstance(path, str | os.PathLike):
         with atomic_write(path, CheckpointError) as file:
             np.savez_compressed(file, **members)  # pyright: ignore[reportArgumentType]
@@ -135,28 +146,82 @@ def _one_line_errors(path: PathOrFile, kind: str) -> Iterator[None]:
         raise
     except Exception as error:  # zipfile and NumPy raise nearly anything for a hostile archive
         reason = " ".join(str(error).split()) or type(error).__name__
+        reason = reason if len(reason) <= MAX_REASON else f"{reason[: MAX_REASON - 3]}..."
         raise CheckpointError(f"{name} must be a sound {kind}'s .npz file: {reason}") from None
 
 
-def _read_arrays(path: PathOrFile, networks: int = 1) -> dict[str, npt.NDArray]:
-    """Every array of the archive by name. Together they may be as large as so many networks."""
-    arrays, room = {}, 8 * MAX_PARAMETERS * networks
-    with zipfile.ZipFile(path) as archive:
-        members = archive.infolist()
+class _Archive(Mapping[str, npt.NDArray]):
+    """The arrays of an ``.npz`` file by name, each read when it is asked for, and only after ``expect``.
+
+    The array that was read last is stored; so no two need memory at once, unless the caller stores them.
+    """
+
+    def __init__(self, path: PathOrFile) -> None:
+        self._zip = zipfile.ZipFile(path)
+        self._members: dict[str, zipfile.ZipInfo] = {}
+        self._expected: dict[str, tuple[tuple[str, ...], tuple[int, ...] | None, int]] = {}
+        self._last: tuple[str, npt.NDArray] | None = None
+        members = self._zip.infolist()
         if len(members) > MAX_ARRAYS:
             raise CheckpointError(f"it must hold at most {MAX_ARRAYS} arrays, got {len(members)}")
         for member in members:
             name = member.filename.removesuffix(".npy")
-            if name in arrays:
+            if name in self._members:
                 raise CheckpointError(f"it must hold each array once, got {name} twice")
-            with archive.open(member) as file:
-                arrays[name] = _read_array(file, name, MAX_HEADER_BYTES if name == "header" else room)
-            room -= arrays[name].nbytes
-    return arrays
+            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # zipfile unpacks others in one go
+                raise CheckpointError(f"{name} must be stored or deflated, got the zip compression {member.compress_type}")
+            self._members[name] = member
+
+    def expect(self, name: str, dtypes: Iterable[str], shape: tuple[int, ...] | None = None, max_bytes: int = 0) -> None:
+        """Let ``name`` be read, in one of these dtypes such as "f4" and this shape, or in any shape up to ``max_bytes``."""
+        self._expected[name] = tuple(dtypes), shape, max_bytes
+
+    def describe(self, name: str) -> tuple[tuple[int, ...], bool, np.dtype]:
+        """The shape that an array's own header announces, whether it is in Fortran order, and its dtype."""
+        with self._zip.open(self._members[name]) as file:
+            return _array_header(file, name)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._zip.close()
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._members)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._members
+
+    def __getitem__(self, name: str) -> npt.NDArray:
+        if not self._last or self._last[0] != name:
+            self._last = None  # its memory is free before the next one takes more
+            self._last = name, self._read(name)
+        return self._last[1]
+
+    def _read(self, name: str) -> npt.NDArray:
+        """An array, unpacked only if its own header announces what is expected."""
+        dtypes, expected_shape, max_bytes = self._expected[name]
+        with self._zip.open(self._members[name]) as file:
+            shape, fortran, dtype = _array_header(file, name)
+            if dtype.str[1:] not in dtypes:
+                raise CheckpointError(f"{name} must be numbers of the type {' or '.join(dtypes)}, got {dtype}")
+            size = prod(shape) * dtype.itemsize
+            if expected_shape is None and size > max_bytes:
+                raise CheckpointError(f"{name} must have at most {max_bytes:,} bytes, its shape {shape} announces {size:,}")
+            if expected_shape is not None and shape != expected_shape:
+                raise CheckpointError(f"{name} must be {prod(expected_shape):,} numbers for these layers, got {shape}")
+            data = file.read(size + 1)
+        if len(data) != size:
+            raise CheckpointError(f"{name} must have {size:,} bytes for its shape {shape}, got {min(len(data), size + 1):,}")
+        return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
 
 
-def _read_array(file: IO[bytes], name: str, limit: int) -> npt.NDArray:
-    """An array of at most ``limit`` bytes. Its header is checked before anything of the size it announces is allocated."""
+def _array_header(file: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """The shape, whether in Fortran order, and the dtype at the start of an array's file."""
     version = np.lib.format.read_magic(file)
     if version != (1, 0):  # NumPy writes numbers in this one; later versions allow headers of gigabytes
         raise CheckpointError(f"{name} must be in NumPy's array format 1.0, got {version}")
@@ -165,17 +230,24 @@ def _read_array(file: IO[bytes], name: str, limit: int) -> npt.NDArray:
         raise CheckpointError(f"{name} must be numbers, got {dtype}")
     if min(shape, default=0) < 0:
         raise CheckpointError(f"{name} must have a shape of whole numbers from 0, got {shape}")
-    size = prod(shape) * dtype.itemsize
-    if size > limit:
-        raise CheckpointError(f"{name} must have at most {limit:,} bytes, its shape {shape} announces {size:,}")
-    data = file.read(size + 1)
-    if len(data) != size:
-        raise CheckpointError(f"{name} must have {size:,} bytes for its shape {shape}, got {min(len(data), size + 1):,}")
-    return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
+    return shape, fortran, dtype
 
 
-def _header(arrays: Mapping[str, npt.NDArray]) -> dict[str, Any]:
-    header = json.loads(arrays["header"].tobytes())
+def _check_header_size(text: bytes) -> None:
+    """Raise ``CheckpointError`` if the header would take much memory when it is read."""
+    num_marks = sum(map(text.count, MARKS))
+    if len(text) > MAX_HEADER_BYTES or num_marks > MAX_HEADER_MARKS:
+        raise CheckpointError(
+            f"its header, with the info and the history, must have at most {MAX_HEADER_BYTES:,} bytes and "
+            f"{MAX_HEADER_MARKS:,} of the characters {MARKS.decode()}, got {len(text):,} and {num_marks:,}"
+        )
+
+
+def _header(archive: _Archive) -> dict[str, Any]:
+    archive.expect("header", ["u1"], max_bytes=MAX_HEADER_BYTES)
+    text = archive["header"].tobytes()
+    _check_header_size(text)
+    header = json.loads(text)
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         version = header.get("format") if isinstance(header, dict) else header
         raise CheckpointError(f"its format must be {FORMAT}, got {shown(version)}; a newer Inkling may read it")
@@ -186,42 +258,66 @@ def _header(arrays: Mapping[str, npt.NDArray]) -> dict[str, Any]:
 
 def _network(header: Mapping[str, Any]) -> Network:
     """A network of the architecture in ``header``, with every number zero."""
-    layers = tuple(map(layer_from_json, header["layers"]))
+    layers = layers_from_json(header["layers"])
     input_shape = tuple(header["input_shape"])
     if not input_shape or not all(isinstance(n, int) and 0 < n <= MAX_PARAMETERS for n in input_shape):
-        raise CheckpointError(f"input_shape must be positive whole numbers, got {input_shape}")
+        raise CheckpointError(f"input_shape must be positive whole numbers, got {shown(input_shape)}")
     return Network(layers, input_shape, output=header["output"], info=header["info"])
 
 
-def _from_plain(arrays: Mapping[str, npt.NDArray]) -> Network:
+def _from_plain(archive: _Archive) -> Network:
     """A dense ReLU network from ``W1, b1, W2, b2, ...``; a weight may be (in, out) or (out, in)."""
-    depth = sum(name.startswith("W") for name in arrays)
+    size = sum(prod(archive.describe(name)[0]) for name in archive)
+    if size > MAX_PARAMETERS:
+        raise CheckpointError(f"it must hold at most {MAX_PARAMETERS:,} numbers, its arrays announce {size:,}")
+    depth = sum(name.startswith("W") for name in archive)
     expected = {f"{kind}{position}" for kind in "Wb" for position in range(1, depth + 1)}
-    if not depth or arrays.keys() != expected:
-        raise CheckpointError(f"it must hold 'header' and 'values', or W1, b1, W2, b2, ..., got {sorted(arrays)}")
-    pairs, units = [], prod(FLAT_IMAGE)
+    if not depth or archive.keys() != expected:
+        raise CheckpointError(f"it must hold 'header' and 'values', or W1, b1, W2, b2, ..., got {shown(sorted(archive))}")
+    shapes = {name: archive.describe(name)[0] for name in archive}
+    hidden, transposed, units = [], [], prod(FLAT_IMAGE)
     for position in range(1, depth + 1):
-        weight, bias = arrays[f"W{position}"], arrays[f"b{position}"].ravel()
-        if weight.ndim != 2 or weight.shape not in ((units, bias.size), (bias.size, units)):
-            raise CheckpointError(f"W{position} must be ({units}, {bias.size}) or its transpose, got {weight.shape}")
+        weight, bias = shapes[f"W{position}"], shapes[f"b{position}"]
+        num_outputs = prod(bias)
+        if weight not in ((units, num_outputs), (num_outputs, units)):
+            raise CheckpointError(f"W{position} must be ({units}, {num_outputs}) or its transpose, got {weight}")
         # The shape of a square weight does not say its orientation, but a bias column (n, 1) goes with y = W x.
-        is_column = arrays[f"b{position}"].ndim == 2 and arrays[f"b{position}"].shape[1] == 1
-        transposed = weight.shape != (units, bias.size) or (weight.shape[0] == weight.shape[1] and is_column)
-        pairs.append((weight.T if transposed else weight, bias))
-        units = bias.size
-    layers = dense_layers([bias.size for _, bias in pairs[:-1]], classes=units)
-    weights, biases = zip(*pairs, strict=True)
-    vector = np.concatenate([array.ravel() for array in (*weights, *biases)])
-    return _filled(Network(layers), {"values": vector})
+        is_column = len(bias) == 2 and bias[1] == 1
+        transposed.append(weight != (units, num_outputs) or (weight[0] == weight[1] and is_column))
+        units = num_outputs
+        hidden.append(units)
+    network = Network(dense_layers(hidden[:-1], classes=units))
+    dense = [layer for layer in network.layers if isinstance(layer, Dense)]
+    for name, shape in shapes.items():
+        archive.expect(name, FLOATS, shape)
+    with np.errstate(over="ignore"):
+        for position, (layer, flip) in enumerate(zip(dense, transposed, strict=True), 1):
+            layer.W[...] = archive[f"W{position}"].T if flip else archive[f"W{position}"]
+            layer.b[...] = archive[f"b{position}"].ravel()
+    return _checked(network)
 
 
-def _filled(network: Network, arrays: Mapping[str, npt.NDArray]) -> Network:
-    """``network`` with the state vector in ``arrays``."""
-    if "values" not in arrays or arrays["values"].shape != network.state_vector.shape:
-        shape = arrays["values"].shape if "values" in arrays else "none"
-        raise CheckpointError(f"values must be {network.state_vector.size:,} numbers for these layers, got {shape}")
-    with np.errstate(over="ignore"):  # a float64 that overflows float32 becomes infinite, and is refused below
-        network.state_vector[:] = arrays["values"]
+def _filled(network: Network, archive: _Archive) -> Network:
+    """``network`` with the state vector in the archive."""
+    if "values" not in archive:
+        raise CheckpointError(f"values must be {network.state_vector.size:,} numbers for these layers, got none")
+    archive.expect("values", FLOATS, network.state_vector.shape)
+    with np.errstate(over="ignore"):  # a float64 that overflows float32 becomes infinite, and is refused
+        network.state_vector[:] = archive["values"]
+    return _checked(network)
+
+
+def _checked(network: Network) -> Network:
+    """``network`` if its numbers are finite, and its outputs for a blank and for a full image too."""
     if not np.isfinite(network.state_vector).all():
         raise CheckpointError("values must be finite numbers, got NaN or infinity")
+    images = np.zeros((2, *network.input_shape), np.float32)
+    images[1] = 1
+    with np.errstate(all="ignore"):
+        largest = np.abs(network.forward(images)).max()
+    if not largest <= MAX_OUTPUT:  # NaN, too
+        raise CheckpointError(
+            f"its outputs for a blank and a full image must be below {MAX_OUTPUT:g}, got {largest:g}: the numbers in it are "
+            "too large, as after a training that diverged; train it again with a smaller learning rate"
+        )
     return network

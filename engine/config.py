@@ -9,15 +9,16 @@ import numpy as np
 from engine.checks import InklingError, check_integer, shown
 from engine.data.augmentation import Augmentation, AugmentationKind
 from engine.data.dataset import Dataset
-from engine.layers import Layer, LayersKind, layer_from_json
+from engine.layers import Layer, LayersKind, layers_from_json
 from engine.losses import LOSSES
-from engine.network import CLASSES, Network, dense_layers, image_shape, plan
+from engine.memory import available_memory
+from engine.network import CLASSES, Network, dense_layers, image_shape, max_batch_size, plan
 from engine.optimizers import OPTIMIZERS, Optimizer
 from engine.schedules import SCHEDULES
 from engine.setting_fields import Choice, Flag, Integer, Number, check_settings, current_names, setting
 
 VALIDATION_SIZE = 5_000  # images that are held back at most, unless the configuration says otherwise
-DECAYS = (0.0, 0.00001, 0.0001, 0.001, 0.01, 0.1)
+USUAL_DECAYS = (0.0, 0.00001, 0.0001, 0.001, 0.01, 0.1)
 CHANGEABLE = ("learning_rate", "momentum", "weight_decay", "batch_size")  # in the middle of a training
 
 
@@ -42,7 +43,7 @@ class ShapeKind:
 
 
 def _has_momentum(values: Mapping[str, Any]) -> bool:
-    return hasattr(OPTIMIZERS[values["optimizer"]], "momentum")
+    return "momentum" in {field.name for field in fields(OPTIMIZERS[values["optimizer"]])}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +86,7 @@ class Config:
     )
     momentum: float = setting(
         "Momentum",
-        "How much of the last step is added to the next one. Only used by the optimizers Momentum and Nesterov.",
+        "How much of the last step is added to the next one. Only used by optimizers with momentum.",
         Number(0, 0.9999),
         default=0.9,
         usual=(0.0, 0.5, 0.9, 0.95, 0.99),
@@ -106,7 +107,7 @@ class Config:
         "Pulls all weights towards zero (L2), which works against memorising. Biases are left alone.",
         Number(0, 1),
         default=0.0,
-        usual=DECAYS,
+        usual=USUAL_DECAYS,
     )
     label_smoothing: float = setting(
         "Label smoothing",
@@ -117,7 +118,7 @@ class Config:
         typed=True,
     )
     l1: float = setting(
-        "L1", "Pulls weights to exactly zero, so that only a few are left.", Number(0, 1), default=0.0, usual=DECAYS
+        "L1", "Pulls weights to exactly zero, so that only a few are left.", Number(0, 1), default=0.0, usual=USUAL_DECAYS
     )
     max_grad_norm: float | None = setting(
         "Gradient clipping",
@@ -214,13 +215,35 @@ class Config:
         return self.validation_size
 
     def make_network(self, rng: np.random.Generator) -> Network:
-        """A new network of these layers, initialised from ``rng``."""
+        """A new network of these layers, initialised from ``rng``; raises ``InklingError`` if memory is short."""
+        self.check_memory()
         return Network(self.layers, self.input_shape, output=LOSSES[self.loss].output, rng=rng)
+
+    def training_bytes(self) -> int:
+        """About how many bytes a training needs at least: float32 vectors of the parameters, and a batch at work.
+
+        The vectors are the parameters, their gradients, their values before the step, the optimizer's state, and those
+        that ``ema_decay`` and ``patience`` add.
+        """
+        plans = plan(self.layers, self.input_shape or image_shape(self.layers))
+        vectors = 3 + len(OPTIMIZERS[self.optimizer].slots) + (self.ema_decay is not None) + (self.patience is not None)
+        batch_size = min(self.batch_size or self.train_size, self.train_size, max_batch_size(plans))
+        size = sum(layer_plan.num_parameters for layer_plan in plans)
+        return 4 * (vectors * size + batch_size * sum(layer_plan.working_size for layer_plan in plans))
+
+    def check_memory(self) -> None:
+        """Raise ``InklingError`` if a training needs more memory than there is, before it is allocated."""
+        needed, available = self.training_bytes(), available_memory()
+        if needed > available:
+            raise InklingError(
+                f"this training needs about {needed / 1e6:,.0f} MB of memory, and {available / 1e6:,.0f} MB are available: "
+                "choose fewer units or layers, or a smaller batch_size"
+            )
 
     def make_optimizer(self) -> Optimizer:
         """A new optimizer with these hyperparameters."""
         optimizer_class = OPTIMIZERS[self.optimizer]
-        if hasattr(optimizer_class, "momentum"):
+        if _has_momentum(vars(self)):
             return optimizer_class(momentum=self.momentum)  # pyright: ignore[reportCallIssue]
         return optimizer_class()
 
@@ -238,9 +261,7 @@ class Config:
         if unknown:
             raise InklingError(f"a configuration has no {shown(sorted(map(str, unknown)))}")
         if "layers" in value:
-            if not isinstance(value["layers"], list):
-                raise InklingError(f"layers must be a list, got {type(value['layers']).__name__}")
-            value["layers"] = tuple(map(layer_from_json, value["layers"]))
+            value["layers"] = layers_from_json(value["layers"])
         if isinstance(value.get("augmentation"), dict):
             value["augmentation"] = Augmentation.from_json(value["augmentation"])
         return cls(**value)

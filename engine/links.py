@@ -11,8 +11,8 @@ from engine.config import Config
 from engine.recipes import RECIPES
 from engine.setting_fields import current_names, settings_of
 
-MAX_LENGTH = 4_000  # characters: browsers and servers take longer addresses, but not all of them do
-MAX_UNPACKED = 1 << 18  # bytes of JSON that an old link may unpack to: a small hostile link must not fill the memory
+MAX_LINK_LENGTH = 4_000  # characters: browsers and servers take longer addresses, but not all of them do
+MAX_UNPACKED_BYTES = 1 << 18  # bytes of JSON that an old link may unpack to: a small hostile link must not fill the memory
 
 
 def to_query(config: Config) -> dict[str, str]:
@@ -23,8 +23,8 @@ def to_query(config: Config) -> dict[str, str]:
     for name, (_, value) in preset.config.differences(config).items():
         query[name] = described[name].to_text(value)
     length = sum(len(name) + len(text) + 2 for name, text in query.items())  # each with its "=" and "&"
-    if length > MAX_LENGTH:
-        raise InklingError(f"a link has room for {MAX_LENGTH:,} characters, and this configuration takes {length:,}")
+    if length > MAX_LINK_LENGTH:
+        raise InklingError(f"a link has room for {MAX_LINK_LENGTH:,} characters, and this configuration takes {length:,}")
     return query
 
 
@@ -37,8 +37,8 @@ def from_query(query: Mapping[str, str]) -> Config | None:
     texts = {name: text for name, text in query.items() if name in ("config", "preset")}
     texts |= {name: text for name, text in current_names(Config, query).items() if name in described}
     length = sum(map(len, texts.values()))
-    if length > MAX_LENGTH:  # before anything is parsed
-        raise InklingError(f"a link has at most {MAX_LENGTH:,} characters, got {length:,}")
+    if length > MAX_LINK_LENGTH:  # before anything is parsed
+        raise InklingError(f"a link has at most {MAX_LINK_LENGTH:,} characters, got {length:,}")
     if "config" in texts:
         return _unpack(texts["config"])
     if not texts:
@@ -52,7 +52,7 @@ def _unpack(text: str) -> Config:
     try:
         packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         unpacker = zlib.decompressobj()
-        unpacked = unpacker.decompress(packed, MAX_UNPACKED)
+        unpacked = unpacker.decompress(packed, MAX_UNPACKED_BYTES)
         if not unpacker.eof or unpacker.unused_data:
             raise ValueError("it is cut off, too long or has something behind it")
         value = json.loads(unpacked)

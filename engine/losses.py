@@ -110,5 +110,3 @@ LOSSES: dict[str, Loss] = {
     "sse": SumSquaredError(),
     "softmax_mse": SoftmaxMeanSquaredError(),
 }
-# For evaluating a network of which only the kind of output is known, not the loss it was trained with.
-LOSS_OF_OUTPUT: dict[str, Loss] = {"softmax": LOSSES["cross_entropy"], "normalised": LOSSES["mse"]}

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from engine.checks import InklingError
 from engine.data.dataset import Dataset
-from engine.losses import LOSS_OF_OUTPUT, OUTPUTS, Loss
+from engine.losses import LOSSES, OUTPUTS, Loss
 from engine.network import Network
 
 EVALUATION_BATCH = 1024  # images
@@ -169,11 +169,11 @@ def compare(labels: npt.ArrayLike, predicted_a: npt.ArrayLike, predicted_b: npt.
 
 
 def evaluate(network: Network, dataset: Dataset, loss: Loss | None = None) -> Evaluation:
-    """Evaluate ``network`` on all of ``dataset``, with ``loss`` or, by default, the usual loss for its kind of output.
+    """Evaluate ``network`` on all of ``dataset``, with ``loss`` or, by default, the first loss for its kind of output.
 
     Raises ``InklingError`` if no image belongs to a class.
     """
-    loss = loss or LOSS_OF_OUTPUT[network.output]
+    loss = loss or next(loss for loss in LOSSES.values() if loss.output == network.output)
     classes = network.output_shape[0]
     total, confusion, probabilities = 0.0, np.zeros((classes, classes), np.int64), []
     with np.errstate(all="ignore"):  # a network that diverged may overflow; its loss then shows it

@@ -1,6 +1,6 @@
 """``Network``: a list of layers over one flat vector of parameters."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from math import prod
 from typing import Any, NamedTuple, Self
@@ -9,20 +9,22 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.checks import InklingError, check_choice
-from engine.layers import Activation, Dense, Layer
+from engine.layers import Activation, Dense, Layer, check_num_layers
 from engine.losses import OUTPUTS
 
 IMAGE_SHAPE = (28, 28)
 FLAT_IMAGE = (784,)
 CLASSES = 10
 MAX_PARAMETERS = 50_000_000
-WORKING_NUMBERS = 1 << 26  # numbers that one layer may work on at once: limits the memory of large batches
+WORKING_NUMBERS = 1 << 26  # numbers that one layer may work on at once: limits the size of inputs and of batches
 
 
 def dense_layers(
     hidden: Iterable[int], activation: str = "relu", initializer: str = "he_normal", classes: int = CLASSES
 ) -> tuple[Layer, ...]:
     """The layers of a multi-layer perceptron with the given ``hidden`` units, e.g. ``(128, 64)``."""
+    hidden = tuple(hidden)
+    check_num_layers(2 * len(hidden) + 1)
     layers: list[Layer] = []
     for units in hidden:
         layers += [Dense(units, initializer), Activation(activation)]
@@ -30,34 +32,60 @@ def dense_layers(
 
 
 class LayerPlan(NamedTuple):
-    """The shapes of a layer for one input shape: of its output, and of its parameters and buffers by name."""
+    """The shapes of a layer for one input shape: of its output, and of its parameters and buffers by name.
+
+    ``working_size`` is how many numbers the layer needs in memory for one input.
+    """
 
     output: tuple[int, ...]
     parameters: dict[str, tuple[int, ...]]
     buffers: dict[str, tuple[int, ...]]
+    working_size: int
+
+    @property
+    def num_parameters(self) -> int:
+        return sum(map(prod, self.parameters.values()))
 
 
 def plan(layers: Sequence[Layer], input_shape: Iterable[int]) -> list[LayerPlan]:
     """The ``LayerPlan`` of each layer of a network for inputs of this shape.
 
     Nothing is allocated, so an architecture from a file can be checked before it is built. Raises ``InklingError`` if two
-    layers do not fit together, or if there are more than ``MAX_PARAMETERS`` parameters.
+    layers do not fit together, if there are more than ``MAX_LAYERS`` layers or ``MAX_PARAMETERS`` parameters, or if a layer
+    needs more than ``WORKING_NUMBERS`` numbers for one input.
     """
+    return list(iterate_plan(layers, input_shape))
+
+
+def iterate_plan(layers: Sequence[Layer], input_shape: Iterable[int]) -> Iterator[LayerPlan]:
+    """Like ``plan``, one layer at a time: the layers before one that does not fit have their ``LayerPlan``."""
     if not layers:
         raise InklingError("a network must have at least one layer, got none")
-    plans, shape, size = [], tuple(input_shape), 0
+    check_num_layers(len(layers))
+    shape, size = tuple(input_shape), 0
     for position, layer in enumerate(layers):
         try:
             output = layer.output_shape(shape)
         except InklingError as error:
             source = f"layer {position}, {layers[position - 1]}, gives" if position else "the input has"
             raise InklingError(f"layer {position + 1}, {layer}, {error}, but {source} the shape {shape}") from None
-        plans.append(LayerPlan(output, layer.parameter_shapes(shape), layer.buffer_shapes(shape)))
-        size += sum(map(prod, plans[-1].parameters.values()))
+        layer_plan = LayerPlan(output, layer.parameter_shapes(shape), layer.buffer_shapes(shape), layer.working_size(shape))
+        size += layer_plan.num_parameters
         if size > MAX_PARAMETERS:
             raise InklingError(f"a network must have at most {MAX_PARAMETERS:,} parameters, got {size:,} or more")
+        largest = max(layer_plan.working_size, prod(shape))
+        if largest > WORKING_NUMBERS:
+            raise InklingError(
+                f"a layer must need at most {WORKING_NUMBERS:,} numbers in memory for one input, "
+                f"got {largest:,} for layer {position + 1}, {layer}"
+            )
+        yield layer_plan
         shape = output
-    return plans
+
+
+def max_batch_size(plans: Iterable[LayerPlan]) -> int:
+    """How many inputs a network with these plans may take at once, so that every layer has room for its work."""
+    return min(max(WORKING_NUMBERS // max(layer_plan.working_size for layer_plan in plans), 1), 4096)
 
 
 def image_shape(layers: Iterable[Layer]) -> tuple[int, ...]:
@@ -68,8 +96,7 @@ def image_shape(layers: Iterable[Layer]) -> tuple[int, ...]:
 
 def num_parameters(layers: Sequence[Layer], input_shape: Iterable[int] | None = None) -> int:
     """The number of parameters of a network with these layers."""
-    plans = plan(layers, input_shape or image_shape(layers))
-    return sum(prod(shape) for layer_plan in plans for shape in layer_plan.parameters.values())
+    return sum(layer_plan.num_parameters for layer_plan in plan(layers, input_shape or image_shape(layers)))
 
 
 def as_pixels(images: npt.NDArray) -> npt.NDArray:
@@ -133,9 +160,7 @@ class Network:
             if start < self.parameters.size:
                 setattr(layer, "d" + name, self.gradients[place].reshape(shape))
             start = place.stop
-        input_shapes = [self.input_shape, *(shapes.output for shapes in plans[:-1])]
-        largest = max(layer.working_size(shape) for layer, shape in zip(self.layers, input_shapes, strict=True))
-        self.max_batch_size = min(max(WORKING_NUMBERS // largest, 1), 4096)
+        self.max_batch_size = max_batch_size(plans)
         learns = [bool(shapes.parameters) and not layer.frozen for layer, shapes in zip(self.layers, plans, strict=True)]
         self._first_to_learn = learns.index(True) if True in learns else len(learns)
 

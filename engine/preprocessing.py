@@ -6,17 +6,14 @@ longer matters how large the digit was and where it was drawn.
 """
 
 from collections.abc import Collection
-from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
-from os import PathLike
-from typing import IO
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image
 
 from engine.checks import InklingError, check_choice
+from engine.image_file import Drawing, pixels_of
 from engine.photo import ink_of_photo, is_photo
 
 SIDE, BOX, CENTRE = 28, 20, 14  # pixels; the centre of mass of MNIST's digits lies at index 14.0 in both axes
@@ -27,10 +24,7 @@ MIN_BORDER_FRACTION = 0.15  # of all pixels: a border colour that covers less is
 FLAT_FRACTION = 0.6  # of all pixels: if so many have exactly the paper's brightness, the light is even
 MAX_COLOUR_DIFFERENCE = 40  # of 255: colours that differ by at most this much count as the same
 COARSE_SIDE = 70  # pixels that are enough to tell paper from ink
-MAX_SIDE = 1024  # pixels: larger drawings cost time and memory and show no more of a digit
 BLANK = "a drawing must have ink on it, and this one is blank: draw a digit"
-
-Drawing = npt.NDArray[np.uint8] | Image.Image
 
 
 class BlankDrawing(InklingError):
@@ -70,37 +64,13 @@ def stages(drawing: Drawing, skip: Collection[str] = ()) -> Stages:
     return Stages(ink, cropped, scaled, centre(scaled, by_mass="centre" not in skip))
 
 
-def read_image(file: str | PathLike[str] | IO[bytes]) -> Image.Image:
-    """The image in ``file``, a path or an open binary file, turned upright; raises ``InklingError`` if it is not one."""
-    name = file if isinstance(file, str | PathLike) else getattr(file, "name", "the file")
-    _register_heic()
-    try:
-        with Image.open(file) as image:
-            image.load()
-            return ImageOps.exif_transpose(image)
-    except FileNotFoundError:
-        raise InklingError(f"{name} must be an image file, and does not exist") from None
-    except Exception as error:  # a hostile file can make Pillow raise nearly anything
-        reason = "is not one, or is damaged" if isinstance(error, Image.UnidentifiedImageError) else f"failed: {error}"
-        raise InklingError(f"{name} must be an image file that Pillow can read, and {reason}") from None
-
-
-@cache
-def _register_heic() -> None:
-    """Let Pillow read HEIC photos, which phones take, if the package for them is installed."""
-    with suppress(ImportError):
-        import pillow_heif  # pyright: ignore[reportMissingImports]
-
-        pillow_heif.register_heif_opener()
-
-
 def find_ink(drawing: Drawing) -> npt.NDArray[np.float32]:
     """How much ink is on each pixel: (H, W) float32 in [0, 1], for dark and bright ink, and for photos in uneven light.
 
-    A drawing with more than 1,024 pixels on a side, or a photo with more than 512, is made smaller. Raises
-    ``BlankDrawing`` if there is no ink.
+    A drawing with more than 1,024 pixels on a side, or a photo with more than 512, is made smaller; more than 50 million
+    pixels are refused. Raises ``BlankDrawing`` if there is no ink.
     """
-    pixels = _pixels(drawing)
+    pixels = pixels_of(drawing)
     alpha = _ink_in_alpha(pixels)
     grey = _grey(pixels) if alpha is None else alpha
     coarse = _coarse(grey)
@@ -147,39 +117,6 @@ def centre(small: npt.NDArray[np.float32], by_mass: bool = True) -> npt.NDArray[
     top, left = corner
     image[top : top + small.shape[0], left : left + small.shape[1]] = small
     return image
-
-
-def _pixels(drawing: Drawing) -> npt.NDArray[np.uint8]:
-    """The drawing as a uint8 array with 2 axes, or with 3 axes and 3 or 4 channels, at most ``MAX_SIDE`` pixels a side."""
-    if isinstance(drawing, Image.Image):
-        drawing = _pixels_of_image(drawing)
-    try:
-        drawing = np.asarray(drawing)
-    except ValueError:
-        raise InklingError("a drawing must be one array, got rows of different lengths") from None
-    shape_fits = drawing.ndim == 2 or (drawing.ndim == 3 and drawing.shape[2] in (3, 4))
-    if not shape_fits or drawing.dtype != np.uint8 or not drawing.size:
-        raise InklingError(
-            f"a drawing must be (H, W, 4), (H, W, 3) or (H, W) uint8 or a PIL image, got {drawing.shape} {drawing.dtype}"
-        )
-    factor = -(-max(drawing.shape[:2]) // MAX_SIDE)
-    return np.asarray(Image.fromarray(drawing).reduce(factor)) if factor > 1 else drawing
-
-
-def _pixels_of_image(image: Image.Image) -> npt.NDArray[np.uint8]:
-    """The pixels of a PIL image of any mode."""
-    try:
-        if image.mode in ("L", "RGB", "RGBA"):
-            return np.asarray(image)
-        if image.mode[0] not in "IF":
-            return np.asarray(image.convert("L" if image.mode == "1" else "RGBA"))
-        values = np.asarray(image, np.float64)  # 16 or 32 bits: Pillow's own conversion would clip them
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InklingError(f"a drawing must be an image that Pillow can read, and {error}") from None
-    if not np.isfinite(values).all():
-        raise InklingError("a drawing must have finite numbers as pixels, got NaN or infinity")
-    low, span = values.min(), np.ptp(values)
-    return ((values - low) * (255 / span if span else 0)).astype(np.uint8)
 
 
 def _ink_in_alpha(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8] | None:

@@ -8,7 +8,8 @@ import numpy.typing as npt
 from PIL import Image
 from scipy import ndimage
 
-from engine.preprocessing import Drawing, centre, crop, find_ink, scale
+from engine.image_file import Drawing
+from engine.preprocessing import centre, crop, find_ink, scale
 
 MIN_OVERLAP = 0.4  # of the narrower one's width: connected ink that overlaps a digit horizontally by this much belongs to it
 MIN_DIGIT_HEIGHT = 0.5  # of the highest connected ink: what is lower is a part of the nearest digit
@@ -32,13 +33,14 @@ def find_digits(drawing: Drawing) -> list[Digit]:
     ``drawing`` is anything that ``prepare`` accepts. Connected ink belongs to one digit, and so do pieces of ink above each
     other, such as the bar of a 5 and the rest of it. Raises ``BlankDrawing`` if there is no ink.
     """
+    full_size = drawing.size if isinstance(drawing, Image.Image) else None  # a large file is decoded smaller
     ink = find_ink(drawing)
     labels = np.empty(ink.shape, np.int32)
     ndimage.label(ink > 0, np.ones((3, 3)), output=labels)
     pieces = [(columns.start, rows.start, columns.stop, rows.stop) for rows, columns in ndimage.find_objects(labels)]
     digit_of_piece, digit_boxes = _group(np.array(pieces))
     digit_of_pixel = np.append(-1, digit_of_piece)[labels]
-    width, height = drawing.size if isinstance(drawing, Image.Image) else np.shape(drawing)[1::-1]
+    width, height = full_size or np.asarray(drawing).shape[1::-1]
     factors = np.array([width / ink.shape[1], height / ink.shape[0]] * 2)  # large drawings were made smaller
     digits = []
     for number, box in enumerate(digit_boxes):

@@ -23,4 +23,9 @@ def session_watcher() -> Callable[[], bool]:
 
 def canvas_report(key: str) -> dict[str, Any] | None:
     """The latest report of the canvas with this key, also before the canvas is shown in this run; None if there is none."""
-    return st.session_state.get(key, {}).get("drawing", {}).get("raw")
+    drawing = _item(st.session_state.get(key), "drawing")  # as the browser sent it, so it may be anything
+    return _item(drawing, "raw")
+
+
+def _item(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else None

@@ -1,5 +1,7 @@
 """What is drawn in this session. The Draw page shows it; the Train page follows it through a training."""
 
+from contextlib import suppress
+
 import numpy as np
 import numpy.typing as npt
 import streamlit as st
@@ -14,8 +16,10 @@ DRAW_WITH_KEYS = "draw with keys"  # key of the switch between the canvas and th
 def update_drawing() -> None:
     """Pass the latest from the canvas and its companion to the session's ``Drawing``."""
     if drawing := state.session().drawing:
-        drawing.take_report(compat.canvas_report(CANVAS))
-        drawing.take_message(st.session_state.get(COMPANION, {}).get("message"))
+        with suppress(AttributeError):  # the browser may send something else than a report
+            drawing.take_report(compat.canvas_report(CANVAS))
+        with suppress(AttributeError):
+            drawing.take_message(st.session_state.get(COMPANION, {}).get("message"))
 
 
 def current_image() -> npt.NDArray[np.uint8] | None:

@@ -1,7 +1,8 @@
 """The labelled images to train on, read once for all sessions, and sample digits to draw with."""
 
+from concurrent.futures import Future, wait
 from contextlib import suppress
-from threading import Lock
+from threading import Lock, Thread
 
 import numpy as np
 import numpy.typing as npt
@@ -13,21 +14,81 @@ from engine.data.idx import IMAGES, LABELS, find, read_idx
 from engine.data.mnist import local_folder
 from engine.data.synthetic import draw_digits
 
+POLL_SECONDS = 0.2  # between two looks at a download or drawing
 NUM_DRAWN = 250  # digits to take samples from, where MNIST is missing
 
 
 def load(source: str) -> tuple[Dataset, Dataset]:
-    """The train and test sets of ``source``, with a progress bar on the page while they are downloaded or drawn."""
+    """The train and test sets of ``source``, with a progress bar on the page while they are downloaded or drawn.
+
+    All sessions that ask for the same source wait for the same thread. It goes on when a visitor leaves.
+    """
+    if source == "mixed" and local_folder() is None:
+        load("mnist")  # the same download as that of a session that wants MNIST alone
     loaded, lock = _loaded()
-    with lock:  # so that two sessions do not download the same
-        if source not in loaded:
-            with st.spinner("Reading the data"):
-                loaded[source] = load_data(source, ProgressBar())
-        return loaded[source]
+    with lock:
+        if source not in loaded or loaded[source].failed:  # a new attempt
+            loaded[source] = Loading(source)
+        loading = loaded[source]
+    if not loading.sets.done():
+        _show_progress(loading)
+    if loading.failed:
+        with lock:
+            if loaded.get(source) is loading:  # forget it, with all that its error refers to
+                del loaded[source]
+    return loading.sets.result()
+
+
+class Loading:
+    """The loading of a source in a thread of its own, with the interface of tqdm's bars."""
+
+    def __init__(self, source: str) -> None:
+        self.sets: Future[tuple[Dataset, Dataset]] = Future()
+        self.total, self.num_done, self.unit = 0, 0, ""
+        Thread(target=self._run, args=(source,), daemon=True).start()
+
+    def _run(self, source: str) -> None:
+        try:
+            self.sets.set_result(load_data(source, self))
+        except BaseException as error:
+            self.sets.set_exception(error)
+
+    @property
+    def failed(self) -> bool:
+        return self.sets.done() and self.sets.exception() is not None
+
+    def update(self, n: int) -> None:
+        self.num_done += n
+
+    def reset(self) -> None:
+        self.num_done = 0
+
+    def close(self) -> None:
+        self.total, self.num_done, self.unit = 0, 0, ""
+
+    def text(self) -> str:
+        """What is being done, or "" while there is nothing to count."""
+        total, num_done = self.total, self.num_done
+        if self.unit == "B":
+            of_total = f"{num_done / 1e6:.1f} of {total / 1e6:.1f} MB" if total else f"{num_done / 1e6:.1f} MB"
+            return f"Downloading, {of_total}"
+        return f"Drawing digits, {num_done:,} of {total:,}" if total else ""
+
+
+def _show_progress(loading: Loading) -> None:
+    """Show a bar until the loading is over."""
+    with st.spinner("Reading the data"):
+        bar = st.empty()
+        while not wait([loading.sets], POLL_SECONDS).done:
+            if text := loading.text():
+                bar.progress(min(1.0, loading.num_done / max(1, loading.total)), text=text)
+            else:
+                bar.empty()  # any call of Streamlit lets the visitor leave
+        bar.empty()
 
 
 @st.cache_resource(show_spinner=False)
-def _loaded() -> tuple[dict[str, tuple[Dataset, Dataset]], Lock]:
+def _loaded() -> tuple[dict[str, Loading], Lock]:
     return {}, Lock()
 
 
@@ -54,29 +115,3 @@ def _sample_pool() -> Dataset:
             images, labels = (find(folder, name.format("t10k")) or folder for name in (IMAGES, LABELS))
             return Dataset(read_idx(images, 3), read_idx(labels, 1))
     return draw_digits(NUM_DRAWN)
-
-
-class ProgressBar:
-    """A bar on the page with the interface of tqdm's."""
-
-    def __init__(self) -> None:
-        self.total, self._done, self._bar = 0, 0, None
-
-    def update(self, size: int) -> None:
-        self._done += size
-        if self._bar is None:
-            self._bar = st.progress(0.0)
-        if self.total:
-            self._bar.progress(min(1.0, self._done / self.total), text=self._text())
-
-    def _text(self) -> str:
-        if self.total > 1_000_000:  # bytes of a download; smaller numbers are digits to draw
-            return f"Downloading, {self._done / 1e6:.1f} of {self.total / 1e6:.1f} MB"
-        return f"Drawing digits, {self._done:,} of {self.total:,}"
-
-    def reset(self) -> None:
-        self._done = 0
-
-    def close(self) -> None:
-        if self._bar is not None:
-            self._bar.empty()

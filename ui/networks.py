@@ -8,6 +8,7 @@ import streamlit as st
 import engine
 from engine.jobs import JobState
 from engine.layers import Layer
+from engine.network import image_shape
 from ui import runs
 from ui.formatting import percent
 from ui.state import session
@@ -74,4 +75,7 @@ def starting_networks(layers: tuple[Layer, ...]) -> dict[str, engine.Network]:
     for run in runs.all_runs():
         if run.state in (JobState.FINISHED, JobState.STOPPED):
             named[run.name] = run.snapshot().network
-    return {name: network for name, network in named.items() if network.layers == list(layers)}
+    shape = image_shape(layers)
+    return {
+        name: network for name, network in named.items() if network.layers == list(layers) and network.input_shape == shape
+    }

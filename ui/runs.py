@@ -54,7 +54,7 @@ def all_runs() -> list[Run]:
 
 
 def active_run() -> Run | None:
-    """The run that is under way, paused or not."""
+    """The run that has not ended yet, paused or not."""
     return next((run for run in reversed(all_runs()) if not run.series.is_over), None)
 
 

@@ -36,11 +36,13 @@ class Session:
     blocks: "list[Block]" = field(default_factory=list)  # the network builder's layers
     num_blocks: int = 0
     opened_link: dict[str, str] | None = None
-    error: tuple[str, float] | None = None  # a line to show on the Train page, and when it was first shown
+    error: tuple[str, float] | None = None  # a line to show on the Train page, and when it happened
     upload_result: str = ""
     image_error: str = ""
     open_parts: dict[str, Any] = field(default_factory=dict)  # of tabs and expanders, by key
-    unconfirmed: dict[str, Any] = field(default_factory=dict)  # values of widgets that no complete run has shown yet
+    unconfirmed: dict[str, tuple[Any, Any]] = field(
+        default_factory=dict
+    )  # widgets' new and old values, until a run is complete
 
 
 def session() -> Session:
@@ -52,8 +54,9 @@ def begin_run(page: str) -> None:
     current = session()
     if page != current.page:
         current.page, current.surface_changed = page, True
-    for key, value in current.unconfirmed.items():  # a click that left the browser before these came must not undo them
-        st.session_state[key] = value
+    for key, (new, old) in current.unconfirmed.items():  # a click that left the browser earlier must not undo them
+        if st.session_state.get(key, old) in (new, old):  # any other value is the visitor's own
+            st.session_state[key] = new
 
 
 def end_run() -> None:
@@ -77,7 +80,9 @@ def value(key: str, default: Any = None) -> Any:
 
 def set_value(key: str, value: Any) -> None:
     """Set a widget's value, in a callback or before the widget is shown."""
-    st.session_state[key] = session().unconfirmed[key] = value
+    _, old = session().unconfirmed.get(key, (None, st.session_state.get(key)))
+    session().unconfirmed[key] = value, old
+    st.session_state[key] = value
 
 
 def forget(prefix: str) -> None:

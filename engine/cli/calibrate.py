@@ -11,6 +11,7 @@ from engine.calibration import calibrate, find_threshold
 from engine.checkpoint import load, save
 from engine.checks import InklingError
 from engine.cli.options import Commands, add_command, add_data, add_json, add_model, add_out, check_place
+from engine.cli.rescue import save_or_rescue
 from engine.config import Config
 from engine.data import Dataset, load_data
 from engine.data.dataset import NO_DIGIT
@@ -64,8 +65,9 @@ def calibrate_and_round(network: Network, validation_set: Dataset | None, option
 
 
 def save_network(network: Network, options: argparse.Namespace, **info: Any) -> None:
-    """Save the network as ``--out`` and ``--float16`` say."""
-    save(options.out, network, dtype=np.float16 if options.float16 else None, **info)
+    """Save the network as ``--out`` and ``--float16`` say; in a temporary place if that fails, which is then an error."""
+    dtype = np.float16 if options.float16 else None
+    save_or_rescue(options.out, lambda path: save(path, network, dtype=dtype, **info))
 
 
 def _calibration_sets(source: str, validation_set: Dataset) -> dict[str, Dataset]:

@@ -10,8 +10,9 @@ from engine.calibration import threshold
 from engine.checks import InklingError
 from engine.cli.options import Commands, add_command, add_data, add_json, add_model, load_digit_network, percent
 from engine.data import load_data
+from engine.image_file import read_image
 from engine.metrics import evaluate
-from engine.preprocessing import prepare, read_image
+from engine.preprocessing import prepare
 
 
 def add_commands(commands: Commands) -> None:

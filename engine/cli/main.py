@@ -2,39 +2,82 @@
 
 import argparse
 import os
+import re
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import NoReturn
+from contextlib import suppress
+from io import TextIOWrapper
+from itertools import takewhile
+from typing import Any, NoReturn
 
-from engine.checks import InklingError
+from engine.checks import InklingError, shown
 from engine.cli import calibrate, data, evaluate, export, recipes, train
+
+MAX_LINE = 2_000  # characters of an error: an argument or a file may be far longer
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status: 0, or 2 after one line on stderr that says what was wrong."""
-    options = make_parser().parse_args(arguments)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # it was closed before the command began
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a file's name may have characters that cannot be printed
+            stream.reconfigure(errors="backslashreplace")
+    status, line = _run(sys.argv[1:] if arguments is None else arguments)
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        if not status and not isinstance(error, BrokenPipeError):
+            status, line = 2, _output_error(error)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python fails again when it ends
+    if line:
+        line = " ".join(line.split())
+        with suppress(OSError):
+            print(f"inkling: {line if len(line) <= MAX_LINE else line[: MAX_LINE - 3] + '...'}", file=sys.stderr)
+    return status
+
+
+def _run(arguments: Sequence[str]) -> tuple[int, str]:
+    """Run one command; return the exit status, and the line to show if it failed."""
     warnings.filterwarnings("ignore", module="PIL")  # an image that cannot be read is an error, reported in one line
     try:
+        parser = make_parser()
+        for argument in takewhile(lambda argument: argument != "--", arguments):
+            if re.fullmatch(r"--?[^=]+=--", argument):  # argparse would make an empty list of it
+                parser.error(f"{shown(argument[:-3])} must have a value, got --")
+        options = parser.parse_args(arguments)
         options.run(options)
+    except SystemExit as end:  # after --help, or an error that argparse found
+        return (end.code if isinstance(end.code, int) else 0), ""
     except InklingError as error:
-        print(f"inkling: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        return 2, str(error)
     except MemoryError:
-        print("inkling: this takes more memory than there is: try fewer units, or a smaller --batch-size", file=sys.stderr)
-        return 2
+        return 2, "this takes more memory than there is: try fewer units, or a smaller --batch-size"
     except BrokenPipeError:  # the reader of the output, such as ``head``, has closed it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return 0, ""
+    except OSError as error:
+        return 2, _output_error(error)
     except KeyboardInterrupt:
-        print("inkling: interrupted", file=sys.stderr)
-        return 130
-    return 0
+        return 130, "interrupted"
+    return 0, ""
+
+
+def _output_error(error: OSError) -> str:
+    reason = error.strerror or error
+    return f"{error.filename}: {reason}" if error.filename else f"the output cannot be written: {reason}"
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
+        message = " ".join(message.split())
+        if len(message) > MAX_LINE:
+            message = f"{message[: MAX_LINE - 3]}..."
         self.exit(2, f"inkling: {message} (see {self.prog} --help)\n")
+
+    def print_help(self, file: Any = None) -> None:
+        print(self.format_help(), end="", file=file)  # argparse's own would hide that the output is full
 
 
 def make_parser() -> argparse.ArgumentParser:

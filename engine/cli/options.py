@@ -11,6 +11,7 @@ from engine.checks import InklingError
 from engine.config import Config
 from engine.data import SOURCES
 from engine.data.augmentation import AUGMENTATIONS, AugmentationKind
+from engine.files import check_writable
 from engine.layers import LAYERS, LayersKind
 from engine.network import CLASSES, FLAT_IMAGE, Network
 from engine.setting_fields import NONE_TEXT, Choice, Flag, Integer, Kind, Number, Setting, settings_of
@@ -69,8 +70,14 @@ def given_settings(options: argparse.Namespace) -> dict[str, Any]:
 
 def check_place(flag: str, path: Path | None) -> None:
     """Raise ``InklingError`` unless a file can be written to ``path``, so that no work is lost for that."""
-    if path and (path.is_dir() or not path.resolve().parent.is_dir()):
-        raise InklingError(f"{flag} must be a file in a folder that exists, got {path}")
+    if path is None:
+        return
+    if str(path) == "-":
+        raise InklingError(f"{flag} must be the name of a file, got -: write a file, and send that to the pipe")
+    try:
+        check_writable(path)
+    except InklingError as error:
+        raise InklingError(f"{flag}: {error}") from None
 
 
 def load_digit_network(path: str) -> Network:
@@ -95,7 +102,8 @@ def _help(name: str, setting: Setting) -> str:
     shown = setting.none if default is None else setting.to_text(default)
     if default is not None and setting.none:
         shown = f"{shown}; {NONE_TEXT}: {setting.none}"
-    help = f"{setting.help} (default: {shown})"
+    limits = f"{setting.kind.low:g} to {setting.kind.high:g}; " if isinstance(setting.kind, Number | Integer) else ""
+    help = f"{setting.help} ({limits}default: {shown})"
     if isinstance(setting.kind, LayersKind):
         help += f". Layers: {', '.join(LAYERS)}, or the name of an activation, as in conv2d:8:kernel=5,relu,flatten,dense:10"
     return help.replace("%", "%%")  # argparse fills in what follows a single %

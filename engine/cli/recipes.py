@@ -13,7 +13,7 @@ from engine.recipes import RECIPES
 from engine.training import Diverged, Trainer
 
 TABLE_HEAD = """\
-| recipe | claimed | resting on | test accuracy here | its first 1,000 | seconds |
+| recipe | published | measured on | test accuracy here | its first 1,000 | seconds |
 |---|---|---|---|---|---|"""
 
 

@@ -3,8 +3,9 @@
 import argparse
 import json
 import signal
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from tqdm import tqdm
 
 from engine.activations import ACTIVATIONS
 from engine.checkpoint import load, load_training, save_training
-from engine.checks import InklingError
+from engine.checks import InklingError, shown
 from engine.cli.calibrate import calibrate_and_round, save_network
 from engine.cli.options import (
     Commands,
@@ -26,6 +27,7 @@ from engine.cli.options import (
     given_settings,
     percent,
 )
+from engine.cli.rescue import rescue
 from engine.config import Config
 from engine.data import Dataset, load_data
 from engine.initializers import INITIALIZERS
@@ -90,19 +92,50 @@ def run_train(options: argparse.Namespace) -> None:
 
 def train_to_the_end(trainer: Trainer, quiet: bool, pause_to: Path | None = None) -> Event | None:
     """Run ``trainer`` with a progress bar, and a line for each epoch unless ``quiet``; return the last event."""
-    total, event = len(trainer.train_set) * trainer.config.epochs, None
+    total, event, problem = len(trainer.train_set) * trainer.config.epochs, None, ""
     progress = tqdm(total=total, initial=trainer.samples, unit=" images", unit_scale=True, disable=None, mininterval=0.2)
     with _interruptions() as interruptions, progress as bar:
         for event in trainer:
             if isinstance(event, StepEnd):
                 bar.update(trainer.samples - bar.n)
             elif isinstance(event, EpochEnd) and not quiet:
-                bar.write(_epoch_line(event))
+                _show_line(bar, _epoch_line(event))
             if pause_to and (interruptions or isinstance(event, EpochEnd)):
-                save_training(pause_to, trainer)
+                problem = _save_paused(trainer, pause_to, bar, problem)
             if interruptions:
-                raise KeyboardInterrupt
+                break
+        if problem:  # at the end: this is the last chance to save it
+            place = rescue(lambda path: save_training(path, trainer))
+            _warn(bar, f"the training is saved as {place} instead" if place else "the training cannot be saved anywhere")
+    if interruptions:
+        raise KeyboardInterrupt
     return event
+
+
+def _save_paused(trainer: Trainer, path: Path, bar: tqdm, problem: str) -> str:
+    """Save the training; return what went wrong, or "". It is shown if it is another ``problem`` than the last time."""
+    try:
+        save_training(path, trainer)
+    except InklingError as error:
+        if str(error) != problem:
+            _warn(bar, f"{error}; the training goes on")
+        return str(error)
+    return ""
+
+
+def _show_line(bar: tqdm, line: str) -> None:
+    """Print a line above the bar. On a full disk the training goes on without it: the end of the command is an error."""
+    try:
+        bar.write(line)
+    except BrokenPipeError:  # the reader of the output has closed it, which ends a command
+        raise
+    except OSError:
+        pass
+
+
+def _warn(bar: tqdm, line: str) -> None:
+    with suppress(OSError):
+        bar.write(f"inkling: {line}", file=sys.stderr)
 
 
 def make_report(trainer: Trainer, test_set: Dataset | None) -> dict[str, Any]:
@@ -122,7 +155,9 @@ def _units(text: str) -> tuple[int, ...]:
     try:
         return tuple(int(number) for number in text.split(",")) if text else ()
     except ValueError:
-        raise argparse.ArgumentTypeError(f"must be whole numbers separated by commas, as in 128,64, got {text!r}") from None
+        raise argparse.ArgumentTypeError(
+            f"must be whole numbers separated by commas, as in 128,64, got {shown(text)}"
+        ) from None
 
 
 def _changes(options: argparse.Namespace) -> dict[str, Any]:
@@ -156,7 +191,7 @@ def _make_trainer(options: argparse.Namespace, changes: dict[str, Any], train_se
 
 @contextmanager
 def _interruptions() -> Iterator[list[bool]]:
-    """A list that gets an item on Ctrl-C, so that the step under way can end; a second Ctrl-C interrupts at once."""
+    """A list that gets an item on Ctrl-C, so that the current step can end; a second Ctrl-C interrupts at once."""
     interruptions: list[bool] = []
 
     def interrupt(*_: object) -> None:

@@ -1,10 +1,11 @@
 """Read and write IDX files, the format of MNIST, described at the foot of http://yann.lecun.com/exdb/mnist."""
 
 import gzip
+import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BufferedReader
+from io import BufferedReader, BytesIO
 from math import prod
 from os import PathLike
 from pathlib import Path
@@ -21,26 +22,32 @@ UNSIGNED_BYTES = 0x08
 MAX_PAYLOAD = 1 << 30  # bytes: a file may not fill the memory
 
 FilePath = str | PathLike[str]
+ReadableFile = BufferedReader | BytesIO
 
 
 def find(folder: FilePath, name: str) -> Path | None:
     """The path of ``name`` or ``name.gz`` in ``folder``, or None if it has neither."""
     paths = (Path(folder, name), Path(folder, name + ".gz"))
-    return next((path for path in paths if path.is_file()), None)
+    return next((path for path in paths if os.path.isfile(path)), None)  # Path.is_file raises for a name that is too long
 
 
 @contextmanager
-def opened(path: FilePath) -> Iterator[gzip.GzipFile | BufferedReader]:
+def opened(path: FilePath) -> Iterator[gzip.GzipFile | ReadableFile]:
     """Open a file for reading bytes; gzip files are decompressed, no matter how they are called."""
     try:
         with open(path, "rb") as raw:
-            compressed = raw.read(2) == b"\x1f\x8b"
-            raw.seek(0)
-            yield gzip.GzipFile(fileobj=raw) if compressed else raw
+            yield unpacked(raw)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{path} must be a complete gzip file, and is damaged: {error}") from None
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
+
+
+def unpacked(raw: ReadableFile) -> gzip.GzipFile | ReadableFile:
+    """A file open for reading bytes, whose contents are decompressed if they are gzip."""
+    compressed = raw.read(2) == b"\x1f\x8b"
+    raw.seek(0)
+    return gzip.GzipFile(fileobj=raw) if compressed else raw
 
 
 def read_payload(path: FilePath, limit: int) -> bytes:
@@ -99,7 +106,8 @@ def read_folder(folder: FilePath, name: str | None = None) -> tuple[Dataset, Dat
 def _read_set(folder: FilePath, prefix: str, name: str | None) -> Dataset:
     def path(file: str) -> Path:
         if not (path := find(folder, file)):
-            raise DataError(f"{folder} must hold {file} or {file}.gz, and has neither")
+            has = "has a folder of that name" if os.path.isdir(Path(folder, file)) else "has neither"
+            raise DataError(f"{folder} must hold {file} or {file}.gz, and {has}")
         return path
 
     return read_pair(path(IMAGES.format(prefix)), path(LABELS.format(prefix)), name or Path(folder).name)

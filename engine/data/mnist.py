@@ -2,15 +2,24 @@
 
 import hashlib
 import os
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import Future, wait
+from contextlib import contextmanager
+from gzip import BadGzipFile
+from io import BytesIO
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from threading import Thread
+from time import monotonic
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import pooch
+from tqdm import tqdm
 
 from engine.data.dataset import DataError, Dataset
-from engine.data.idx import FilePath, find, header, read_folder, read_payload
+from engine.data.idx import FilePath, find, header, read_folder, read_payload, unpacked
+from engine.files import atomic_write, check_writable
 
 FOLDER_VARIABLE = "INKLING_MNIST_DIR"
 MIRRORS = (
@@ -24,14 +33,24 @@ SHA256 = {
     "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
-MAX_FILE_SIZE = 47_040_016  # bytes of the largest file, decompressed
+SIZES = {  # bytes, decompressed; a mirror may compress them, and not make them larger
+    "train-images-idx3-ubyte": 47_040_016,
+    "train-labels-idx1-ubyte": 60_008,
+    "t10k-images-idx3-ubyte": 7_840_016,
+    "t10k-labels-idx1-ubyte": 10_008,
+}
 TIMEOUT = 15  # seconds without an answer until the next mirror is tried
+MIRROR_SECONDS = 300  # for all files of a mirror, until the next one is tried
+CHUNK_SIZE = 1 << 13  # bytes received at a time
+POLL_SECONDS = 0.1  # between two looks at a download
+MAX_REASON = 200  # characters of an error that is not Inkling's
 
 
 class ProgressBar(Protocol):
     """What downloads and the drawing of digits use of tqdm's interface."""
 
     total: Any
+    unit: Any
 
     def update(self, n: int, /) -> Any: ...
 
@@ -92,53 +111,138 @@ def _read(folder: Path) -> tuple[Dataset, Dataset]:
 
 def _is_intact(path: Path, name: str) -> bool:
     try:
-        return hashlib.sha256(read_payload(path, MAX_FILE_SIZE)).hexdigest() == SHA256[name]
+        return hashlib.sha256(read_payload(path, SIZES[name])).hexdigest() == SHA256[name]
     except DataError:
         return False
 
 
 def _download(cache: Path, progressbar: bool | ProgressBar) -> None:
     """Download what is missing or damaged in the cache, each file from the first mirror that works."""
-    pooch.get_logger().setLevel("WARNING")
-    download = pooch.HTTPDownloader(progressbar, chunk_size=1 << 16, timeout=TIMEOUT)  # pyright: ignore[reportArgumentType]
+    seconds_left: dict[str, float] = dict.fromkeys(MIRRORS, MIRROR_SECONDS)
+    bar: Any = progressbar
+    if isinstance(bar, bool):
+        # With a delay, it is not shown before the first byte.
+        bar = tqdm(desc="downloading MNIST", unit="B", unit_scale=True, delay=POLL_SECONDS, disable=not progressbar)
+    bar.unit = "B"
+    try:
+        for name in SHA256:
+            path = find(cache, name)
+            if not path or not _is_intact(path, name):
+                _download_file(name, cache, seconds_left, bar)
+    finally:
+        bar.close()
 
-    def fetch(url: str, output: Any, _: Any) -> None:
-        """Write the decompressed contents of ``url`` into ``output``, which pooch verifies and renames."""
-        with TemporaryDirectory() as folder:
-            path = Path(folder, "download")
-            download(url, str(path), None)
-            Path(output).write_bytes(read_payload(path, MAX_FILE_SIZE))
 
-    for name, digest in SHA256.items():
-        path = find(cache, name)
-        if path and _is_intact(path, name):
-            continue
-        failures = []
-        for mirror in MIRRORS:
-            try:
-                pooch.retrieve(mirror + name + ".gz", f"sha256:{digest}", name, cache, downloader=fetch)  # pyright: ignore[reportArgumentType]
-                break
-            except (OSError, ValueError) as error:  # no connection, a refusal, a full disk; a damaged or wrong file
-                failures.append(f"{urlsplit(mirror).hostname} {_reason(error)}")
-        else:
-            folder = os.environ.get(FOLDER_VARIABLE)
-            missing = _first_missing(folder) if folder else None
-            if missing:
-                failures.append(f"{FOLDER_VARIABLE} is {folder}, and {missing} is missing there")
-            raise DataNotFound(
-                f"MNIST is not on this machine and could not be downloaded ({'; '.join(failures)}): connect to the "
-                f"internet, or put its four files into {cache} or into the folder that {FOLDER_VARIABLE} names"
-            )
+def _download_file(name: str, cache: Path, seconds_left: dict[str, float], bar: ProgressBar) -> None:
+    """Write one file to the cache, from the first mirror that works and has any of its ``seconds_left``."""
+    failures = []
+    with _storing(cache):
+        cache.mkdir(parents=True, exist_ok=True)
+        check_writable(cache / name, DataError)
+    for mirror in MIRRORS:
+        begin = monotonic()
+        try:
+            payload = _fetch(f"{mirror}{name}.gz", name, seconds_left[mirror], bar)
+            break
+        except (OSError, ValueError, EOFError, zlib.error) as error:  # no connection, a refusal; a damaged or wrong file
+            failures.append(f"{urlsplit(mirror).hostname} {_reason(error)}")
+        finally:
+            seconds_left[mirror] -= monotonic() - begin
+    else:
+        folder = os.environ.get(FOLDER_VARIABLE)
+        missing = _first_missing(folder) if folder else None
+        if missing:
+            failures.append(f"{FOLDER_VARIABLE} is {folder}, and {missing} is missing there")
+        raise DataNotFound(
+            f"MNIST is not on this machine and could not be downloaded ({'; '.join(failures)}): connect to the "
+            f"internet, or put its four files into {cache} or into the folder that {FOLDER_VARIABLE} names"
+        )
+    with _storing(cache), atomic_write(cache / name, DataError) as file:
+        file.write(payload)
+
+
+@contextmanager
+def _storing(cache: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, DataError) as error:
+        reason = str(error) if isinstance(error, DataError) else f"{cache} cannot be created: {error.strerror or error}"
+        raise DataNotFound(
+            f"MNIST cannot be stored: {reason}; "
+            f"change that, or put its four files into a folder and set {FOLDER_VARIABLE} to it"
+        ) from None
+
+
+class _Download:
+    """A download in a thread of its own, so that it can be given up although the server sends a byte now and then."""
+
+    def __init__(self, url: str, max_bytes: int) -> None:
+        self.url, self.max_bytes = url, max_bytes
+        self.num_received, self.num_expected = 0, 0
+        self.given_up = False
+        self.result: Future[bytes] = Future()
+        Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        try:
+            self.result.set_result(self._receive())
+        except BaseException as error:
+            self.result.set_exception(error)
+
+    def _receive(self) -> bytes:
+        import requests  # slow to import, and rarely needed
+
+        content = bytearray()
+        with requests.get(self.url, stream=True, timeout=TIMEOUT) as response:
+            response.raise_for_status()
+            self.num_expected = int(response.headers.get("content-length", 0))
+            for chunk in response.iter_content(CHUNK_SIZE):
+                content += chunk
+                self.num_received = len(content)
+                if len(content) > self.max_bytes:
+                    raise DataError(f"sent more than {self.max_bytes:,} bytes, which is too long for this file")
+                if self.given_up:
+                    break
+        return bytes(content)
+
+
+def _fetch(url: str, name: str, seconds: float, bar: ProgressBar) -> bytes:
+    """The contents of MNIST's file ``name``, downloaded from ``url`` in at most ``seconds``, and verified."""
+    end = monotonic() + seconds
+    download, num_shown, is_over = _Download(url, SIZES[name]), 0, False
+    try:
+        while not is_over:
+            is_over = bool(wait([download.result], POLL_SECONDS).done)
+            if not is_over and monotonic() > end:
+                raise DataError(f"was too slow: it did not send its files within {MIRROR_SECONDS:g} s")
+            num_received = download.num_received
+            if num_received and not num_shown:
+                bar.total = download.num_expected
+                bar.reset()
+            if num_received:
+                bar.update(num_received - num_shown)
+            num_shown = num_received
+    finally:
+        download.given_up = True  # also after an error or Ctrl-C
+    with unpacked(BytesIO(download.result.result())) as file:
+        payload = file.read(SIZES[name] + 1)
+    if hashlib.sha256(payload).hexdigest() != SHA256[name]:
+        raise DataError(f"sent something else than MNIST's {name}")
+    return payload
 
 
 def _reason(error: Exception) -> str:
     """Why a mirror failed, as the end of a sentence that begins with the mirror's name."""
-    import requests  # slow to import, and needed only here
+    import requests  # slow to import, and rarely needed
 
+    if isinstance(error, DataError):
+        return str(error)
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return f"answered {error.response.status_code}"
     if isinstance(error, requests.Timeout):
         return f"did not answer within {TIMEOUT} s"
     if isinstance(error, requests.ConnectionError):
         return "cannot be reached"
-    return f"failed: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+    if isinstance(error, EOFError | zlib.error | BadGzipFile):
+        return "sent a damaged gzip file"
+    return f"failed: {' '.join(str(error).split())[:MAX_REASON] or type(error).__name__}"

@@ -1,6 +1,6 @@
 """Load labelled images by the name of their source, or from a path; several sources can be joined with "+"."""
 
-from pathlib import Path
+import os
 
 import numpy as np
 
@@ -31,7 +31,8 @@ def load_data(source: FilePath = "mnist", progressbar: bool | ProgressBar = Fals
     test images are those of the first source. ``progressbar`` shows the progress of a download or of drawing: True for
     tqdm's on stderr, or an object with tqdm's ``total``, ``update``, ``reset`` and ``close``.
     """
-    names = [str(source)] if Path(source).exists() else str(source).split("+")
+    # os.path and not Path, which raises for a name that is too long
+    names = [str(source)] if os.path.exists(source) else str(source).split("+")
     names = [part for name in names for part in (("mnist", "synthetic") if name == "mixed" else (name,))]
     sets = [_load(name, progressbar) for name in names]
     if len(sets) == 1:
@@ -51,4 +52,4 @@ def _load(source: str, progressbar: bool | ProgressBar) -> tuple[Dataset, Datase
         return load_synthetic(progressbar)
     if source == "scribbles":
         return load_scribbles()
-    return load_strokes(source) if Path(source).is_file() else read_folder(source)
+    return load_strokes(source) if os.path.isfile(source) else read_folder(source)

@@ -22,7 +22,7 @@ PUBLISH_EVERY = 0.5  # seconds between the copies of the network that a viewer s
 RECORD_EVERY = 0.1  # seconds between the points of the curve of the followed image
 CHECK_WATCHED_EVERY = 1.0  # seconds between two checks whether anyone still watches
 UNWATCHED_GRACE = 15.0  # seconds without a viewer after which a training stops: reloading the page takes less
-LONGEST_STEP = 30.0  # seconds to wait for the step under way to end
+MAX_STEP_WAIT = 30.0  # seconds to wait for the current step to end
 
 log = logging.getLogger(__name__)
 
@@ -70,12 +70,12 @@ class Job:
         with self._changed:
             if self._state is not JobState.READY:
                 raise InklingError(f"a training starts once, and this one is {self._state}")
-            if paused:
+            if paused and self._wanted is not JobState.STOPPED:
                 self._wanted = JobState.PAUSED
             self._begin(JobState.PAUSED if self._wanted is JobState.PAUSED else JobState.RUNNING)
 
     def pause(self) -> None:
-        """Pause after the step that is under way."""
+        """Pause after the current step."""
         self._want(JobState.PAUSED)
 
     def resume(self) -> None:
@@ -87,11 +87,11 @@ class Job:
         self._advance(lambda trainer: (max(self._to_step, trainer.step) + 1, 0))
 
     def step_epoch(self) -> None:
-        """Continue to the end of the epoch that is under way, measure it, then pause."""
+        """Continue to the end of the current epoch, measure it, then pause."""
         self._advance(lambda trainer: (0, len(trainer.history) + 1))
 
     def stop(self) -> None:
-        """End after the step that is under way; the network stays as it is then."""
+        """End after the current step; the network stays as it is then."""
         self._want(JobState.STOPPED)
 
     def change(self, **values: Any) -> None:
@@ -105,7 +105,7 @@ class Job:
     def wait_for_changes(self, timeout: float | None = None) -> bool:
         """Block until all changes are in force, at most ``timeout`` seconds; return whether they are."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._last is not None or not self._pending, timeout)
+            return self._changed.wait_for(lambda: self._state.is_over or not self._pending, timeout)
 
     def follow(self, image: npt.ArrayLike | None) -> None:
         """Record the predictions of this image (28, 28) in [0, 1] from now on; None ends it."""
@@ -118,8 +118,8 @@ class Job:
         with self._changed:
             if self._state not in (JobState.PAUSED, JobState.READY):
                 raise InklingError(f"only a paused training can be saved, and this one is {self._state}: pause it first")
-            if not self._changed.wait_for(lambda: self._asleep or self._last, LONGEST_STEP):
-                raise InklingError("the step under way has not ended yet: try again in a moment")
+            if not self._changed.wait_for(lambda: self._asleep or self._state.is_over, MAX_STEP_WAIT):
+                raise InklingError("the current step has not ended yet: try again in a moment")
             trainer = self._unfinished()
             self._writers += 1
         try:
@@ -134,12 +134,12 @@ class Job:
     def wait_until_still(self, timeout: float | None = None) -> bool:
         """Block until the training has paused or is over, at most ``timeout`` seconds; return whether it has."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._last is not None or (self._asleep and self._may_pause()), timeout)
+            return self._changed.wait_for(lambda: self._state.is_over or (self._asleep and self._may_pause()), timeout)
 
     def wait_until_over(self, timeout: float | None = None) -> bool:
         """Block until the training is over, at most ``timeout`` seconds; return whether it is."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._last is not None, timeout)
+            return self._changed.wait_for(lambda: self._state.is_over, timeout)
 
     def snapshot(self) -> Snapshot:
         """The training as it is now."""
@@ -175,7 +175,7 @@ class Job:
         self._thread.start()
 
     def _unfinished(self) -> Trainer:
-        if self._last or self._state is JobState.TESTING:
+        if self._state.is_over or self._state is JobState.TESTING:
             raise InklingError(f"the training is over: it is {self._state}")
         return self.trainer
 
@@ -189,7 +189,7 @@ class Job:
 
     def _advance(self, goals: Callable[[Trainer], tuple[int, int]]) -> None:
         with self._changed:
-            if self._last or self._wanted is JobState.STOPPED or self._state is JobState.TESTING:
+            if self._state.is_over or self._wanted is JobState.STOPPED or self._state is JobState.TESTING:
                 return
             self._wanted = JobState.PAUSED
             self._to_step, self._to_epoch = goals(self.trainer)
@@ -223,9 +223,9 @@ class Job:
         """Take the last snapshot, and drop the trainer, whose arrays are many times the network's."""
         with self._changed:
             self._state, self._test, self._error = state, test, error
+            self._changed.notify_all()
             self._last = self._look()
             self.trainer = None
-            self._changed.notify_all()
 
     def _is_time_to_look(self) -> bool:
         """Twice a second, at every step taken by hand, and after 1, 2, 4, 8, ... steps: much happens in the first ones."""

@@ -72,14 +72,15 @@ class Observer:
 
     def record(self, trainer: Trainer) -> None:
         """Add a point to the curve of the followed image."""
-        if self._following:
-            image, curve = self._following
+        if following := self._following:  # read once: another thread may replace it
+            image, curve = following
             (probabilities,) = _predict(trainer.result, image[None])
             curve.append(trainer.step, trainer.progress * trainer.config.epochs, *probabilities.tolist())
 
     def followed(self) -> npt.NDArray:
         """The predictions so far, (T, 2 + K): step, epoch (with a fraction), and the probability of each class."""
-        return self._following[1].points() if self._following else np.empty((0, len(self._columns)))
+        following = self._following
+        return following[1].points() if following else np.empty((0, len(self._columns)))
 
 
 def _dozen(test_set: Dataset, classes: int) -> tuple[npt.NDArray, npt.NDArray]:

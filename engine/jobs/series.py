@@ -66,7 +66,7 @@ class Series:
 
     @property
     def job(self) -> Job:
-        """The training that is at work, or was last."""
+        """The current training, or the last one."""
         return self.jobs[-1]
 
     def start(self, paused: bool = False) -> None:
@@ -79,7 +79,7 @@ class Series:
             self._thread.start()
 
     def pause(self) -> None:
-        """Pause after the step that is under way."""
+        """Pause after the current step."""
         self._ask(Job.pause, paused=True)
 
     def resume(self) -> None:
@@ -91,11 +91,11 @@ class Series:
         self._advance(Job.step)
 
     def step_epoch(self) -> None:
-        """Continue to the end of the epoch that is under way, measure it, then pause. The next seed begins paused."""
+        """Continue to the end of the current epoch, measure it, then pause. The next seed begins paused."""
         self._advance(Job.step_epoch)
 
     def stop(self) -> None:
-        """End the training that is at work after its step, and begin no other."""
+        """End the current training after its step, and begin no other."""
         with self._changed:
             self._stopped = True
             self.job.stop()
@@ -111,17 +111,17 @@ class Series:
         return self.job.wait_for_changes(timeout)
 
     def follow(self, image: npt.ArrayLike | None) -> None:
-        """Record the predictions of this image in the training at work and in the next ones; None ends it."""
+        """Record the predictions of this image in the current training and in the next ones; None ends it."""
         with self._changed:
             self.job.follow(image)
             self._followed = image
 
     def paused_training(self) -> bytes:
-        """The training at work as the file that ``load_training`` reads, while it is paused."""
+        """The current training as the file that ``load_training`` reads, while it is paused."""
         return self.job.paused_training()
 
     def snapshot(self) -> Snapshot:
-        """The training that is at work, or was last."""
+        """The current training, or the last one."""
         return self.job.snapshot()
 
     def snapshots(self) -> tuple[Snapshot, ...]:
@@ -170,7 +170,10 @@ class Series:
         self._ask(request, paused=True)
 
     def _make_job(self) -> Job:
-        return Job(self._makers.popleft()(), self.test_set, self._is_watched)
+        try:
+            return Job(self._makers.popleft()(), self.test_set, self._is_watched)
+        except MemoryError as error:
+            raise InklingError(one_line(error)) from None
 
     def _run(self) -> None:
         try:

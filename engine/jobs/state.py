@@ -9,7 +9,7 @@ class JobState(StrEnum):
     READY = "ready"
     RUNNING = "running"
     PAUSED = "paused"
-    TESTING = "testing"  # its last act: the network is measured on the test images
+    TESTING = "testing"  # the network is being measured on the test images
     FINISHED = "finished"
     STOPPED = "stopped"
     DIVERGED = "diverged"

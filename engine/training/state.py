@@ -51,7 +51,10 @@ def restore(trainer: Trainer, values: Mapping[str, Any], arrays: Mapping[str, np
             raise InklingError(f"{name} must be finite numbers, got NaN or infinity")
         vector[:] = arrays[name]
     for name in COUNTERS:
-        check_number(name, values[name], 0, MAX_LOSS if name == "loss_sum" else 1e18)
+        if name in ("loss_sum", "training_seconds", "seconds"):
+            check_number(name, values[name], 0, MAX_LOSS)
+        else:
+            check_integer(name, values[name], 0, 2**53)
         setattr(trainer, name, values[name])
     trainer.is_over = values["over"] is True
     trainer.history = History(EpochEnd, (_checked_epoch(*row) for row in values["history"]))

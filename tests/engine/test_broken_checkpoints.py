@@ -212,6 +212,9 @@ def test_no_values(path):
         {"layers": [{"layer": "dense", "units": 10**9}]},
         {"layers": [{"layer": "dense", "units": 65_536}] * 3},
         {"layers": [{"layer": "dense", "units": -4}]},
+        {"layers": [{"layer": "flatten"}] * 100 + LAYERS_JSON},
+        {"layers": [{"layer": "flatten"}] * 300_000 + LAYERS_JSON},
+        {"layers": [{"layer": "conv2d", "filters": 1, "kernel": 1, "stride": 9}], "input_shape": [1, 10_000, 10_000]},
         {"input_shape": []},
         {"input_shape": [-784]},
         {"input_shape": [784.0]},
@@ -222,10 +225,10 @@ def test_no_values(path):
         {"output": ["softmax"]},
         {"info": []},
     ],
-    ids=str,
+    ids=lambda changes: str(changes)[:80],
 )
 def test_wrong_headers(path, changes):
-    np.savez(path, header=header_array(**changes), values=np.zeros(SIZE, np.float32))
+    np.savez_compressed(path, header=header_array(**changes), values=np.zeros(SIZE, np.float32))
     refused_in_little_memory(path)
 
 
@@ -235,6 +238,12 @@ def test_wrong_headers(path, changes):
 def test_headers_that_are_not_json_objects(path, text):
     np.savez(path, header=np.frombuffer(text, np.uint8), values=np.zeros(SIZE, np.float32))
     refused(path)
+
+
+@pytest.mark.parametrize("text", [b"{}," * 10_000_000, b"{}," * 1_000_000, b" " * 20_000_001], ids=range(3))
+def test_headers_that_would_take_much_memory_are_refused(path, text):
+    np.savez(path, header=np.frombuffer(text, np.uint8))
+    refused_in_little_memory(path)
 
 
 def raw_array(header, data=b"", version=b"\x01\x00"):
@@ -291,6 +300,32 @@ def test_zip_bombs_are_not_unpacked(path, start):
         for _ in range(100):
             member.write(bytes(1 << 20))
     refused_in_little_memory(path)
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_compression_that_unpacks_in_one_go_is_refused(path, compression):
+    with zipfile.ZipFile(path, "w", compression) as archive, archive.open("header.npy", "w") as member:
+        member.write(raw_array(array_text((SIZE,))))
+        for _ in range(50):
+            member.write(bytes(1 << 20))
+    refused_in_little_memory(path)
+
+
+@pytest.mark.parametrize(("loads", "data"), [(load, ()), (load_training, (20,))])
+def test_the_header_is_judged_before_an_array_is_unpacked(path, loads, data):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in ("values", "last_finite", "order", "more"):
+            with archive.open(f"{name}.npy", "w") as member:
+                member.write(raw_array(array_text((25 << 20,))))
+                for _ in range(100):
+                    member.write(bytes(1 << 20))
+        archive.writestr("header.npy", raw_array(array_text((len(header_array()),), "|u1"), header_array().tobytes()))
+    tracemalloc.start()
+    with pytest.raises(CheckpointError, match=r"values must be|not a training"):
+        loads(path, *map(make_digits, data))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5e6
 
 
 def test_many_arrays_together_may_not_be_larger_than_one_network(path, monkeypatch):

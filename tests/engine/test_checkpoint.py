@@ -1,11 +1,17 @@
 import io
+import json
+import tracemalloc
 
 import numpy as np
 import pytest
 from examples import LAYER_EXAMPLES, READER
+from helpers import make_noise
 
-from engine.checkpoint import CheckpointError, load, save
+from engine.checkpoint import CheckpointError, load, load_training, save, save_training
+from engine.config import Config
+from engine.layers import Activation, BatchNorm, Dense
 from engine.network import Network, dense_layers
+from engine.training import EpochEnd, Trainer
 
 
 @pytest.fixture
@@ -188,3 +194,125 @@ def test_paths_that_cannot_be_written_are_refused_in_one_line(network, tmp_path)
             save(place, network)
         assert "\n" not in str(caught.value)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+# --- outputs that overflow ---
+
+
+def spoiled(layers, position, name, value):
+    """A network in which one array has this value everywhere."""
+    network = Network(layers, rng=np.random.default_rng(0))
+    getattr(network.layers[position], name)[:] = value
+    return network
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        spoiled(dense_layers((8,)), 0, "W", 3e38),  # for a full image
+        spoiled((Dense(8), Dense(8), Dense(10)), 0, "b", 3e38),  # for a blank image, and infinity - infinity is NaN
+        spoiled((Dense(10), BatchNorm()), 1, "variance", -1),
+        spoiled((Dense(10), Activation("relu"), Dense(10)), 2, "b", 1e20),  # the squared error overflows
+    ],
+    ids=["full", "blank", "variance", "loss"],
+)
+def test_a_network_whose_outputs_overflow_is_refused(network, path):
+    save(path, network)
+    with pytest.raises(
+        CheckpointError, match=r"outputs for a blank and a full image must be below .* learning rate"
+    ) as caught:
+        load(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_plain_file_whose_outputs_overflow_is_refused(path):
+    np.savez(path, **(plain(np.random.default_rng(5)) | {"W1": np.full((784, 12), 1e38)}))
+    with pytest.raises(CheckpointError, match="outputs for a blank and a full image"):
+        load(path)
+
+
+# --- limits of paused trainings; more in training/ ---
+
+
+@pytest.fixture
+def trainer():
+    trainer = Trainer.from_config(Config(layers=dense_layers((8,)), batch_size=16, patience=3), make_noise(100))
+    for _ in range(8):
+        next(trainer)
+    return trainer
+
+
+def saved_with(trainer, **changes):
+    """A paused training as a file in which some arrays are replaced."""
+    file, other = io.BytesIO(), io.BytesIO()
+    save_training(file, trainer)
+    np.savez_compressed(other, **(dict(np.load(io.BytesIO(file.getvalue()))) | changes))
+    return other
+
+
+def changed_header(trainer, **changes):
+    file = io.BytesIO()
+    save_training(file, trainer)
+    header = json.loads(np.load(io.BytesIO(file.getvalue()))["header"].tobytes()) | changes
+    return np.frombuffer(json.dumps(header).encode(), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"values": np.zeros(5_000_000, np.float32)}, r"values must be 6,370 numbers .* \(5000000,\)"),
+        ({"values": np.zeros(6_370)}, "values must be numbers of the type f4, got float64"),
+        ({"last_finite": np.zeros(6_371, np.float32)}, "last_finite must be 6,370 numbers"),
+        ({"best_values": np.zeros(5_000_000, np.float32)}, "best_values must be 6,370 numbers"),
+        ({"optimizer.sum": np.zeros((1, 6_370), np.float32)}, "optimizer.sum must be 6,370 numbers"),
+        ({"order": np.zeros(5_000_000, np.uint32)}, "order must be"),
+        ({"order": np.arange(90, dtype=np.uint64)}, "order must be numbers of the type u4"),
+        ({"curve": np.zeros((1_250_000, 4))}, "curve must have at most 12,800 bytes"),
+        ({"header": np.zeros(20_000_001, np.uint8)}, "header must have at most 20,000,000 bytes"),
+    ],
+    ids=range(9),
+)
+def test_each_array_of_a_training_is_judged_before_it_is_unpacked(trainer, changes, words):
+    file = saved_with(trainer, **changes)
+    tracemalloc.start()
+    with pytest.raises(CheckpointError, match=words):
+        load_training(file, make_noise(100))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4e6
+
+
+def test_other_arrays_in_a_training_are_not_read(trainer):
+    assert load_training(saved_with(trainer, more=np.zeros(3)), make_noise(100)).step == trainer.step
+
+
+def test_the_network_of_a_training_must_be_that_of_its_configuration(trainer):
+    layers = [{"layer": "dense", "units": 60_000}, {"layer": "dense", "units": 10}]
+    with pytest.raises(CheckpointError, match="the layers in its configuration"):
+        load_training(saved_with(trainer, header=changed_header(trainer, layers=layers)), make_noise(100))
+
+
+def test_a_training_that_takes_more_memory_than_there_is_is_refused(trainer, monkeypatch):
+    file = saved_with(trainer)
+    monkeypatch.setattr("engine.config.available_memory", lambda: 100e3)
+    with pytest.raises(CheckpointError, match=r"this training needs about \d+ MB of memory, and 0 MB are available"):
+        load_training(file, make_noise(100))
+
+
+def test_the_history_of_100_000_epochs_has_room_in_a_file():
+    trainer = Trainer.from_config(Config(layers=dense_layers((2,)), batch_size=None, epochs=100_000), make_noise(20))
+    next(trainer)
+    for epoch, row in enumerate(np.random.default_rng(0).random((100_000, 8)).tolist(), 1):
+        trainer.history.append(EpochEnd(epoch, 100_000 * epoch, *row[:4], 1e6 * row[4], 1e6 * row[5]))
+    trainer.epoch, file = 100_000, io.BytesIO()
+    save_training(file, trainer)
+    assert np.load(io.BytesIO(file.getvalue()))["header"].size > 14e6
+    np.testing.assert_array_equal(load(file).state_vector, trainer.network.state_vector)  # the same limits as a training
+
+
+def test_an_info_that_could_not_be_loaded_is_not_saved(network, path):
+    with pytest.raises(CheckpointError, match="header, with the info and the history, must have at most 20,000,000 bytes"):
+        save(path, network, note="x" * 20_000_000)
+    with pytest.raises(CheckpointError, match="header, with the info and the history, must have at most"):
+        save(path, network, note=[0] * 1_300_000)
+    assert not path.exists()

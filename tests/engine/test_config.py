@@ -1,11 +1,12 @@
 import json
 import math
+import tracemalloc
 from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
 from examples import READER
-from helpers import outcome
+from helpers import make_noise, outcome
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ from engine.losses import LOSSES
 from engine.network import dense_layers
 from engine.optimizers import OPTIMIZERS
 from engine.schedules import SCHEDULES
+from engine.training import Trainer
 
 layers = st.builds(
     dense_layers,
@@ -201,6 +203,47 @@ def test_the_input_has_the_given_shape_or_one_that_the_layers_take(layers, input
     assert network.input_shape == expected
     assert config.input_shape == (None if input_shape is None else expected)
     assert Config.from_json(json.loads(json.dumps(config.to_json()))) == config
+
+
+def test_too_many_layers_are_refused_before_a_layer_is_made():
+    with pytest.raises(InklingError, match="at most 100 layers, got 300,001"):
+        Config.from_json({"layers": [{"layer": "no such"}] * 300_001})
+    with pytest.raises(InklingError, match="at most 100 layers, got 101"):
+        Config(layers=(*[Flatten()] * 100, Dense(10)))
+
+
+def test_a_training_that_takes_more_memory_than_there_is_is_refused_before_it_is_allocated(monkeypatch):
+    config = Config(layers=dense_layers((3_000, 3_000)), batch_size=1)  # 11.4 million parameters, five vectors of them
+    assert config.training_bytes() == pytest.approx(5 * 4 * 11.4e6, rel=0.01)
+    monkeypatch.setattr("engine.config.available_memory", lambda: 200e6)
+    tracemalloc.start()
+    with pytest.raises(InklingError, match=r"needs about 228 MB of memory, and 200 MB are available: choose fewer"):
+        config.make_network(np.random.default_rng(0))
+    assert tracemalloc.get_traced_memory()[1] < 1e6
+    tracemalloc.stop()
+    monkeypatch.setattr("engine.config.available_memory", lambda: 229e6)
+    config.check_memory()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"layers": dense_layers((1_000, 1_000))},
+        {"layers": dense_layers((1_000,)), "optimizer": "sgd", "ema_decay": 0.9, "patience": 3},
+        {"layers": dense_layers((300,)), "batch_size": None},
+        {"layers": READER, "batch_size": 200},
+    ],
+    ids=["adam", "sgd, average and patience", "full batch", "convolutional"],
+)
+def test_the_estimated_memory_is_at_least_half_of_what_a_training_takes_and_not_more(changes):
+    tracemalloc.start()
+    config = Config(**changes, train_size=600)
+    trainer = Trainer.from_config(config, make_noise(600))
+    for _ in range(3):
+        next(trainer)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 0.45 * peak < config.training_bytes() < 1.2 * peak
 
 
 def test_a_config_is_frozen():

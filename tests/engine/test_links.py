@@ -5,7 +5,6 @@ import json
 import zlib
 from urllib.parse import parse_qsl, urlencode
 
-import numpy as np
 import pytest
 from examples import READER
 from helpers import outcome
@@ -17,7 +16,7 @@ from engine.checks import InklingError
 from engine.config import Config
 from engine.data.augmentation import AUGMENTATIONS, Augmentation
 from engine.layers import Activation, Conv2D, Dense, Flatten
-from engine.links import MAX_LENGTH, from_query, to_query
+from engine.links import MAX_LINK_LENGTH, from_query, to_query
 from engine.network import dense_layers
 from engine.recipes import RECIPES
 from engine.setting_fields import Choice, Flag, Integer, Number, settings_of
@@ -115,8 +114,9 @@ def test_old_names_are_read_and_todays_win():
         ({"epochs": "none"}, "epochs must be a whole number"),
         ({"seed": str(2**63)}, "seed must be a whole number"),
         ({"shuffle": "True"}, "shuffle must be one of on, off"),
-        ({"layers": ""}, "function must be one of"),
-        ({"layers": "," * 3_000}, "function must be one of"),
+        ({"layers": ""}, "layers must be one of"),
+        ({"layers": "," * 99}, "layers must be one of"),
+        ({"layers": "," * 100}, "at most 100 layers, got 101"),
         ({"layers": "dense:" + "9" * 3_900}, "units must be a whole number"),
         ({"layers": "dense:10:units=10"}, "once"),
         ({"layers": "dense:65536,dense:65536,dense:10"}, "at most 50,000,000 parameters"),
@@ -158,7 +158,7 @@ def test_a_long_link_is_refused_before_anything_is_read(query, monkeypatch):
 
     for name in ("_unpack", "check_choice", "replace"):
         monkeypatch.setattr(links, name, fail)
-    with pytest.raises(InklingError, match=f"at most {MAX_LENGTH:,} characters"):
+    with pytest.raises(InklingError, match=f"at most {MAX_LINK_LENGTH:,} characters"):
         from_query(query)
 
 
@@ -189,10 +189,21 @@ def test_any_address_is_a_configuration_or_one_line(pairs):
 
 
 def test_a_configuration_that_is_too_long_for_a_link_is_refused():
-    rng = np.random.default_rng(0)
-    layers = tuple(layer for units in rng.integers(1, 99, 3_000) for layer in (Dense(int(units)), Activation("relu")))
+    layers = (Dense(100, "small_uniform", frozen=True),) * 99
     with pytest.raises(InklingError, match="a link has room for"):
         to_query(Config(layers=(*layers, Dense(10))))
+
+
+@pytest.mark.parametrize("reader", ["engine.layers._layer_from_text", "engine.layers.layer_from_json"])
+def test_a_link_with_too_many_layers_is_refused_before_a_layer_is_made(reader, monkeypatch):
+    monkeypatch.setattr(reader, lambda *_: pytest.fail("a layer was made"))
+    if reader.endswith("text"):  # at most 4,000 characters
+        query = {"layers": "," * 3_900}
+    else:  # 4,000 layers in a link of 400 characters
+        query = {"config": packed(b'{"layers":[' + b'{"layer":"flatten"},' * 4_000 + b'{"layer":"dense","units":10}]}')}
+        assert len(query["config"]) < 400
+    with pytest.raises(InklingError, match=r"at most 100 layers, got (3,9|4,0)01"):
+        from_query(query)
 
 
 # --- links of earlier versions ---
@@ -233,9 +244,9 @@ def test_a_broken_or_hostile_old_link_is_refused_in_one_line(link):
 def test_an_old_link_unpacks_to_little(monkeypatch):
     sizes = []
     monkeypatch.setattr(links.json, "loads", lambda text: sizes.append(len(text)) or {})
-    for size in (100, links.MAX_UNPACKED, links.MAX_UNPACKED + 1, 2**21):
+    for size in (100, links.MAX_UNPACKED_BYTES, links.MAX_UNPACKED_BYTES + 1, 2**21):
         outcome(InklingError, from_query, {"config": packed(b" " * size)})
-    assert sizes == [100, links.MAX_UNPACKED]
+    assert sizes == [100, links.MAX_UNPACKED_BYTES]
 
 
 json_values = st.recursive(

@@ -8,9 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.checks import InklingError
-from engine.layers import BatchNorm, Conv2D, Dense, Dropout, Flatten
+from engine.layers import MAX_LAYERS, BatchNorm, Conv2D, Dense, Dropout, Flatten
 from engine.losses import LOSSES, OUTPUTS
-from engine.network import MAX_PARAMETERS, Network, dense_layers, num_parameters, plan
+from engine.network import (
+    MAX_PARAMETERS,
+    WORKING_NUMBERS,
+    Network,
+    dense_layers,
+    iterate_plan,
+    num_parameters,
+    plan,
+)
 
 KINDS = {"dense": dense_layers((32, 16)), "convolutional": READER}
 
@@ -279,6 +287,39 @@ def test_a_single_nan_is_refused(network):
 def test_a_network_too_large_is_refused_before_it_is_allocated():
     with pytest.raises(InklingError, match=f"{MAX_PARAMETERS:,}"):
         Network((Dense(65_536), Dense(65_536), Dense(10)))
+
+
+def test_a_network_has_at_most_100_layers_and_each_is_planned_once(monkeypatch):
+    planned = []
+    monkeypatch.setattr(Flatten, "parameter_shapes", lambda layer, shape: planned.append(layer) or {})
+    layers = [Flatten() for _ in range(MAX_LAYERS - 1)]
+    assert len(plan((*layers, Dense(10)), (784,))) == MAX_LAYERS == 100
+    assert len(planned) == len(layers)
+    with pytest.raises(InklingError, match="at most 100 layers, got 101"):
+        plan((*layers, Flatten(), Dense(10)), (784,))
+    assert len(planned) == len(layers)
+    with pytest.raises(InklingError, match="at most 100 layers, got 2,000,001"):
+        dense_layers([-1] * 1_000_000)
+
+
+def test_the_layers_before_one_that_does_not_fit_are_planned():
+    plans = iterate_plan((Dense(20), Dropout(), Conv2D(5), Dense(10)), (784,))
+    assert [next(plans).output, next(plans).output] == [(20,), (20,)]
+    with pytest.raises(InklingError, match="layer 3, Conv2D"):
+        next(plans)
+
+
+@pytest.mark.parametrize(
+    ("layers", "input_shape"),
+    [
+        ((Conv2D(65_536, 2), Flatten(), Dense(10)), (1, 40, 40)),
+        ((Conv2D(1, 1, stride=28), Flatten(), Dense(10)), (1, 20_000, 20_000)),
+    ],
+    ids=["outputs", "inputs"],
+)
+def test_a_layer_that_needs_too_much_memory_for_one_input_is_refused(layers, input_shape):
+    with pytest.raises(InklingError, match=f"at most {WORKING_NUMBERS:,} numbers in memory for one input, got .* layer 1,"):
+        plan(layers, input_shape)
 
 
 def test_unknown_output_is_refused():

@@ -13,9 +13,10 @@ from PIL import Image
 
 import engine
 from engine.data.synthetic.scribbles import HELD_OUT_KINDS, TRAINING_KINDS
+from engine.image_file import read_image
 from engine.pen import draw_strokes, fit_strokes
 from engine.photo import _light, ink_of_photo, is_photo
-from engine.preprocessing import BlankDrawing, find_ink, prepare, read_image
+from engine.preprocessing import BlankDrawing, find_ink, prepare
 
 SIDE = 420
 SHAPES = {  # with straight and round lines, in one stroke and in two

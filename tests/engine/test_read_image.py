@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from engine.checks import InklingError
+from engine.image_file import read_image
 from engine.pen import draw_strokes
-from engine.preprocessing import prepare, read_image
+from engine.preprocessing import prepare
 
 INK = draw_strokes([[(80, 90), (150, 95), (110, 190)], [(95, 145), (140, 140)]], width=14)  # a seven, bright on black
 EXPECTED = prepare(INK)

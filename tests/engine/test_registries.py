@@ -180,8 +180,7 @@ def train(registered, *arguments):
 
 
 def test_it_is_listed_in_the_help(registered, capsys):
-    with pytest.raises(SystemExit):
-        main(["train", "--help"])
+    assert main(["train", "--help"]) == 0
     words = capsys.readouterr().out.replace("{", " ").replace("}", " ").replace(",", " ").split()
     assert registered.name in words
 

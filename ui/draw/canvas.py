@@ -1,5 +1,6 @@
 """The drawing canvas, and its companion, which sends a stroke while it is being drawn."""
 
+from contextlib import suppress
 from typing import NamedTuple
 
 from engine.pen import CANVAS as SIZE
@@ -33,16 +34,17 @@ def show_canvas(pen: Pen) -> None:
     from streamlit_drawable_canvas import st_canvas  # can only be imported in a running app
 
     drawing = current_drawing()
-    result = st_canvas(
-        stroke_width=pen.width,
-        stroke_color=pen.colour,
-        background_color=PAPER_COLOUR,
-        width=SIZE,
-        height=SIZE,
-        initial_drawing=drawing.canvas_content,
-        key=CANVAS,
-    )
-    drawing.take_report(result.json_data)
+    with suppress(AttributeError, KeyError, TypeError):  # the canvas believes what the browser sends, which may be anything
+        result = st_canvas(
+            stroke_width=pen.width,
+            stroke_color=pen.colour,
+            background_color=PAPER_COLOUR,
+            width=SIZE,
+            height=SIZE,
+            initial_drawing=drawing.canvas_content,
+            key=CANVAS,
+        )
+        drawing.take_report(result.json_data)
 
 
 def run_companion(pen: Pen) -> None:

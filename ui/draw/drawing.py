@@ -5,6 +5,7 @@ that began since Python last set the canvas, numbered from 1, as they grow; the 
 Setting the canvas starts a new revision. What belongs to an earlier revision is ignored, so that old ink never returns.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,10 +14,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from ui.draw import strokes
+from ui.draw.strokes import Objects
 
 MAX_UNDO_STEPS = 200
-
-Objects = list[dict[str, Any]]  # strokes and pictures in Fabric.js's JSON
 
 
 @dataclass
@@ -28,7 +28,7 @@ class Drawing:
     canvas_content: dict[str, Any] = field(default_factory=lambda: {"objects": [], "revision": 0})  # as Python last set it
     past: list[Objects] = field(default_factory=list)  # for Undo
     future: list[Objects] = field(default_factory=list)  # for Redo
-    last_report: dict[str, Any] | None = None
+    last_report: object = None
     num_begun: int = 0  # strokes begun in this revision, as far as the companion knows
     canvas_is_set: bool = False  # whether the canvas is known to show this revision
     sequence: int = 0  # number of the companion's last message
@@ -52,27 +52,35 @@ class Drawing:
             if stroke["number"] > self.num_reported
         ]
 
-    def take_report(self, report: dict[str, Any] | None) -> None:
+    def take_report(self, report: object) -> None:
         """Take over a report of the canvas, unless it repeats the last one or belongs to an earlier revision.
 
         A report of this revision has all the objects that the canvas was set to, and no more strokes than were begun since.
+        What is wrong or too much in a report is ignored.
         """
-        if report is None or report == self.last_report:
+        if not isinstance(report, dict) or not isinstance(report.get("objects", []), list):
             return
+        with suppress(RecursionError):  # of lists nested hundreds of levels deep
+            if report == self.last_report:
+                return
         self.last_report = report
-        objects = report.get("objects", [])
+        objects = strokes.valid_objects(report.get("objects", []))
         no_companion = self.sequence == 0  # then revisions cannot be told apart; the canvas's next report puts it right
         if self.canvas_is_set or no_companion or 0 <= len(objects) - len(self.canvas_content["objects"]) <= self.num_begun:
             self.canvas_is_set = True
             self._add(objects)
 
-    def take_message(self, message: dict[str, Any] | None) -> None:
-        """Take over a message of the companion: the strokes of its revision that the canvas had not reported."""
-        if message is None:
+    def take_message(self, message: object) -> None:
+        """Take over a message of the companion: the strokes of its revision that the canvas had not reported.
+
+        What is wrong or too much in a message is ignored.
+        """
+        if not isinstance(message, dict) or not strokes.is_count(message.get("sequence")):
             return
         self.sequence = message["sequence"]
-        if message["revision"] == self.revision:
-            self.live_strokes, self.num_begun = message["strokes"], message["begun"]
+        begun = message.get("begun")
+        if message.get("revision") == self.revision and strokes.is_count(begun):
+            self.live_strokes, self.num_begun = strokes.valid_live_strokes(message.get("strokes")), begun
 
     def show_again(self) -> None:
         """Set a canvas that is mounted anew to everything that is drawn."""

@@ -6,6 +6,7 @@ import streamlit as st
 from PIL import Image
 
 from engine import BlankDrawing, InklingError, read_image
+from engine.image_file import UnsuitableImage
 from ui import datasets, images, state
 from ui.current_drawing import current_image, network_input
 from ui.draw import keyboard_grid
@@ -45,6 +46,9 @@ def _take(key: str) -> None:
     name = "The photo" if key == "photo" else file.name
     try:
         picture = read_image(file)
+    except UnsuitableImage as error:
+        session().image_error = f"{name}: {error.reason}."
+        return
     except InklingError:
         session().image_error = f"{name} is not an image that Inkling can read. Save it as PNG or JPEG and try again."
         return

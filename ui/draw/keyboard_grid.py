@@ -1,6 +1,5 @@
 """A grid of 28 x 28 cells to draw on with the keyboard, in place of the canvas."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -18,6 +17,7 @@ from ui.state import session
 
 KEY = "grid"
 CELL = CANVAS / SIDE  # pixels of the canvas
+MAX_REPORT = 10 * SIDE * SIDE  # entries of a report that are looked at
 NEXT_NEIGHBOURS = ((0, 1), (1, -1), (1, 0), (1, 1))  # the neighbours of a cell that come after it: rows and columns
 HTML = f"""
 <div class="inkling-grid" tabindex="0" role="application" aria-roledescription="drawing grid" aria-describedby="grid-keys"
@@ -44,9 +44,10 @@ class Cells:
         """Set a grid that is mounted anew to everything that is drawn; it acts on a new revision only."""
         self.grid_content = {"cells": self.cells, "revision": self.grid_content["revision"] + 1}
 
-    def take_report(self, cells: Iterable[Any]) -> None:
+    def take_report(self, cells: object) -> None:
         """Take over the cells that the grid reports; anything else in the report is ignored."""
-        self.cells = sorted(set(range(SIDE * SIDE)).intersection(cells))
+        if isinstance(cells, list | tuple | range):
+            self.cells = sorted({cell for cell in cells[:MAX_REPORT] if type(cell) is int and 0 <= cell < SIDE * SIDE})
 
     def image(self) -> npt.NDArray[np.uint8] | None:
         """A pen's line through the cells, (280, 280), white on black; None if there are no cells."""

@@ -29,6 +29,7 @@ def open_link() -> str:
         config = from_query(query)
         if config is not None:
             fill(config, "your link", source if source in SOURCES else None)
-    except InklingError:
-        return "This link is incomplete or damaged. Using defaults."
+    except InklingError as error:
+        reason = "" if "config" in query else f": {error}"  # nothing in an old, packed link can be put right by hand
+        return f"This link is incomplete or damaged{reason}. Using defaults."
     return ""

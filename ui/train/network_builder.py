@@ -1,14 +1,13 @@
 """Building a network layer by layer: each with its settings, the shape of its output, and its number of parameters."""
 
 from dataclasses import dataclass, replace
-from math import prod
 from typing import Any
 
 import streamlit as st
 
 from engine import InklingError
-from engine.layers import LAYERS, Layer
-from engine.network import image_shape, plan
+from engine.layers import LAYERS, MAX_LAYERS, Layer
+from engine.network import image_shape, iterate_plan
 from engine.setting_fields import settings_of
 from ui.formatting import escape_markdown
 from ui.state import forget, keep, session
@@ -48,17 +47,14 @@ def network_builder() -> tuple[Layer, ...] | None:
 def check_layers(slots: list[Any] | None = None) -> tuple[Layer, ...] | None:
     """The layers, with the output of each shown in ``slots``; None if they do not fit together, having said which."""
     layers = current_layers()
-    for end in range(1, len(layers) + 1):
-        try:
-            last = plan(layers[:end], image_shape(layers))[-1]
-        except InklingError as error:
-            st.error(escape_markdown(f"These layers do not fit together: {error}."), icon=":material/link_off:")
-            return None
-        if slots:
-            num_parameters = sum(map(prod, last.parameters.values()))
-            slots[end - 1].html(
-                _title(f"{end} {layers[end - 1].label}", last.output, num_parameters, layers[end - 1].frozen)
-            )
+    try:
+        for position, row in enumerate(iterate_plan(layers, image_shape(layers))):
+            if slots:
+                layer = layers[position]
+                slots[position].html(_title(f"{position + 1} {layer.label}", row.output, row.num_parameters, layer.frozen))
+    except InklingError as error:
+        st.error(escape_markdown(f"These layers do not fit together: {error}."), icon=":material/link_off:")
+        return None
     if all(block.valid for block in session().blocks):
         return layers
     if not slots:
@@ -132,7 +128,8 @@ def _add_row() -> None:
             help="It goes before the last layer, which gives the ten outputs. You can move it from there.",
             **keep("new layer", "dense"),
         )
-        st.button("Add", icon=":material/add:", on_click=_add, args=(kind,), key="add layer")
+        full = len(session().blocks) >= MAX_LAYERS
+        st.button("Add", icon=":material/add:", on_click=_add, args=(kind,), key="add layer", disabled=full)
 
 
 def _add(kind: str) -> None:

@@ -24,7 +24,7 @@ MEASURING_SECONDS = 0.4  # between two looks whether the time of an epoch has be
 
 
 def controls(choice: Choice, run: Run | None) -> None:
-    """The buttons, for the ``run`` that is under way if any."""
+    """The buttons, for the ``run`` that has not ended yet, if any."""
     config = choice.config
     start = batch = epoch = False
     with st.container(horizontal=True, gap="small", key="controls"):

@@ -4,6 +4,8 @@ import gzip
 import hashlib
 import http.server
 import threading
+import tracemalloc
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -219,6 +221,141 @@ def test_a_damaged_file_in_the_users_folder_is_named_and_left_alone(cache, tmp_p
     assert str(bad) in str(caught.value)
     assert "\n" not in str(caught.value)
     assert bad.read_bytes() == content
+
+
+class Dripping(Mirror):
+    """A mirror that sends ``start``, and then a byte at a time until it is closed."""
+
+    def __init__(self, start):
+        super().__init__(good)
+        self.closed = closed = threading.Event()
+
+        def drip(handler):
+            with suppress(OSError):
+                handler.wfile.write(start)
+                while not closed.wait(0.01):
+                    handler.wfile.write(b"\0")
+                    handler.wfile.flush()
+
+        self._server.RequestHandlerClass.do_GET = drip
+
+    def close(self):
+        self.closed.set()
+        super().close()
+
+
+SLOW = {
+    "a slow body": b"HTTP/1.0 200 OK\r\nContent-Length: 1000000\r\n\r\n",
+    "a body without an end": b"HTTP/1.0 200 OK\r\n\r\n",
+    "a slow header": b"HTTP/1.0 200 OK\r\nX-Long: ",
+}
+
+
+@pytest.mark.parametrize("kind", SLOW)
+def test_a_mirror_that_sends_a_byte_now_and_then_is_given_up(cache, mirror, monkeypatch, kind):
+    monkeypatch.setattr(module, "MIRROR_SECONDS", 0.3)
+    slow = Dripping(SLOW[kind])
+    try:
+        monkeypatch.setattr(module, "MIRRORS", (slow.url,))
+        with pytest.raises(DataNotFound, match=r"127\.0\.0\.1 was too slow: it did not send its files within 0\.3 s"):
+            load_mnist()
+        assert not list(cache.iterdir())
+    finally:
+        slow.close()
+
+
+def test_the_second_mirror_has_its_own_time(cache, mirror, monkeypatch):
+    fetch, seconds_left = module._fetch, []
+
+    def slow_at_first(url, name, seconds, bar):
+        seconds_left.append(seconds)
+        if url.startswith(DEAD):
+            raise DataError("was too slow")
+        return fetch(url, name, 60, bar)
+
+    times = iter(range(0, 100_000, 7))
+    (server,) = mirror(good)
+    monkeypatch.setattr(module, "MIRRORS", (DEAD, server.url))
+    monkeypatch.setattr(module, "_fetch", slow_at_first)
+    monkeypatch.setattr(module, "monotonic", lambda: next(times))
+    check(load_mnist())
+    first, second = seconds_left[::2], seconds_left[1::2]
+    assert first == [300, 293, 286, 279]
+    assert second[0] == 300
+    assert second[3] < second[2] < second[1] < 300
+
+
+def test_a_body_that_is_too_long_is_not_read_to_its_end(cache, mirror, monkeypatch):
+    monkeypatch.setattr(module, "SIZES", dict.fromkeys(PAYLOADS, 1_000))
+    (server,) = mirror(lambda name: (200, bytes(1 << 20), 1 << 40))
+    with pytest.raises(DataNotFound, match="sent more than 1,000 bytes"):
+        load_mnist()
+    assert len(server.requests) == 1
+
+
+def test_a_compressed_body_is_unpacked_no_further_than_its_file(cache, mirror, monkeypatch):
+    monkeypatch.setattr(module, "SIZES", dict.fromkeys(PAYLOADS, 200_000))
+    bomb = gzip.compress(bytes(100 << 20), 9)  # 100 MB in 102 KB
+    mirror(lambda name: (200, bomb, len(bomb)))
+    tracemalloc.start()
+    with pytest.raises(DataNotFound, match="something else than MNIST's train-images"):
+        load_mnist()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5e6
+
+
+def test_a_folder_in_the_place_of_a_cache_file_is_one_sentence(cache, mirror):
+    (cache / "t10k-images-idx3-ubyte").mkdir(parents=True)
+    (server,) = mirror(good)
+    with pytest.raises(DataNotFound) as caught:
+        load_mnist()
+    path = cache / "t10k-images-idx3-ubyte"
+    assert str(caught.value).startswith(f"MNIST cannot be stored: {path} cannot be written: it is a folder; ")
+    assert "/t10k-images-idx3-ubyte.gz" not in server.requests
+
+
+def test_a_full_disk_is_one_sentence_and_asks_no_second_mirror(cache, mirror, monkeypatch):
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    first, second = mirror(good, good)
+    monkeypatch.setattr(module.os, "fsync", full)
+    with pytest.raises(DataNotFound) as caught:
+        load_mnist()
+    assert str(caught.value).startswith("MNIST cannot be stored: ")
+    assert "No space left on device" in str(caught.value)
+    assert not list(cache.iterdir())
+    assert not first.requests
+    assert not second.requests
+
+
+def test_a_progress_bar_is_shown_and_closed(cache, mirror):
+    class Bar:
+        total, unit, done, closed = 0, "", 0, False
+
+        def update(self, n):
+            self.done += n
+
+        def reset(self):
+            self.done = 0
+
+        def close(self):
+            self.closed = True
+
+    bar = Bar()
+    mirror(good)
+    load_mnist(bar)
+    assert bar.total == bar.done == len(gzip.compress(PAYLOADS["t10k-labels-idx1-ubyte"]))
+    assert (bar.unit, bar.closed) == ("B", True)
+
+
+def test_what_a_server_says_is_quoted_in_one_short_line(cache, monkeypatch):
+    monkeypatch.setattr(module, "_fetch", lambda *_: (_ for _ in ()).throw(ValueError("no\nidea " * 10_000)))
+    with pytest.raises(DataNotFound) as caught:
+        load_mnist()
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 1_000
 
 
 @pytest.mark.mnist

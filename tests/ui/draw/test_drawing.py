@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from engine import BlankDrawing
+from ui import images
 from ui.draw import strokes
 from ui.draw.drawing import Drawing
 
@@ -189,3 +190,122 @@ def test_the_history_shares_its_strokes_and_is_limited():
         drawing.take_report(report)
     assert drawing.past[-1][0] is drawing.objects[0]
     assert len(drawing.past) == 200
+
+
+SRC = strokes.make_picture(np.pad(np.full((10, 10), 255, np.uint8), 9))["src"]
+NAN, HUGE = float("nan"), 10**400
+WRONG_OBJECTS = [
+    None,
+    5,
+    [],
+    {},
+    {"type": "Circle", "radius": 5},
+    {"path": 5},
+    {"path": [5]},
+    {"path": [[]]},
+    {"path": [["M"]]},
+    {"path": [["L", 1, 2]]},
+    {"path": [["Q", 1, 2, 3, 4]]},
+    {"path": [["M", 1, 2], ["C", 1, 2, 3, 4, 5, 6]]},
+    {"path": [["M", 1, 2], ["L", "3", 4]]},
+    {"path": [["M", 1, 2], [["L"], 3, 4]]},
+    {"path": [["M", NAN, 2], ["L", 3, 4]]},
+    {"path": [["M", 1, float("-inf")], ["L", 3, 4]]},
+    {"path": [["M", 1, HUGE], ["L", 3, 4]]},
+    {**A, "strokeWidth": 5_000},
+    {**A, "strokeWidth": 0},
+    {**A, "strokeWidth": NAN},
+    {**A, "strokeWidth": "18"},
+    {**A, "stroke": None},
+    {**A, "stroke": "x" * 1_000},
+    {"src": 5, "left": 0, "top": 0},
+    {"src": SRC},
+    {"src": SRC, "left": NAN, "top": 0},
+    {"src": SRC[:60], "left": 0, "top": 0},
+    {"src": "https://example.org/a.png", "left": 0, "top": 0},
+    {"src": images.url(np.zeros((281, 20), np.uint8)), "left": 0, "top": 0},
+    {"src": images.url(np.zeros((9_000, 9_000), np.uint8)), "left": 0, "top": 0},
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG_OBJECTS, ids=lambda wrong: str(wrong)[:40])
+def test_what_is_wrong_in_a_report_is_ignored(wrong):
+    drawing = drawn(A)
+    drawing.take_report({"objects": [A, wrong, B]})
+    assert drawing.objects == [A, B]
+    assert drawing.image() is not None
+    drawing.undo()
+    assert positions(drawing) == [60]
+
+
+@pytest.mark.parametrize("report", [None, 5, "x", [A], {"objects": 5}, {"objects": None}, {"objects": {"0": A}}])
+def test_anything_else_than_a_report_changes_nothing(report):
+    drawing = drawn(A)
+    drawing.take_report(report)
+    drawing.take_message(report)
+    assert positions(drawing) == [60]
+
+
+@pytest.mark.parametrize(
+    ("key", "wrong"),
+    [
+        ("number", "1"),
+        ("number", NAN),
+        ("points", 5),
+        ("points", []),
+        ("points", [[1, 2, 3]]),
+        ("points", [[1, NAN]]),
+        ("points", [[1, HUGE]]),
+        ("points", [[1, "2"]]),
+        ("width", 0),
+        ("width", 1_000),
+        ("width", None),
+        ("colour", 5),
+    ],
+)
+def test_wrong_live_strokes_are_ignored(key, wrong):
+    drawing = drawn(A)
+    sent = message(drawing, (2, points(B)), (3, points(C)))
+    sent["strokes"][0][key] = wrong
+    drawing.take_message(sent)
+    assert positions(drawing) == [60, 220]
+    assert drawing.image() is not None
+
+
+@pytest.mark.parametrize("key", ["sequence", "revision", "begun", "strokes"])
+@pytest.mark.parametrize("wrong", [None, "1", -1, NAN, [1], {}, 2**60])
+def test_a_wrong_message_shows_no_strokes(key, wrong):
+    drawing = drawn(A)
+    drawing.take_message({**message(drawing, (2, points(B))), key: wrong})
+    assert positions(drawing) == [60]
+    drawing.take_message(message(drawing, (2, points(B))))
+    assert positions(drawing) == [60, 140]
+
+
+def test_strokes_and_points_are_limited():
+    drawing = drawn(A)
+    zigzag = [[280 * (number % 2), number % 280] for number in range(6_000)]
+    many = strokes.make_path(zigzag, 18)
+    drawing.take_report({"objects": [A, many, many, many, many, B]})
+    assert len(drawing.objects) == 4
+    drawing.take_message(message(drawing, *((number, zigzag) for number in range(5, 12))))
+    assert len(drawing.pending) == 3
+    drawing.take_report({"objects": [A] * 5_000})
+    assert len(drawing.objects) == strokes.MAX_OBJECTS
+    drawing.take_report({"objects": [strokes.make_picture(np.pad(np.full((9, 9), 255, np.uint8), 9))] * 50})
+    assert len(drawing.objects) == strokes.MAX_PICTURES
+
+
+def test_an_object_has_no_more_entries_than_the_canvas_needs():
+    drawing = drawn({**A, "scaleX": 1, "shadow": None, "deep": [[[]]], "long": "x" * 10_000, "number": NAN})
+    assert drawing.objects == [{**A, "scaleX": 1, "shadow": None}]
+
+
+def test_reports_nested_hundreds_of_levels_deep_are_ignored():
+    nested = []
+    for _ in range(100_000):
+        nested = [nested]
+    drawing = drawn(A)
+    for _ in range(2):
+        drawing.take_report({"objects": [A, {"path": nested}], "nested": nested})
+    assert drawing.objects == [A]

@@ -1,6 +1,7 @@
 """Pictures put on the canvas, and downloaded from it, through ``AppTest``."""
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -29,6 +30,11 @@ def encoded(pixels, form, **options):
     file = io.BytesIO()
     Image.fromarray(pixels).convert("RGB").save(file, form, **options)
     return file.getvalue()
+
+
+def tiny_gif(width, height):
+    size = struct.pack("<HH", width, height)
+    return b"GIF89a" + size + bytes(3) + b"\x2c" + bytes(4) + size + b"\x80" + bytes(6) + b"\x02\x02\x4c\x01\x00;"
 
 
 def opened():
@@ -84,6 +90,14 @@ def test_a_file_without_a_digit_is_refused_in_one_line_and_the_drawing_stays(nam
     assert answer(app) == before
     app.run()
     assert not app.error
+
+
+def test_of_a_picture_that_is_too_large_the_error_names_the_numbers():
+    app = upload(opened(), "vast.gif", tiny_gif(13_000, 13_000))
+    (error,) = app.error
+    text = error.value.replace("\\", "")
+    assert "vast.gif: the image must have at most 50 million pixels, got 13,000 x 13,000: make it smaller." in text
+    assert "\n" not in text
 
 
 def test_a_photo_from_the_camera_goes_on_the_canvas():

@@ -46,6 +46,21 @@ def test_no_cells_make_no_image_and_anything_else_in_a_report_is_ignored():
     assert (np.asarray(cells.image())[10:-10, 10:-10] == 255).all()
 
 
+@pytest.mark.parametrize("report", [None, 5, "3", {"3": 3}, float("nan")])
+def test_anything_else_than_a_list_of_cells_changes_nothing(report):
+    cells = Cells([3])
+    cells.take_report(report)
+    assert cells.cells == [3]
+
+
+def test_wrong_cells_are_ignored():
+    cells = Cells()
+    cells.take_report([[1], {}, None, True, 4.0, float("nan"), 10**400, "5", 6])
+    assert cells.cells == [6]
+    cells.take_report([7] * 1_000_000 + [8])
+    assert cells.cells == [7]
+
+
 def open_grid():
     app = open_app()
     widget(app.toggle, "Draw with keys").set_value(True).run()

@@ -68,3 +68,14 @@ def test_a_picture_can_be_drawn_on_and_erased():
 def test_a_blank_picture_is_refused():
     with pytest.raises(BlankDrawing):
         strokes.make_picture(np.full((50, 50), 255, np.uint8))
+
+
+def test_a_drawing_of_many_points_has_a_limited_number_of_dots(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(strokes, "draw_strokes", lambda lines, *_: drawn.extend(lines) or np.zeros((280, 280), np.uint8))
+    zigzag = strokes.make_path([(280 * (number % 2), number % 280) for number in range(2_000)], 18)
+    strokes.render([zigzag] * 10)
+    assert sum(map(len, drawn)) <= strokes.MAX_DOTS + 2 * strokes.MAX_POINTS
+    drawn.clear()
+    strokes.render([zigzag])
+    assert len(drawn[0]) == pytest.approx(2_000 * strokes.MAX_PIECES, rel=0.01)

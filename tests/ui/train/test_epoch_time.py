@@ -32,10 +32,11 @@ def measured(config, num_images):
 
 
 def test_an_epoch_is_measured_in_the_background_and_computed_from_the_seconds_of_an_image(monkeypatch):
-    may_end = Event()
+    may_end, batch_sizes = Event(), []
 
     def measure(config, train_set):
         assert may_end.wait(WAIT)
+        batch_sizes.append(config.batch_size)
         return 0.01, 0.001
 
     monkeypatch.setattr(epoch_time, "measure_seconds", measure)
@@ -43,7 +44,8 @@ def test_an_epoch_is_measured_in_the_background_and_computed_from_the_seconds_of
     may_end.set()
     assert measured(CONFIG, 10_000) == pytest.approx(9_000 * 0.01 + 1_000 * 0.001)
     assert seconds_per_epoch(replace(CONFIG, train_size=2_000, validation_size=0), 10_000) == pytest.approx(20)
-    assert seconds_per_epoch(replace(CONFIG, batch_size=64), 10_000) is None
+    assert measured(replace(CONFIG, batch_size=64), 10_000) == measured(CONFIG, 10_000)
+    assert batch_sizes == [128, 64]
 
 
 def test_a_real_measurement_gives_some_seconds():

@@ -23,8 +23,17 @@ def test_a_link_sets_the_page_up_in_the_same_way(sets):
 
 
 def test_a_broken_link_says_so_in_one_line_and_the_page_still_works():
-    for query in ({"config": "nonsense"}, {"preset": "quick", "epochs": "many"}):
+    wrong = ": epochs must be a whole number from 1 to 100,000, got 'many'"
+    for query, reason in (({"config": "nonsense"}, ""), ({"preset": "quick", "epochs": "many"}, wrong)):
         app = open_train(**query)
         assert not app.exception
-        assert app.error[0].value.replace("\\", "") == "This link is incomplete or damaged. Using defaults."
+        assert app.error[0].value.replace("\\", "") == f"This link is incomplete or damaged{reason}. Using defaults."
         assert not button(app, "Start").disabled
+
+
+def test_a_link_with_thousands_of_layers_is_refused_before_a_layer_is_made(monkeypatch):
+    made = []
+    monkeypatch.setattr("engine.layers._make", lambda *_: made.append(1))
+    app = open_train(layers="flatten," * 480 + "dense:10")
+    assert "a network must have at most 100 layers, got 481" in app.error[0].value.replace("\\", "")
+    assert not made

@@ -4,6 +4,7 @@ import numpy as np
 from pages import button, session, widget
 
 import engine
+from engine.layers import MAX_LAYERS, Flatten
 from engine.recipes import RECIPES
 from tests.ui.train.steps import open_train
 
@@ -55,3 +56,16 @@ def test_a_network_that_cannot_work_says_which_two_layers_do_not_fit_and_cannot_
     assert "layer 2, Activation(" in error
     assert button(app, "Start").disabled
     assert any("fix the error" in caption.value for caption in app.caption)
+
+
+def test_a_network_of_100_layers_is_planned_once_a_run_and_takes_no_more_layers(monkeypatch):
+    app = open_train(layers="flatten," * (MAX_LAYERS - 2) + "dense:10")
+    assert len(kinds(app)) == MAX_LAYERS - 1
+    planned = []
+    monkeypatch.setattr(Flatten, "parameter_shapes", lambda layer, shape: planned.append(layer) or {})
+    app.run()
+    few = len(planned)
+    assert few <= 5 * MAX_LAYERS  # by the builder, the configuration and the number of parameters
+    button(app, "Add").click().run()
+    assert len(kinds(app)) == MAX_LAYERS
+    assert button(app, "Add").disabled

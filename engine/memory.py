@@ -1,0 +1,18 @@
+"""How much memory the machine, or the container that this runs in, has left."""
+
+import math
+from pathlib import Path
+
+
+def available_memory() -> float:
+    """How many bytes of memory new work may take: of the machine, or of its container; infinity if neither says so."""
+    return min(_memory_of("/proc/meminfo", "MemAvailable:", 1024), _memory_of("/sys/fs/cgroup/memory.max", "", 1))
+
+
+def _memory_of(path: str, label: str, unit: int) -> float:
+    """The number of bytes behind ``label`` in a file of the system; infinity if it is not there."""
+    try:
+        line = next(line for line in Path(path).read_text().splitlines() if line.startswith(label))
+        return unit * int(line.removeprefix(label).split()[0])
+    except (OSError, StopIteration, ValueError):  # another system; or "max", a container without a limit
+        return math.inf
