@@ -96,7 +96,9 @@ def load_training(path: PathOrFile, train_set: Dataset) -> Trainer:
         train_set, validation_set = config.split(train_set, random_streams(config.seed)["split"])
         if train_set.fingerprint()["sha256"] != training["data"]["sha256"]:
             name = shown(training["data"]["name"])
-            raise OtherDataError(f"the training must continue with the data it began with, {name}, and these are other data")
+            raise OtherDataError(
+                f"this training began with other data, {name}: choose the data it began with, then try again"
+            )
         config.check_memory()
         if layers_from_json(header["layers"]) != config.layers:
             raise CheckpointError("its network must have the layers in its configuration, and has others")

@@ -66,7 +66,7 @@ class Config:
     )
     batch_size: int | None = setting(
         "Batch size",
-        "Images that are looked at before each step. 1 is per-sample training; all images is full-batch training.",
+        "How many images the network looks at before each step.",
         Integer(1, 10_000_000),
         default=128,
         usual=(1, 8, 16, 32, 64, 128, 256, 512, 1024),

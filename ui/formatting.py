@@ -41,6 +41,8 @@ def changes(values: dict[str, Any]) -> str:
 
 def loss(number: float) -> str:
     """A loss with as many digits as matter."""
+    if 0 < number < 0.001:
+        return f"{number:.1e}"
     return f"{number:.4f}" if number < 100 else f"{number:,.0f}" if number < 1e9 else f"{number:.1e}"
 
 

@@ -61,7 +61,8 @@ def candidates() -> dict[str, Candidate]:
     for run in runs.all_runs():
         snapshot = run.snapshot()
         if not snapshot.is_over:
-            choices[run.key] = Candidate(snapshot.network, run.name, f"still training, in epoch {snapshot.epoch}")
+            doing = "paused" if snapshot.state is JobState.PAUSED else "still training"
+            choices[run.key] = Candidate(snapshot.network, run.name, f"{doing}, in epoch {snapshot.epoch}")
         elif snapshot.state in (JobState.FINISHED, JobState.STOPPED):
             right = f"{percent(snapshot.test.accuracy)} of the test images right" if snapshot.test else ""
             choices[run.key] = Candidate(snapshot.network, run.name, right)

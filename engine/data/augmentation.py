@@ -37,9 +37,7 @@ class Augmentation:
     elastic: float = setting(
         "Elastic", "Pixels by which each part of the image is moved, differently everywhere.", Number(0, 20), default=0.0
     )
-    smoothness: float = setting(
-        "Smoothness", "Pixels over which the elastic movement hardly changes.", Number(1, 100), default=4.0
-    )
+    smoothness: float = setting("Smoothness", "How smooth the bending is, in pixels.", Number(1, 100), default=4.0)
     thickness: float = setting("Thickness", "Pixels by which strokes get wider or thinner.", Number(0, 2), default=0.0)
     noise: float = setting(
         "Noise", "Standard deviation of the noise on each pixel, where white is 1.", Number(0, 1), default=0.0

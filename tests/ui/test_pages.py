@@ -166,6 +166,18 @@ def test_settings_of_a_preset_hold_if_another_click_cuts_its_run_short(monkeypat
     assert app.run().number_input[0].value == 9
 
 
+def test_an_earlier_optimizer_in_a_late_click_does_not_change_the_rate_of_a_new_preset(monkeypatch):
+    app = open_app("ui/train/page.py")
+    app.session_state["more_open"] = True
+    app.run()
+    widget(app.selectbox, "Preset").select("mlp").run()
+    earlier = [box._widget_state for box in app.selectbox if box.label != "Preset"]  # with the optimizer of mlp
+    cut_short(monkeypatch, earlier)
+    widget(app.selectbox, "Preset").select("cnn").run()
+    assert widget(app.select_slider, "Learning rate").value == RECIPES["cnn"].config.learning_rate
+    assert widget(app.selectbox, "Optimizer").value == RECIPES["cnn"].config.optimizer
+
+
 def test_settings_first_shown_in_a_run_that_was_cut_short_are_sent_again(monkeypatch):
     app = open_app("ui/train/page.py")
     app.session_state["seed"] = 5

@@ -24,10 +24,10 @@ from ui.train.setting_widget import MAX_INTEGER, from_widget, setting_widget, to
 OTHER_PRESET = ""  # stands for settings that come from a link, a file or a run
 CUSTOM = "custom"  # an augmentation without a name
 RANDOM_WEIGHTS = "Random (from seed)"
-FEW = ("learning_rate", "epochs", "batch_size")
+ALWAYS_SHOWN = ("learning_rate", "epochs", "batch_size")
 OWN_WIDGETS = ("layers", "input_shape", "augmentation", "shuffle", "seed")  # those that need more than one plain widget
-MORE = [name for name in SETTINGS if name not in (*FEW, *OWN_WIDGETS)]
-PLAIN = [name for name in SETTINGS if name not in ("layers", "input_shape", "augmentation")]
+FOLDED_AWAY = [name for name in SETTINGS if name not in (*ALWAYS_SHOWN, *OWN_WIDGETS)]
+WITH_ONE_WIDGET = [name for name in SETTINGS if name not in ("layers", "input_shape", "augmentation")]
 AUGMENTATION_SETTINGS = settings_of(Augmentation)
 NUM_SEEDS = Setting(
     "Number of seeds",
@@ -60,14 +60,14 @@ def fill(config: Config, origin: str, source: str | None = None) -> None:
     if config.seed > MAX_INTEGER:
         raise InklingError(f"the page's seeds must be at most {MAX_INTEGER:,}, got {config.seed:,}")
     session().preset = origin, config
-    for name in PLAIN:
+    for name in WITH_ONE_WIDGET:
         set_value(name, to_widget(getattr(config, name)))
     set_value("augmentation", SETTINGS["augmentation"].show(config.augmentation))
     for name in AUGMENTATION_SETTINGS:
         set_value(f"augmentation {name}", getattr(config.augmentation or Augmentation(), name))
     set_value("num_seeds", 1)
     set_value("starting_weights", RANDOM_WEIGHTS)
-    set_value("preset", origin if origin in RECIPES else OTHER_PRESET)
+    set_value("preset", origin if _is_preset(origin, config) else OTHER_PRESET)
     network_builder.fill(config.layers)
     if source is not None:
         set_value("source", source)
@@ -104,7 +104,7 @@ def config_form() -> Choice:
 
 def _values() -> dict[str, Any]:
     """The values of the settings with a plain widget, shown or not."""
-    return {name: from_widget(value(name)) for name in PLAIN}
+    return {name: from_widget(value(name)) for name in WITH_ONE_WIDGET}
 
 
 def _widget(name: str, help: str = "", **look: Any) -> None:
@@ -137,8 +137,8 @@ def _source() -> str:
 
 
 def _preset() -> None:
-    origin, _ = session().preset or ("", None)
-    presets: list[str] = [*RECIPES] if origin in RECIPES else [*RECIPES, OTHER_PRESET]
+    origin, base = session().preset or ("", Config())
+    presets: list[str] = [*RECIPES] if _is_preset(origin, base) else [*RECIPES, OTHER_PRESET]
     name = st.selectbox(
         "Preset",
         presets,
@@ -152,6 +152,11 @@ def _preset() -> None:
     recipe = RECIPES[name]
     published = f" Published: {percent(recipe.claimed)} (on {recipe.basis})." if recipe.claimed else ""
     st.caption(f"{recipe.title}.{published}" + (f" Our assumptions: {recipe.choices}." if recipe.choices else ""))
+
+
+def _is_preset(origin: str, config: Config) -> bool:
+    """Whether settings come from a preset; a run or an upload may have the name of one, too."""
+    return origin in RECIPES and RECIPES[origin].config == config
 
 
 def _use_preset() -> None:
@@ -171,7 +176,7 @@ def _changes(config: Config) -> None:
 def _more(starts: list[str]) -> None:
     """All settings that are not always on the page, but for the layers."""
     columns = st.columns(2)
-    for position, name in enumerate(MORE):
+    for position, name in enumerate(FOLDED_AWAY):
         with columns[position % 2]:
             if name == "optimizer":
                 use_rate: Callable[[], None] = _use_usual_rate
@@ -203,6 +208,8 @@ def _more(starts: list[str]) -> None:
 
 
 def _use_usual_rate() -> None:
+    if "optimizer" in session().unconfirmed:  # a preset has set both, and the browser does not know it yet
+        return
     set_value("learning_rate", OPTIMIZERS[value("optimizer")].usual_learning_rate)
 
 

@@ -38,7 +38,7 @@ def current_layers() -> tuple[Layer, ...]:
 def network_builder() -> tuple[Layer, ...] | None:
     """Show the layers, to change; return them, or None if they cannot work, having said why."""
     with st.container(key="builder", gap="xsmall"):
-        st.caption("Each layer: → shape of its output · number of its parameters.")
+        st.caption("Under each layer: the shape of its output, then its number of parameters.")
         slots = [_row(block) for block in session().blocks]
         _add_row()
     return check_layers(slots)

@@ -27,8 +27,10 @@ def show_page() -> None:
     with settings_column:
         choice = config_form()
         upload_form()
-        if runs.active_run():
-            st.caption("These settings are for the next run. To change the running one, use the boxes above its curves.")
+        if run := runs.active_run():
+            boxes = "To change the running training, use the boxes above its curves."
+            seeds = "The settings stay the same for all seeds of the running training."
+            st.caption(f"These settings are for the next run. {seeds if run.series.num_seeds > 1 else boxes}")
     with run_column:
         active = runs.active_run()
         follow_drawing(active)

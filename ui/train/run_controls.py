@@ -85,6 +85,7 @@ def _advance(run: Run, request: Callable[[Series], None]) -> None:
 
 
 def _stop(run: Run) -> None:
+    session().error = None  # it may have said that the run has to be stopped first
     run.series.stop()
     run.series.wait_until_over(RESPONSE_SECONDS)
 

@@ -39,7 +39,7 @@ def dashboard(run: Run) -> None:
 def headline(run: Run, snapshot: Snapshot) -> str:
     """The line above the progress bar, as Markdown."""
     speed = f"{snapshot.samples_per_second:,.0f} images/s"
-    epoch = f"epoch {snapshot.epoch} of {run.config.epochs}"
+    epoch = f"epoch {snapshot.epoch:,} of {run.config.epochs:,}"
     if snapshot.is_over:
         elsewhere = " (partly before the upload)" if run.from_file else ""
         progress = f"{snapshot.state} after {formatting.duration(snapshot.seconds)}{elsewhere}, {speed}"
@@ -101,8 +101,8 @@ def _layers(run: Run, snapshot: Snapshot) -> None:
     weights, kind = first_weights
     st.html(
         f'<figure class="inkling-weights"><img src="{images.url(images.tiles(weights))}" alt="Weights of the first layer">'
-        f"<figcaption>What the first {len(weights)} {kind}s of the first layer look for. Ink on red speaks for it, ink on "
-        "blue against it.</figcaption></figure>"
+        f"<figcaption>What the first {len(weights)} {kind}s of the first layer look for. Ink on red raises the {kind}, ink "
+        "on blue lowers it.</figcaption></figure>"
     )
 
 

@@ -36,7 +36,7 @@ def _error(text: str) -> None:
 def explain_guessing(snapshot: Snapshot, test: Evaluation) -> str:
     """Why a run has learned nothing, and what to try."""
     if not len(snapshot.curve):
-        return "It was stopped before its first step, so it has learned nothing yet. Press Start to train it."
+        return "It was stopped before its first step, so it has learned nothing yet. Press Start for a new run."
     rate, first, last = snapshot.config.learning_rate, snapshot.curve[0, 2], snapshot.curve[-1, 2]
     if last > first:
         why = f"The loss rose from {loss(first)} to {loss(last)}: the steps were too large."
@@ -58,8 +58,8 @@ def explain_divergence(snapshot: Snapshot) -> str:
     clip = " or use gradient clipping," if snapshot.config.max_grad_norm is None else ""
     step = f" at step {snapshot.end.step + 1:,}" if snapshot.end else ""
     return (
-        f"The loss overflowed (NaN or infinity){step}. The steps were too large: each overshot more than the one before, "
-        f"and the weights grew without limit.{where} Try a smaller learning rate than {rate:g}, for example "
+        f"The loss overflowed (NaN or infinity){step}. The steps were too large, "
+        f"so the weights grew without limit.{where} Try a smaller learning rate than {rate:g}, for example "
         f"{rate / 10:g},{clip} and press Start again."
     )
 

@@ -171,7 +171,7 @@ def _settings_table(ticked: Sequence[Run]) -> None:
     first = ticked[0].config
     names = list(dict.fromkeys(name for run in ticked[1:] for name in first.differences(run.config)))
     if not names:
-        st.caption("Their settings are the same.")
+        st.caption("These runs have the same settings.")
         return
     table = {"Setting": [SETTINGS[name].label for name in names]}
     for run in ticked:

@@ -39,7 +39,7 @@ def upload_form() -> None:
 
 def _upload() -> None:
     file = st.session_state["upload"]
-    session().upload_result = ""
+    session().upload_result, session().error = "", None
     if file is not None:
         try:
             session().upload_result = open_upload(file.name, file.getvalue())

@@ -11,6 +11,7 @@ import engine
 from engine import Config, Trainer
 from engine.layers import Dense, Flatten
 from engine.network import dense_layers
+from engine.recipes import RECIPES
 from tests.ui.train.steps import WAIT, network_bytes, open_train, run_to_end, runs, upload
 
 NOT_INKLING = r"This isn't an Inkling \.npz file\."
@@ -160,3 +161,19 @@ def test_a_training_on_other_data_is_refused_with_the_reason(sets):
     assert "data" in app.error[0].value
     assert "\n" not in app.error[0].value
     assert runs(app) == []
+
+
+def test_an_upload_named_like_a_preset_does_not_pass_for_it():
+    app = open_train()
+    upload(app, "cnn.npz", network_bytes(new_network(dense_layers((24,)))))
+    assert widget(app.selectbox, "Preset").value == ""
+    widget(app.selectbox, "Preset").select("cnn").run()
+    assert any(RECIPES["cnn"].title in caption.value for caption in app.caption)
+
+
+def test_a_good_upload_takes_the_error_of_a_bad_one_away():
+    app = open_train()
+    upload(app, "photo.npz", b"not a network")
+    assert app.error
+    upload(app, "mine.npz", network_bytes(new_network(dense_layers((24,)))))
+    assert not app.error
