@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from scipy import ndimage
 
 from engine.image_file import Drawing
 from engine.preprocessing import centre, crop, find_ink, scale
@@ -33,6 +32,8 @@ def find_digits(drawing: Drawing) -> list[Digit]:
     ``drawing`` is anything that ``prepare`` accepts. Connected ink belongs to one digit, and so do pieces of ink above each
     other, such as the bar of a 5 and the rest of it. Raises ``BlankDrawing`` if there is no ink.
     """
+    from scipy import ndimage  # slow to import: the page is there first
+
     full_size = drawing.size if isinstance(drawing, Image.Image) else None  # a large file is decoded smaller
     ink = find_ink(drawing)
     labels = np.empty(ink.shape, np.int32)

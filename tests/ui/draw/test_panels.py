@@ -107,12 +107,11 @@ def test_every_panel_works_for_a_network_in_training(monkeypatch):
     button(app, "1 batch").click().run()
     app.switch_page("ui/draw/page.py").run()
     (run,) = session(app).runs
+    assert run.series.wait_until_still(30)
     app.session_state["network"] = run.key
     for panel in PANELS:
         assert "Draw a digit above" not in html(open_panel(app, panel))
-    assert "Run 1<br><small>still training, in epoch 1</small><br><small>chosen above" in html(
-        open_panel(app, "Side by side")
-    )
+    assert "Run 1<br><small>paused, in epoch 1</small><br><small>chosen above" in html(open_panel(app, "Side by side"))
     assert not [caption for caption in app.caption if "So far you see" in caption.value]
     button(app.switch_page("ui/train/page.py").run(), "Stop").click().run()
 
