@@ -15,7 +15,7 @@ from typing import IO, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from engine.checks import InklingError, check_choice, shown
+from engine.checks import InklingError, check_choice, shorten, shown
 from engine.config import Config
 from engine.data.dataset import Dataset
 from engine.files import atomic_write
@@ -33,7 +33,7 @@ MARKS = b',[{"'  # each value in JSON has one or more of them, and may take a hu
 MAX_ARRAYS = 64
 MAX_OUTPUT = 1e15  # of a network: a loss that squares it, or the difference of two, is finite in float32
 MAX_REASON = 500  # characters that an error quotes, in which a file may have had its say
-FLOATS = ("f2", "f4", "f8")
+FLOATS = tuple(np.dtype(name).str[1:] for name in DTYPES)  # as an array's own header writes them
 
 PathOrFile = str | os.PathLike[str] | IO[bytes]
 
@@ -147,8 +147,7 @@ def _one_line_errors(path: PathOrFile, kind: str) -> Iterator[None]:
     except OtherDataError:
         raise
     except Exception as error:  # zipfile and NumPy raise nearly anything for a hostile archive
-        reason = " ".join(str(error).split()) or type(error).__name__
-        reason = reason if len(reason) <= MAX_REASON else f"{reason[: MAX_REASON - 3]}..."
+        reason = shorten(error, MAX_REASON) or type(error).__name__
         raise CheckpointError(f"{name} must be a sound {kind}'s .npz file: {reason}") from None
 
 

@@ -12,10 +12,15 @@ class InklingError(ValueError):
 def shown(value: object) -> str:
     """``value`` as Python code, shortened to fit into an error message."""
     try:
-        text = " ".join(repr(value).split())
+        return shorten(repr(value), 100)
     except ValueError:  # Python refuses to print whole numbers of more than 4,300 digits
         return "a number of thousands of digits"
-    return text if len(text) <= 100 else f"{text[:97]}..."
+
+
+def shorten(text: object, limit: int) -> str:
+    """The text in one line of at most ``limit`` characters."""
+    line = " ".join(str(text).split())
+    return line if len(line) <= limit else f"{line[: limit - 3]}..."
 
 
 def check_choice(name: str, value: Any, choices: Collection[str]) -> str:

@@ -6,6 +6,7 @@ Tabs and expanders have no such option, so ``tabs`` and ``expander`` store what 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -62,6 +63,11 @@ def begin_run(page: str) -> None:
 def end_run() -> None:
     """At the end of a run that was not cut short: the browser has all values now."""
     session().unconfirmed.clear()
+
+
+def report_error(text: object) -> None:
+    """Have the Train page show this line for a while."""
+    session().error = str(text), monotonic()
 
 
 def keep(key: str, default: Any = None) -> dict[str, Any]:

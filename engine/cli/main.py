@@ -11,7 +11,7 @@ from io import TextIOWrapper
 from itertools import takewhile
 from typing import Any, NoReturn
 
-from engine.checks import InklingError, shown
+from engine.checks import InklingError, shorten, shown
 from engine.cli import calibrate, data, evaluate, export, recipes, train
 
 MAX_LINE = 2_000  # characters of an error: an argument or a file may be far longer
@@ -33,9 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             status, line = 2, _output_error(error)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python fails again when it ends
     if line:
-        line = " ".join(line.split())
         with suppress(OSError):
-            print(f"inkling: {line if len(line) <= MAX_LINE else line[: MAX_LINE - 3] + '...'}", file=sys.stderr)
+            print(f"inkling: {shorten(line, MAX_LINE)}", file=sys.stderr)
     return status
 
 
@@ -71,10 +70,7 @@ def _output_error(error: OSError) -> str:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        message = " ".join(message.split())
-        if len(message) > MAX_LINE:
-            message = f"{message[: MAX_LINE - 3]}..."
-        self.exit(2, f"inkling: {message} (see {self.prog} --help)\n")
+        self.exit(2, f"inkling: {shorten(message, MAX_LINE)} (see {self.prog} --help)\n")
 
     def print_help(self, file: Any = None) -> None:
         print(self.format_help(), end="", file=file)  # argparse's own would hide that the output is full

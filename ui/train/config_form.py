@@ -1,6 +1,5 @@
 """The settings on the Train page, built from their descriptions in ``engine.config``, and what Start would start."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -46,14 +45,14 @@ class Choice:
     start: Network | None
 
 
-def for_digits(config: Config) -> Config:
+def _for_digits(config: Config) -> Config:
     """The same configuration without its input shape, if it is for images of 28 x 28 pixels anyway."""
     return replace(config, input_shape=None) if config.input_shape == FLAT_IMAGE else config
 
 
 def fill(config: Config, origin: str, source: str | None = None) -> None:
     """Set all widgets to ``config``; ``origin`` says where it comes from. Raises ``InklingError`` for what has no widget."""
-    config = for_digits(config)
+    config = _for_digits(config)
     if config.input_shape is not None:
         shape = SETTINGS["input_shape"].show(config.input_shape)
         raise InklingError(f"the page trains on images of 28 x 28 pixels, and these settings are for inputs of {shape}")
@@ -179,8 +178,7 @@ def _more(starts: list[str]) -> None:
     for position, name in enumerate(FOLDED_AWAY):
         with columns[position % 2]:
             if name == "optimizer":
-                use_rate: Callable[[], None] = _use_usual_rate
-                _widget(name, "Choosing one sets the learning rate to a usual value for it.", on_change=use_rate)
+                _widget(name, "Choosing one sets the learning rate to a usual value for it.", on_change=_use_usual_rate)
             else:
                 _widget(name)
     setting = SETTINGS["augmentation"]

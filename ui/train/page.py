@@ -1,13 +1,11 @@
 """The Train page: settings on the left; run control, curves and everything about a run on the right."""
 
-from time import monotonic
-
 import streamlit as st
 
 from engine.jobs import JobState
 from ui import runs
 from ui.runs import Run
-from ui.state import session
+from ui.state import report_error
 from ui.train.config_form import Choice, config_form
 from ui.train.links import open_link
 from ui.train.run_controls import controls, follow_drawing, show_error
@@ -22,7 +20,7 @@ REDRAW_SECONDS = 3.0  # after which the controls are redrawn, too: Streamlit can
 def show_page() -> None:
     st.title("Train a network", anchor=False)
     if broken_link := open_link():
-        session().error = broken_link, monotonic()
+        report_error(broken_link)
     settings_column, run_column = st.columns([1, 2], gap="large")
     with settings_column:
         choice = config_form()

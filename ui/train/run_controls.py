@@ -13,7 +13,7 @@ from engine.network import num_parameters
 from ui import current_drawing, datasets, runs
 from ui.formatting import SETTINGS, duration, escape_markdown
 from ui.runs import Run
-from ui.state import session
+from ui.state import report_error, session
 from ui.train.config_form import Choice
 from ui.train.epoch_time import seconds_per_epoch
 from ui.train.setting_widget import from_widget, setting_widget
@@ -56,7 +56,7 @@ def controls(choice: Choice, run: Run | None) -> None:
         try:
             started = runs.start_run(config, choice.source, choice.num_seeds, choice.start, paused=not start)
         except InklingError as error:
-            session().error = str(error), monotonic()
+            report_error(error)
         else:
             session().error = None
             follow_drawing(started)
@@ -137,7 +137,7 @@ def _change(run: Run, name: str, key: str) -> None:
         run.series.change(**{name: from_widget(st.session_state[key])})
         run.series.wait_for_changes(RESPONSE_SECONDS)
     except InklingError as error:
-        session().error = str(error), monotonic()
+        report_error(error)
 
 
 def _estimate(config: Config, source: str, was_measured: bool) -> None:

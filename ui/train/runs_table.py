@@ -1,7 +1,6 @@
 """The runs of this session: what changed between them, their curves in one chart, and whether one is better."""
 
 from collections.abc import Sequence
-from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from engine.metrics import compare
 from ui import charts, runs
 from ui.formatting import SETTINGS, differences, escape_markdown, setting_value
 from ui.runs import Run
-from ui.state import keep, session
+from ui.state import keep, report_error
 from ui.train.config_form import fill
 
 AXES = {"epoch": "by epoch", "step": "by step", "seconds": "by time"}
@@ -109,7 +108,7 @@ def _repeat(run: Run) -> None:
     try:
         fill(run.config, run.name, run.source)
     except InklingError as error:  # of a training that was uploaded: it may have settings that the page has not
-        session().error = f"{run.name} cannot be repeated on this page: {error}", monotonic()
+        report_error(f"{run.name} cannot be repeated on this page: {error}")
 
 
 def _overlay(ticked: Sequence[Run]) -> None:

@@ -1,6 +1,6 @@
 """The widget for one setting, chosen by the values that it takes."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import streamlit as st
@@ -47,6 +47,5 @@ def setting_widget(
         step = 0.05 if high <= 1 else 0.5
         return st.number_input(setting.label, low, high, step=step, format="%g", **look)
     choices = list(kind.registry) if isinstance(kind, Choice) else options(setting, default, *others)
-    show: Callable[[Any], str] = lambda value: setting.show(from_widget(value))  # noqa: E731
     select = st.select_slider if slider else st.selectbox
-    return from_widget(select(setting.label, choices, format_func=show, **look))
+    return from_widget(select(setting.label, choices, format_func=lambda value: setting.show(from_widget(value)), **look))

@@ -5,7 +5,6 @@ import zipfile
 from dataclasses import replace
 from math import prod
 from pathlib import PurePath
-from time import monotonic
 
 import streamlit as st
 
@@ -17,7 +16,7 @@ from engine.network import CLASSES, FLAT_IMAGE, image_shape
 from ui import datasets, runs
 from ui.formatting import escape_markdown
 from ui.networks import upload_label
-from ui.state import expander, session, set_value, value
+from ui.state import expander, report_error, session, set_value, value
 from ui.train.config_form import fill
 
 MAX_UPLOADS = 10  # networks in a session
@@ -45,7 +44,7 @@ def _upload() -> None:
             session().upload_result = open_upload(file.name, file.getvalue())
         except InklingError as error:
             unreadable = isinstance(error, CheckpointError) and not isinstance(error, OtherDataError)
-            session().error = "This isn't an Inkling .npz file." if unreadable else str(error), monotonic()
+            report_error("This isn't an Inkling .npz file." if unreadable else error)
 
 
 def open_upload(name: str, content: bytes) -> str:
