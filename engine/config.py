@@ -1,7 +1,7 @@
 """``Config``: everything that decides what a training does, checked once and stored as JSON."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
 
 import numpy as np
@@ -246,6 +246,12 @@ class Config:
         if _has_momentum(vars(self)):
             return optimizer_class(momentum=self.momentum)  # pyright: ignore[reportCallIssue]
         return optimizer_class()
+
+    def changed(self, **values: Any) -> Self:
+        """The configuration with settings in ``CHANGEABLE`` changed; raises ``InklingError`` for any other."""
+        if not values.keys() <= set(CHANGEABLE):
+            raise InklingError(f"only {', '.join(CHANGEABLE)} can be changed in a training, got {', '.join(values)}")
+        return replace(self, **values)
 
     def to_json(self) -> dict[str, Any]:
         """The configuration as plain JSON values."""

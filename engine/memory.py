@@ -9,6 +9,11 @@ def available_memory() -> float:
     return min(_memory_of("/proc/meminfo", "MemAvailable:", 1024), _memory_of("/sys/fs/cgroup/memory.max", "", 1))
 
 
+def total_memory() -> float:
+    """How many bytes of memory the machine or its container has; infinity if neither says so."""
+    return min(_memory_of("/proc/meminfo", "MemTotal:", 1024), _memory_of("/sys/fs/cgroup/memory.max", "", 1))
+
+
 def _memory_of(path: str, label: str, unit: int) -> float:
     """The number of bytes behind ``label`` in a file of the system; infinity if it is not there."""
     try:

@@ -1,7 +1,14 @@
 """Fixtures for all tests. No test uses the internet: MNIST's mirrors are replaced before the first test runs."""
 
+import importlib.util
+import os
+import shutil
+from pathlib import Path
+
 import pytest
+from browsing import launch
 from helpers import SHARED, make_digits, need, read_strokes, write_idx_folder
+from servers import PostgreSQL
 
 from engine.data import load_mnist
 from engine.data import mnist as mnist_module
@@ -11,6 +18,14 @@ from engine.data import mnist as mnist_module
 def _no_mirrors():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(mnist_module, "MIRRORS", ("http://127.0.0.1:9/",))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_store(tmp_path_factory):
+    """No test writes to the user's own store."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INKLING_STORE", f"sqlite:///{tmp_path_factory.mktemp('store') / 'inkling.sqlite3'}")
         yield
 
 
@@ -50,3 +65,33 @@ def digits():
 def idx_folder(tmp_path_factory):
     """A folder of IDX files with 1,200 training and 300 test images, for ``--data``."""
     return write_idx_folder(tmp_path_factory.mktemp("idx") / "drawn", make_digits(1200, 1), make_digits(300, 2))
+
+
+@pytest.fixture(scope="session")
+def browser():
+    playwright = (
+        pytest.importorskip("playwright.sync_api") if "browser" not in os.environ.get("INKLING_REQUIRE", "") else None
+    )
+    if playwright is None:
+        import playwright.sync_api as playwright
+    playwright.expect.set_options(timeout=20_000)  # a busy machine is slow
+    with playwright.sync_playwright() as driver:
+        chromium = launch(driver)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def postgresql():
+    """A running PostgreSQL."""
+    if importlib.util.find_spec("psycopg") is None:
+        need("postgresql", "psycopg is not installed; it is in the extra `postgresql`")
+    folders = [Path(found).resolve().parent] if (found := shutil.which("postgres")) else []
+    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    programs = next((folder for folder in folders if (folder / "initdb").exists() and (folder / "psql").exists()), None)
+    if programs is None:
+        need("postgresql", "PostgreSQL's server is not installed (Debian: apt-get install postgresql)")
+    server = PostgreSQL(programs)
+    yield server
+    server.stop()
+    shutil.rmtree(server.folder)

@@ -5,3 +5,4 @@ from pathlib import Path
 ASSETS = Path(__file__).parent / "assets"
 DRAW_PAGE = Path(__file__).parent / "draw" / "page.py"
 TRAIN_PAGE = Path(__file__).parent / "train" / "page.py"
+WORK_PAGE = Path(__file__).parent / "work" / "page.py"

@@ -11,7 +11,7 @@ from engine.layers import Layer
 from engine.network import image_shape
 from ui import runs
 from ui.formatting import percent
-from ui.state import session
+from ui.visitor import workspace
 
 PRETRAINED = Path(__file__).parent.parent / "pretrained"
 SHIPPED_LABELS = {"cnn": "Inkling's best network (convolutional, {})", "mlp": "Inkling's dense network ({})"}
@@ -56,12 +56,12 @@ def upload_label(name: str) -> str:
 def candidates() -> dict[str, Candidate]:
     """Every network to draw with, by key."""
     choices = {name: Candidate(network, shipped_label(name, network)) for name, network in shipped_networks()[0].items()}
-    for name, network in session().uploaded_networks.items():
+    for name, network in workspace().networks.items():
         choices[upload_label(name)] = Candidate(network, upload_label(name))
     for run in runs.all_runs():
         snapshot = run.snapshot()
         if not snapshot.is_over:
-            doing = "paused" if snapshot.state is JobState.PAUSED else "still training"
+            doing = {JobState.PAUSED: "paused", JobState.QUEUED: "waiting"}.get(snapshot.state, "still training")
             choices[run.key] = Candidate(snapshot.network, run.name, f"{doing}, in epoch {snapshot.epoch}")
         elif snapshot.state in (JobState.FINISHED, JobState.STOPPED):
             right = f"{percent(snapshot.test.accuracy)} of the test images right" if snapshot.test else ""
@@ -72,7 +72,7 @@ def candidates() -> dict[str, Candidate]:
 def starting_networks(layers: tuple[Layer, ...]) -> dict[str, engine.Network]:
     """The networks of exactly these layers, by name: a training can begin with their weights."""
     named = {shipped_label(name, network): network for name, network in shipped_networks()[0].items()}
-    named |= {upload_label(name): network for name, network in session().uploaded_networks.items()}
+    named |= {upload_label(name): network for name, network in workspace().networks.items()}
     for run in runs.all_runs():
         if run.state in (JobState.FINISHED, JobState.STOPPED):
             named[run.name] = run.snapshot().network

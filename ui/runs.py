@@ -1,56 +1,27 @@
-"""This session's runs: the one place that holds them. What runs them is ``engine.jobs``."""
+"""The runs of this visitor's workspace: starting, showing, renaming and removing them. What runs them is ``engine.jobs``."""
 
-from dataclasses import dataclass
+from io import BytesIO
 
-import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from engine import Dataset, Network, Trainer
+import engine
+from engine import Network
 from engine.config import Config
-from engine.jobs import JobState, Series, Snapshot
-from ui import compat, datasets
+from engine.jobs import JobState, Saved, Series, Snapshot
+from ui import datasets
+from ui.run import Run, free_name
 from ui.state import forget, session
+from ui.visitor import workspace
 
-MAX_RUNS = 50  # the oldest go first: each keeps its network and its predictions of the test images
+MAX_RUNS = 50  # the oldest go first
 
-# One thread for each training's matrix products: two that wait for each other, while a browser and a server want the same
-# cores, made training 2.6 times slower (measured on two cores), and the second won nothing even on an idle machine.
+# One thread for matrix products in the server: they are small, and the trainings in their processes want the other cores.
 threadpool_limits(1, user_api="blas")
-
-
-@dataclass(eq=False)
-class Run:
-    """A training of one or several seeds. ``start`` is the network whose weights it began from, if any. ``from_file`` says
-    that it began elsewhere, so that its times are not this machine's."""
-
-    number: int
-    name: str
-    config: Config
-    source: str
-    series: Series
-    start: Network | None = None
-    from_file: bool = False
-
-    @property
-    def key(self) -> str:
-        """What distinguishes it from other runs, also after it was renamed or reset."""
-        return f"Run {self.number}"
-
-    def snapshot(self) -> Snapshot:
-        return self.series.snapshot()
-
-    @property
-    def state(self) -> JobState:
-        return self.snapshot().state
-
-    def test_images(self) -> tuple[npt.NDArray, npt.NDArray]:
-        """The images (M, 28, 28) uint8 that it is tested on, and their labels (M,)."""
-        return self.series.test_set.take(slice(None))  # pyright: ignore[reportOptionalMemberAccess]
 
 
 def all_runs() -> list[Run]:
     """All runs, oldest first."""
-    return session().runs
+    return workspace().runs
 
 
 def active_run() -> Run | None:
@@ -72,37 +43,47 @@ def show(run: Run) -> None:
 def start_run(config: Config, source: str, num_seeds: int = 1, start: Network | None = None, paused: bool = False) -> Run:
     """Start a training, of ``num_seeds`` seeds one after another, from ``start``'s weights if given.
 
-    It ends when this browser tab has been closed for a while. Raises ``InklingError`` for what cannot be trained.
+    It is paused when nobody has looked at the workspace for a while. Raises ``InklingError`` for what cannot be trained.
     """
-    train_set, test_set = datasets.load(source)
-    series = Series.from_config(config, num_seeds, train_set, test_set, start, compat.session_watcher())
-    return _add(Run(_next_number(), "", config, source, series, start), paused)
+    return _add(_series(config, source, num_seeds, start), config, source, paused, has_start=start is not None)
 
 
-def continue_training(trainer: Trainer, source: str, test_set: Dataset) -> Run:
+def continue_training(file: bytes, source: str) -> Run:
     """Add a training that was paused and saved; it stays paused until it is resumed."""
-    series = Series([lambda: trainer], test_set, compat.session_watcher())
-    return _add(Run(_next_number(), "", trainer.config, source, series, from_file=True), paused=True)
+    train_set, test_set = datasets.load(source)
+    trainer = engine.load_training(BytesIO(file), train_set)
+    saved = Saved(file, Snapshot.of_paused(trainer, test_set))
+    return _add(_series(trainer.config, source, saved=saved), trainer.config, source, from_file=True)
 
 
-def _next_number() -> int:
-    session().num_runs_started += 1
-    return session().num_runs_started
+def _series(
+    config: Config, source: str, num_seeds: int = 1, start: Network | None = None, saved: Saved | None = None
+) -> Series:
+    datasets.load(source)  # with a progress bar on the page: later it is there at once
+    return Series(
+        config,
+        lambda: datasets.load(source),
+        num_seeds,
+        start,
+        saved=saved,
+        visitor=workspace().id,
+        is_watched=workspace().is_watched,
+    )
 
 
-def _add(run: Run, paused: bool) -> Run:
-    run.name = _free_name(f"Run {run.number}")
-    all_runs().append(run)
-    del all_runs()[:-MAX_RUNS]
+def _add(
+    series: Series, config: Config, source: str, paused: bool = False, has_start: bool = False, from_file: bool = False
+) -> Run:
+    number = workspace().next_number()
+    name = free_name(f"Run {number}", {run.name for run in all_runs()})
+    run = Run(number, name, config, source, series, has_start, from_file)
+    if series.snapshot().state is JobState.READY:
+        series.start(paused)
+    workspace().add_run(run)
+    for oldest in all_runs()[:-MAX_RUNS]:
+        remove(oldest)
     show(run)
-    run.series.start(paused)
     return run
-
-
-def _free_name(name: str) -> str:
-    """The name, with a number behind it if a run has it already."""
-    taken = {run.name for run in all_runs()}
-    return next(free for k in range(1, len(taken) + 2) if (free := name if k == 1 else f"{name} ({k})") not in taken)
 
 
 def rename(run: Run, name: str) -> bool:
@@ -115,22 +96,19 @@ def rename(run: Run, name: str) -> bool:
 
 
 def remove(run: Run) -> None:
-    """Stop the run and forget it."""
+    """Stop the run and remove it; it can be brought back for a day."""
     run.series.stop()
-    if run in all_runs():  # a second click on the same button comes with the same run
-        all_runs().remove(run)
+    workspace().remove_run(run)
 
 
 def reset(run: Run) -> None:
     """Throw away what the run has learned: the same run again, paused before its first step."""
     if run not in all_runs():
         return
-    train_set, test_set = datasets.load(run.source)
-    run.series.stop()
-    run.series = Series.from_config(
-        run.config, run.series.num_seeds, train_set, test_set, run.start, compat.session_watcher()
-    )
-    run.from_file = False
+    again = _series(run.config, run.source, run.series.num_seeds, run.series.start_network)
+    remove(run)
+    run = Run(run.number, run.name, run.config, run.source, again, run.has_start)
     forget(f"{run.key} ")  # what the widgets of this run say: it belongs to what is thrown away
+    workspace().add_run(run)
     show(run)
     run.series.start(paused=True)

@@ -11,33 +11,35 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from ui.formatting import escape_markdown
+
 if TYPE_CHECKING:
-    from engine import Network
     from engine.config import Config
     from ui.draw.drawing import Drawing
     from ui.draw.keyboard_grid import Cells
-    from ui.runs import Run
     from ui.train.network_builder import Block
+    from ui.workspace import Workspace
+
+ERROR_SECONDS = 10.0  # for which an error stays on the page
 
 
 @dataclass
 class Session:
     """All that one visitor's session holds besides the values of widgets."""
 
+    workspace: "Workspace | None" = None
     page: str = ""
     surface_changed: bool = False  # whether the canvas or the grid is shown again, and has to be told what is on it
     drawing: "Drawing | None" = None
     cells: "Cells | None" = None
     sample_seed: int = 0  # of the ten sample digits on the Draw page
-    runs: "list[Run]" = field(default_factory=list)
-    num_runs_started: int = 0
     shown_run: int | None = None
-    uploaded_networks: "dict[str, Network]" = field(default_factory=dict)
     preset: "tuple[str, Config] | None" = None  # what the settings started from: its name and configuration
+    stored_settings: dict[str, Any] | None = None
     blocks: "list[Block]" = field(default_factory=list)  # the network builder's layers
     num_blocks: int = 0
     opened_link: dict[str, str] | None = None
-    error: tuple[str, float] | None = None  # a line to show on the Train page, and when it happened
+    error: tuple[str, float] | None = None  # a line to show, and when it happened
     upload_result: str = ""
     image_error: str = ""
     open_parts: dict[str, Any] = field(default_factory=dict)  # of tabs and expanders, by key
@@ -66,8 +68,15 @@ def end_run() -> None:
 
 
 def report_error(text: object) -> None:
-    """Have the Train page show this line for a while."""
+    """Have the page show this line for a while."""
     session().error = str(text), monotonic()
+
+
+def show_error() -> None:
+    """What went wrong with the last click, in one line; for a while, although the page is redrawn by itself."""
+    line, since = session().error or ("", 0.0)
+    if line and monotonic() - since < ERROR_SECONDS:
+        st.error(escape_markdown(line), icon=":material/error:")
 
 
 def keep(key: str, default: Any = None) -> dict[str, Any]:

@@ -1,8 +1,10 @@
-"""Trainings that run while people watch: a job on a thread, a series of seeds, and what is measured for the viewers."""
+"""Trainings that run in worker processes while people watch: a queue, jobs, series of seeds, and what viewers see."""
 
 from engine.jobs.job import Job
+from engine.jobs.messages import Saved
+from engine.jobs.pool import Place, Pool, default_pool
 from engine.jobs.series import Series
 from engine.jobs.snapshot import Snapshot
 from engine.jobs.state import JobState
 
-__all__ = ["Job", "JobState", "Series", "Snapshot"]
+__all__ = ["Job", "JobState", "Place", "Pool", "Saved", "Series", "Snapshot", "default_pool"]

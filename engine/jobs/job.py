@@ -1,140 +1,198 @@
-"""``Job``: a ``Trainer`` on its own thread, with controls to start, pause, step and stop it, and snapshots for a viewer."""
+"""``Job``: a training in a worker process, with controls to start, pause, step and stop it, and snapshots for a viewer."""
 
-import logging
 from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
-from threading import Condition, Thread
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import numpy.typing as npt
 
 from engine.checkpoint import save_training
 from engine.checks import InklingError
+from engine.config import Config
 from engine.data.dataset import Dataset
-from engine.jobs.observer import Observer
+from engine.data.mapped import MappedDataset, map_dataset
+from engine.jobs.messages import GO_ON, STAND_STILL, Checkpoint, Command, Failure, Goal, Report, Request, Saved, Task
+from engine.jobs.observer import checked_image
 from engine.jobs.snapshot import Snapshot
 from engine.jobs.state import JobState
-from engine.metrics import Evaluation, evaluate
-from engine.training import Diverged, EpochEnd, Event, Finished, Trainer
+from engine.network import Network
+from engine.seeding import random_streams
+from engine.training import EpochEnd, initial_network
+from engine.training.history import History
 
-PUBLISH_EVERY = 0.5  # seconds between the copies of the network that a viewer sees
-RECORD_EVERY = 0.1  # seconds between the points of the curve of the followed image
-CHECK_WATCHED_EVERY = 1.0  # seconds between two checks whether anyone still watches
-UNWATCHED_GRACE = 15.0  # seconds without a viewer after which a training stops: reloading the page takes less
+if TYPE_CHECKING:
+    from engine.jobs.pool import Pool, Worker
+
 MAX_STEP_WAIT = 30.0  # seconds to wait for the current step to end
+MAX_UNANSWERED = 16  # commands that are sent to a worker: more could fill the pipe, and block everybody until its step ends
+CONTROLS = (Request.PAUSE, Request.RESUME, Request.STEP, Request.STEP_EPOCH, Request.STOP)
+WORKER_ENDED = "The process of this training ended unexpectedly: it was killed, or memory ran out."
 
-log = logging.getLogger(__name__)
-
-
-def one_line(error: Exception) -> str:
-    """What went wrong, as one line for the viewer."""
-    message = " ".join(str(error).split())
-    if isinstance(error, MemoryError):
-        return "this takes more memory than there is: try fewer units or smaller batches"
-    if isinstance(error, InklingError):
-        return message
-    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+LoadData = Callable[[], tuple[Dataset, Dataset | None]]
 
 
 class Job:
-    """Runs ``trainer``, a new one or one that was loaded, on a thread.
+    """A training that ``config`` describes, from the weights of ``start`` if given, or one that was ``saved``.
 
-    ``is_watched`` is called once a second; after 15 s without a viewer the training stops. Requests to a training that is
-    over are ignored, except that ``change`` and ``paused_training`` raise ``InklingError``.
+    ``load_data`` returns the train and test set; it is called when the training needs them. The training waits in the
+    ``pool``'s queue until a worker is free. ``visitor`` is who wants it: visitors take turns. ``is_watched`` is called
+    once a second; after some minutes without a viewer, the training is paused. A paused training may lose its worker to
+    one that waits. Requests to a training that is over are ignored, except that ``change`` and ``paused_training`` raise
+    ``InklingError``.
     """
 
     def __init__(
-        self, trainer: Trainer, test_set: Dataset | None = None, is_watched: Callable[[], bool] = lambda: True
+        self,
+        config: Config,
+        load_data: LoadData,
+        pool: "Pool",
+        start: Network | None = None,
+        saved: Saved | None = None,
+        visitor: str = "",
+        is_watched: Callable[[], bool] = lambda: True,
     ) -> None:
-        self.test_set, self._is_watched = test_set, is_watched
-        self.trainer: Any = trainer  # None when the training is over
-        self._changed = Condition()  # guards what follows, and wakes a paused thread
-        self._state, self._wanted = JobState.READY, JobState.RUNNING
-        self._to_step = self._to_epoch = 0  # a pause begins once so many steps are taken and so many epochs measured
-        self._asleep = True  # the thread waits and does not touch the trainer while another thread holds the lock
-        self._writers = 0  # how many callers are saving the training, which must not move meanwhile
-        self._pending: dict[str, Any] = {}  # changes that wait for the end of the step or of the saving
-        self._network = trainer.result.copy()
-        self._observer = Observer(trainer.result, test_set)
-        self._observer.look(trainer, self._network)
-        self._end: Finished | Diverged | None = None
-        self._test: Evaluation | None = None
-        self._error: str | None = None
-        self._last: Snapshot | None = None
-        self._published = self._recorded = self._checked = self._last_watched = monotonic()
-        self._thread = Thread(target=self._run, name="training", daemon=True)
+        self.config, self.pool, self.visitor, self.is_watched = config, pool, visitor, is_watched
+        self.memory = config.training_bytes()
+        self.saved = saved  # the last checkpoint
+        self.on_over: Callable[[], None] = lambda: None
+        self.worker: Worker | None = None  # while it has one
+        self.worker_since = 0.0
+        self.still_since: float | None = None  # while it is paused
+        self.last_watched = monotonic()
+        self.is_parking = False  # while it makes room for another training
+        self._load_data, self._start = load_data, start
+        self._sets: tuple[MappedDataset, MappedDataset | None] | None = None
+        self._snapshot = saved.snapshot if saved else self._before_start(load_data()[0])
+        self._fallback = self._snapshot  # of the last checkpoint, or before the start
+        self._state = self._snapshot.state
+        self._history = History(EpochEnd)
+        self._changed = pool.changed  # guards everything here, and wakes those who wait
+        self._commands: list[Command] = []  # that the worker has not answered
+        self._num_commands = self._num_sent = 0
+        self._followed: npt.NDArray | None = None
+        self._sent_followed: npt.NDArray | None = None
+        self._goal, self._goes_on = GO_ON, False
+        self._error: str | None = self._snapshot.error
+
+    # What a viewer may ask for.
 
     def start(self, paused: bool = False) -> None:
-        """Begin, in a pause if ``paused``; raises ``InklingError`` the second time."""
+        """Begin, in a pause if ``paused``; raises ``InklingError`` the second time, or if the visitor has too many."""
+        self.prepare()
         with self._changed:
             if self._state is not JobState.READY:
                 raise InklingError(f"a training starts once, and this one is {self._state}")
-            if paused and self._wanted is not JobState.STOPPED:
-                self._wanted = JobState.PAUSED
-            self._begin(JobState.PAUSED if self._wanted is JobState.PAUSED else JobState.RUNNING)
+            if paused:
+                self._set_state(JobState.PAUSED)
+            else:
+                self._wake(Request.RESUME)
+
+    def prepare(self) -> None:
+        """Write the data where workers find them, which may take a while: so the pool should not be locked."""
+        if self._sets is None or not all(dataset.exists() for dataset in self._sets if dataset):
+            train_set, test_set = self._load_data()
+            self._sets = map_dataset(train_set), None if test_set is None else map_dataset(test_set)
 
     def pause(self) -> None:
         """Pause after the current step."""
-        self._want(JobState.PAUSED)
+        with self._changed:
+            if self._state is JobState.QUEUED:
+                self.pool.withdraw(self)
+                self._stand_still()
+            elif self._state is JobState.RUNNING:
+                self._send(Request.PAUSE)
+                self._set_state(JobState.PAUSED)
 
     def resume(self) -> None:
         """Continue after a pause."""
-        self._want(JobState.RUNNING)
+        self._advance(Request.RESUME)
 
     def step(self) -> None:
         """Take one batch, then pause; called twice, take two."""
-        self._advance(lambda trainer: (max(self._to_step, trainer.step) + 1, 0))
+        self._advance(Request.STEP)
 
     def step_epoch(self) -> None:
         """Continue to the end of the current epoch, measure it, then pause."""
-        self._advance(lambda trainer: (0, len(trainer.history) + 1))
+        self._advance(Request.STEP_EPOCH)
 
     def stop(self) -> None:
-        """End after the current step; the network stays as it is then."""
-        self._want(JobState.STOPPED)
+        """End after the current step; the network stays as it is then. Without a worker, it is not measured."""
+        with self._changed:
+            if self._state.is_over:
+                return
+            if self.worker:
+                self._send(Request.STOP)
+            else:
+                self.pool.withdraw(self)
+                self._end(JobState.STOPPED)
 
     def change(self, **values: Any) -> None:
-        """Change settings from the next step on; raises ``InklingError`` at once for what ``Trainer.changed`` refuses."""
+        """Change settings from the next step on; raises ``InklingError`` for those that a training cannot change."""
         with self._changed:
-            self._unfinished().changed(**values)
-            self._pending |= values
-            if self._asleep:
-                self._apply_changes()
+            if self._state.is_over or self._state is JobState.TESTING:
+                raise InklingError(f"the training is over: it is {self._state}")
+            config = self._snapshot.config.changed(**values)
+            self._send(Request.CHANGE, values)
+            if not self.worker:
+                self._snapshot = replace(self._snapshot, config=config)
 
     def wait_for_changes(self, timeout: float | None = None) -> bool:
         """Block until all changes are in force, at most ``timeout`` seconds; return whether they are."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._state.is_over or not self._pending, timeout)
+            return self._changed.wait_for(lambda: self._state.is_over or not self.worker or not self._commands, timeout)
 
     def follow(self, image: npt.ArrayLike | None) -> None:
         """Record the predictions of this image (28, 28) in [0, 1] from now on; None ends it."""
+        image = None if image is None else checked_image(image)
         with self._changed:
-            if self._observer.follow(image) and self.trainer and self._asleep:
-                self._observer.record(self.trainer)
+            same = image is self._followed or (
+                image is not None and self._followed is not None and np.array_equal(image, self._followed)
+            )
+            if same or self._state.is_over:
+                return
+            self._followed = image
+            self._snapshot, self._fallback = _without_followed(self._snapshot), _without_followed(self._fallback)
+            if self.saved:
+                self.saved = self.saved._replace(snapshot=self._fallback)
+            self._send_followed()
 
     def paused_training(self) -> bytes:
         """The file that ``load_training`` reads, while the training is paused or not yet started."""
+        self.prepare()
         with self._changed:
-            if self._state not in (JobState.PAUSED, JobState.READY):
-                raise InklingError(f"only a paused training can be saved, and this one is {self._state}: pause it first")
-            if not self._changed.wait_for(lambda: self._asleep or self._state.is_over, MAX_STEP_WAIT):
-                raise InklingError("the current step has not ended yet: try again in a moment")
-            trainer = self._unfinished()
-            self._writers += 1
-        try:
-            file = BytesIO()
-            save_training(file, trainer)
-            return file.getvalue()
-        finally:
-            with self._changed:
-                self._writers -= 1
-                self._changed.notify_all()
+            self._check_can_be_saved()
+            if self.worker:
+                number = self._send(Request.SAVE)
+                if not self._changed.wait_for(lambda: self._is_answered(number), MAX_STEP_WAIT):
+                    raise InklingError("the current step has not ended yet: try again in a moment")
+                if self.saved and self.saved.training is not None:
+                    return self.saved.training
+                self._check_can_be_saved()  # it may have ended meanwhile
+            task, changes = self._task(), [command for command in self._commands if command.request is Request.CHANGE]
+        if task.saved and task.saved.training is not None and not changes:
+            return task.saved.training
+        trainer = task.make_trainer()
+        for command in changes:
+            trainer.change(**command.argument)
+        file = BytesIO()
+        save_training(file, trainer, compress=False)
+        return file.getvalue()
+
+    @property
+    def is_still(self) -> bool:
+        """Whether nothing changes by itself: it has come to a stop in a pause, is over, or has not started."""
+        with self._changed:
+            if self._state is JobState.PAUSED and self.worker:
+                return self._snapshot.state is JobState.PAUSED and not self._commands
+            return self._state.is_over or self._state in (JobState.READY, JobState.PAUSED)
 
     def wait_until_still(self, timeout: float | None = None) -> bool:
         """Block until the training has paused or is over, at most ``timeout`` seconds; return whether it has."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._state.is_over or (self._asleep and self._may_pause()), timeout)
+            return self._changed.wait_for(lambda: self.is_still and self._state is not JobState.READY, timeout)
 
     def wait_until_over(self, timeout: float | None = None) -> bool:
         """Block until the training is over, at most ``timeout`` seconds; return whether it is."""
@@ -142,151 +200,178 @@ class Job:
             return self._changed.wait_for(lambda: self._state.is_over, timeout)
 
     def snapshot(self) -> Snapshot:
-        """The training as it is now."""
+        """The training as it was at the last report: twice a second, and after each request."""
         with self._changed:
-            return self._last or self._look()
+            if self._snapshot.is_over:
+                return self._snapshot
+            return replace(self._snapshot, state=self._state, error=self._error)
 
-    def _look(self) -> Snapshot:
-        trainer, observer = self.trainer, self._observer
-        return Snapshot(
-            state=self._state,
-            network=self._network,
-            config=trainer.config,
-            epoch=trainer.epoch,
-            step=trainer.step,
-            progress=trainer.progress,
-            curve=trainer.curve.points(),
-            history=trainer.history.frozen_copy(),
-            changes=tuple(trainer.changes),
-            health=observer.health,
-            samples=observer.samples,
-            followed=observer.followed(),
-            confusions=observer.confusions.items(),
-            end=self._end,
-            test=self._test,
-            samples_per_second=trainer.samples_per_second,
-            seconds=trainer.seconds,
-            seconds_left=trainer.seconds_left,
-            error=self._error,
-        )
+    # What the pool calls, with ``changed`` locked.
 
-    def _begin(self, state: JobState) -> None:
-        self._state, self._asleep = state, False
-        self._thread.start()
+    def begin(self, worker: "Worker") -> None:
+        """Go on in this worker."""
+        self.worker, self.worker_since = worker, monotonic()
+        self._history = History(EpochEnd)
+        self._sent_followed, self._num_sent, self.is_parking = self._followed, 0, False
+        self._set_state(JobState.RUNNING)
+        worker.send(self._task())
+        self._send_more()
 
-    def _unfinished(self) -> Trainer:
-        if self._state.is_over or self._state is JobState.TESTING:
-            raise InklingError(f"the training is over: it is {self._state}")
-        return self.trainer
+    def park(self, goes_on: bool) -> None:
+        """Make room for another training. If it ``goes_on``, wait in the queue, otherwise in a pause."""
+        self._goes_on, self.is_parking = goes_on, True
+        self._send(Request.PARK)
 
-    def _want(self, state: JobState) -> None:
-        with self._changed:
-            if self._wanted is not JobState.STOPPED:
-                self._wanted, self._to_step, self._to_epoch = state, 0, 0
-                if self._state in (JobState.RUNNING, JobState.PAUSED) and state is not JobState.STOPPED:
-                    self._state = state
-            self._changed.notify_all()
+    def pause_unattended(self) -> None:
+        """Pause a training that nobody has watched for a while, and free its worker."""
+        if self.worker:
+            self.park(goes_on=False)
+        else:
+            self.pause()
 
-    def _advance(self, goals: Callable[[Trainer], tuple[int, int]]) -> None:
-        with self._changed:
-            if self._state.is_over or self._wanted is JobState.STOPPED or self._state is JobState.TESTING:
-                return
-            self._wanted = JobState.PAUSED
-            self._to_step, self._to_epoch = goals(self.trainer)
-            if self._state is JobState.READY:
-                self._begin(JobState.RUNNING)
-            self._state = JobState.RUNNING
-            self._changed.notify_all()
-
-    def _run(self) -> None:
-        trainer = self.trainer
-        try:
-            while self._may_continue():
-                trainer.keep_gradient = look = self._is_time_to_look()
-                event = next(trainer, None)
-                if event is None:
-                    break
-                self._record(event, look)
-            self._publish()
-            with self._changed:
-                self._state = JobState.TESTING
-            test = evaluate(self._network, self.test_set, trainer.loss) if self.test_set else None
-            if isinstance(self._end, Diverged):
-                self._close(JobState.DIVERGED, test=test)
-            else:
-                self._close(JobState.FINISHED if trainer.is_over else JobState.STOPPED, test=test)
-        except Exception as error:  # nothing catches what a thread raises: the viewer gets a line, the log the details
-            log.exception("training failed")
-            self._close(JobState.FAILED, error=one_line(error))
-
-    def _close(self, state: JobState, test: Evaluation | None = None, error: str | None = None) -> None:
-        """Take the last snapshot, and drop the trainer, whose arrays are many times the network's."""
-        with self._changed:
-            self._state, self._test, self._error = state, test, error
-            self._changed.notify_all()
-            self._last = self._look()
-            self.trainer = None
-
-    def _is_time_to_look(self) -> bool:
-        """Twice a second, at every step taken by hand, and after 1, 2, 4, 8, ... steps: much happens in the first ones."""
-        step = self.trainer.step
-        return monotonic() - self._published >= PUBLISH_EVERY or step < self._to_step or step & (step + 1) == 0
-
-    def _record(self, event: Event, look: bool) -> None:
-        if isinstance(event, (Finished, Diverged)):
-            with self._changed:
-                self._end = event
-        if isinstance(event, EpochEnd):
-            self._observer.record_epoch(self.trainer)
-        if look or monotonic() - self._recorded >= RECORD_EVERY:
-            self._observer.record(self.trainer)
-            self._recorded = monotonic()
-        if look:
-            self._publish()
-
-    def _publish(self) -> None:
-        network = self.trainer.result.copy()  # a viewer's network never changes: a new copy takes its place
-        self._observer.look(self.trainer, network)
-        with self._changed:
-            self._network, self._published = network, monotonic()
-
-    def _may_continue(self) -> bool:
-        """Wait as long as a pause is wanted; return whether to take another step."""
-        self._check_watched()
-        with self._changed:
-            self._apply_changes()
-            if not self._may_pause() and not self._writers:
-                return self._wanted is not JobState.STOPPED
-        self._publish()
-        with self._changed:
-            while self._may_pause() or self._writers:
-                self._asleep = True
-                self._state = JobState.PAUSED if self._may_pause() else self._state
-                self._changed.notify_all()
-                self._changed.wait(CHECK_WATCHED_EVERY)
-                self._apply_changes()
-                self._check_watched()
-            self._asleep = False
-            return self._wanted is not JobState.STOPPED
-
-    def _apply_changes(self) -> None:
-        if self._pending and not self._writers:
-            self.trainer.change(**self._pending)
-            self._pending = {}
-            self._changed.notify_all()
-
-    def _may_pause(self) -> bool:
-        """Whether a pause is wanted and may begin: after all steps that were asked for, but not if only the end is left."""
-        trainer = self.trainer
-        reached = trainer.step >= self._to_step and len(trainer.history) >= self._to_epoch
-        return self._wanted is JobState.PAUSED and reached and not trainer.complete
-
-    def _check_watched(self) -> None:
-        now = monotonic()
-        if now - self._checked < CHECK_WATCHED_EVERY:
+    def receive(self, message: Report | Checkpoint | Failure) -> None:
+        """Take over what the worker says."""
+        if isinstance(message, Failure):
+            self._leave_worker()
+            self._end(JobState.FAILED, message.error)
             return
-        self._checked = now
-        if self._is_watched():
-            self._last_watched = now
-        elif now - self._last_watched > UNWATCHED_GRACE:
-            self.stop()
+        self._commands = [command for command in self._commands if command.number > message.answered]
+        if isinstance(message, Checkpoint):
+            self._fallback = replace(self._snapshot, state=JobState.PAUSED)
+            self.saved = Saved(message.training, self._fallback)
+            if message.goal is not None:
+                self._after_parking(message.goal)
+            self._send_more()
+            self._changed.notify_all()
+            return
+        for event in message.new_epochs:
+            self._history.append(event)
+        self._snapshot = replace(message.snapshot, history=self._history.frozen_copy())
+        if self._is_follow_pending or self._followed is not self._sent_followed:
+            self._snapshot = _without_followed(self._snapshot)  # it is about an earlier image
+        state = self._snapshot.state
+        if state.is_over:
+            self._leave_worker()
+            self._end(state)
+        elif state is JobState.TESTING or not self._commands:
+            self._set_state(state)
+        self._send_followed()
+        self._send_more()
+
+    def lose_worker(self, error: str | None = WORKER_ENDED) -> None:
+        """Go back to the last checkpoint: the worker has died. Viewers are told of the ``error``."""
+        self._leave_worker()
+        self._snapshot = self._fallback
+        if any(command.request is Request.STOP for command in self._commands):
+            self._end(JobState.STOPPED)
+        else:
+            self._commands.clear()
+            self._error = error
+            self._set_state(JobState.PAUSED)
+
+    # How it works.
+
+    def _before_start(self, train_set: Dataset) -> Snapshot:
+        train_set, _ = self.config.split(train_set, random_streams(self.config.seed)["split"])
+        return Snapshot.before_start(self.config, initial_network(self.config, train_set, self._start))
+
+    def _advance(self, request: Request) -> None:
+        if not self.worker:
+            self.prepare()
+        with self._changed:
+            if self._state.is_over or self._state is JobState.TESTING:
+                return
+            if self.worker:
+                if self._state is JobState.PAUSED:
+                    self.pool.check_limits(self)
+                self._send(request)
+                self._set_state(JobState.RUNNING)
+            elif request is not Request.RESUME or self._state is not JobState.READY:
+                self._wake(request)
+
+    def _wake(self, request: Request) -> None:
+        """Wait for a worker, to carry this out there."""
+        if self._state is JobState.QUEUED:
+            self._send(request)
+            return
+        self.pool.check_limits(self)
+        self._error, self._goal = None, STAND_STILL
+        self._send(request)
+        self._set_state(JobState.QUEUED)
+        self.pool.enqueue(self)
+
+    def _task(self) -> Task:
+        train_set, test_set = self._sets  # pyright: ignore[reportGeneralTypeIssues]
+        start = None if self.saved and self.saved.training is not None else self._start
+        return Task(self.config, train_set, test_set, start, self.saved, self._goal, self._followed)
+
+    def _send(self, request: Request, argument: Any = None) -> int:
+        self._num_commands += 1
+        self._commands.append(Command(self._num_commands, request, argument))
+        self._send_more()
+        return self._num_commands
+
+    def _send_more(self) -> None:
+        """Send the worker the next commands, as long as few are unanswered."""
+        for command in self._commands[:MAX_UNANSWERED]:
+            if self.worker and command.number > self._num_sent:
+                self._num_sent = command.number
+                self.worker.send(command)
+
+    def _send_followed(self) -> None:
+        """Send the image to follow, unless an earlier one is on its way: they may come faster than steps end."""
+        if self.worker and not self._is_follow_pending and self._followed is not self._sent_followed:
+            self._sent_followed = self._followed
+            self._send(Request.FOLLOW, self._followed)
+
+    @property
+    def _is_follow_pending(self) -> bool:
+        return any(command.request is Request.FOLLOW for command in self._commands)
+
+    def _is_answered(self, number: int) -> bool:
+        return all(command.number != number for command in self._commands)
+
+    def _check_can_be_saved(self) -> None:
+        if self._state not in (JobState.PAUSED, JobState.READY):
+            raise InklingError(f"only a paused training can be saved, and this one is {self._state}: pause it first")
+
+    def _leave_worker(self) -> None:
+        if self.worker:
+            self.worker.job = None
+        self.worker = None
+
+    def _after_parking(self, goal: Goal) -> None:
+        """Do without a worker what was asked for after the request to park; ``goal`` is the training's before that."""
+        self._leave_worker()
+        self._commands = [command for command in self._commands if command.request in (Request.CHANGE, *CONTROLS)]
+        controls = [command.request for command in self._commands if command.request in CONTROLS]
+        if Request.STOP in controls:
+            self._end(JobState.STOPPED)
+        elif controls[-1] is Request.PAUSE if controls else not self._goes_on:
+            self._stand_still()
+        else:
+            self._goal = goal if self._goes_on else STAND_STILL
+            self._set_state(JobState.QUEUED)
+            self.pool.enqueue(self)
+
+    def _stand_still(self) -> None:
+        """Pause without a worker; changes wait for the next one."""
+        self._commands = [command for command in self._commands if command.request is Request.CHANGE]
+        self._set_state(JobState.PAUSED)
+
+    def _end(self, state: JobState, error: str | None = None) -> None:
+        self._error = error
+        self._fallback = self._snapshot = replace(self._snapshot, state=state, error=error)
+        self._commands.clear()
+        self.saved = None
+        self._set_state(state)
+        self.on_over()
+
+    def _set_state(self, state: JobState) -> None:
+        self._state = state
+        self.still_since = (self.still_since or monotonic()) if state is JobState.PAUSED else None
+        self._changed.notify_all()
+
+
+def _without_followed(snapshot: Snapshot) -> Snapshot:
+    return replace(snapshot, followed=snapshot.followed[:0])

@@ -1,6 +1,7 @@
 """``Observer``: measures a training for its viewers, without changing it."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,9 @@ from engine.jobs.health import LayerHealth, layer_health
 from engine.network import IMAGE_SHAPE, Network
 from engine.training import Trainer
 from engine.training.history import Curve, EvenlySpaced
+
+if TYPE_CHECKING:
+    from engine.jobs.snapshot import Snapshot
 
 NUM_SAMPLES = 12
 
@@ -28,9 +32,6 @@ class Observer:
     """Measures a training: ``health`` of each layer with parameters (empty before the first ``look`` after a step),
     ``samples``, the predictions of a dozen test images (None without a test set), ``confusions``, the validation set's
     confusion matrix by epoch, and the predictions of the image that ``follow`` names.
-
-    All methods but ``follow`` and ``followed`` belong to the training's own thread. Each attribute is replaced as a whole,
-    so that any thread may read it.
     """
 
     def __init__(self, network: Network, test_set: Dataset | None = None) -> None:
@@ -40,6 +41,13 @@ class Observer:
         self.samples: SamplePredictions | None = None
         self.confusions = EvenlySpaced()
         self._following: tuple[npt.NDArray, Curve] | None = None
+
+    def restore(self, snapshot: "Snapshot", image: npt.NDArray | None) -> None:
+        """Continue from what was measured before a training was saved; ``image`` is the one that was followed."""
+        self.health, self.samples = snapshot.health, snapshot.samples
+        self.confusions.restore(snapshot.confusions)
+        if self.follow(image) and self._following:
+            self._following[1].extend(snapshot.followed)
 
     def look(self, trainer: Trainer, network: Network) -> None:
         """Measure ``trainer``'s last step, and predict the dozen test images with ``network``."""
@@ -62,9 +70,7 @@ class Observer:
         if image is None:
             self._following = None
             return False
-        image = np.array(image, np.float32)
-        if image.shape != IMAGE_SHAPE or not (image.min() >= 0 and image.max() <= 1):
-            raise InklingError(f"an image to follow must be {IMAGE_SHAPE} floats in [0, 1], got {image.shape}")
+        image = checked_image(image)
         if self._following and np.array_equal(image, self._following[0]):
             return False
         self._following = image, Curve(self._columns)
@@ -72,15 +78,22 @@ class Observer:
 
     def record(self, trainer: Trainer) -> None:
         """Add a point to the curve of the followed image."""
-        if following := self._following:  # read once: another thread may replace it
-            image, curve = following
+        if self._following:
+            image, curve = self._following
             (probabilities,) = _predict(trainer.result, image[None])
             curve.append(trainer.step, trainer.progress * trainer.config.epochs, *probabilities.tolist())
 
     def followed(self) -> npt.NDArray:
         """The predictions so far, (T, 2 + K): step, epoch (with a fraction), and the probability of each class."""
-        following = self._following
-        return following[1].points() if following else np.empty((0, len(self._columns)))
+        return self._following[1].points() if self._following else np.empty((0, len(self._columns)))
+
+
+def checked_image(image: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    """A copy of an image to follow; raises ``InklingError`` unless it is (28, 28) in [0, 1]."""
+    image = np.array(image, np.float32)
+    if image.shape != IMAGE_SHAPE or not (image.min() >= 0 and image.max() <= 1):
+        raise InklingError(f"an image to follow must be {IMAGE_SHAPE} floats in [0, 1], got {image.shape}")
+    return image
 
 
 def _dozen(test_set: Dataset, classes: int) -> tuple[npt.NDArray, npt.NDArray]:

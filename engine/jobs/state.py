@@ -4,9 +4,10 @@ from enum import StrEnum
 
 
 class JobState(StrEnum):
-    """READY -> RUNNING <-> PAUSED -> TESTING -> one of the four that are over."""
+    """READY -> QUEUED -> RUNNING <-> PAUSED -> TESTING -> one of the four that are over; from PAUSED also to QUEUED."""
 
     READY = "ready"
+    QUEUED = "waiting"  # for a free worker
     RUNNING = "running"
     PAUSED = "paused"
     TESTING = "testing"  # the network is being measured on the test images

@@ -63,7 +63,7 @@ class Curve:
         self.columns, self.limit = columns, limit
         self.steps_per_point = 1
         self._points: list[npt.NDArray] = []  # the mean of each full run of steps
-        # The sums and the count of a run that is not full yet: one tuple, so that a reader in another thread sees both.
+        # The sums and the count of a run that is not full yet.
         self._open_run: tuple[tuple[float, ...], int] = (0.0,) * len(columns), 0
 
     def append(self, *values: float) -> None:
@@ -79,6 +79,11 @@ class Curve:
             pairs = np.array(self._points).reshape(-1, 2, len(self.columns))
             self._points = list(pairs.mean(axis=1))
             self.steps_per_point *= 2
+
+    def extend(self, points: npt.NDArray) -> None:
+        """Add each of these points (P, columns) as a step."""
+        for point in points.tolist():
+            self.append(*point)
 
     def state(self) -> tuple[list[int], npt.NDArray]:
         """The whole curve as JSON values and an array, for ``restore``."""
@@ -120,6 +125,11 @@ class EvenlySpaced:
     def items(self) -> tuple[tuple[int, Any], ...]:
         """The pairs (position, item) that are left, in order."""
         return tuple(self._items)
+
+    def restore(self, items: Sequence[tuple[int, Any]]) -> None:
+        """Continue from what ``items`` returned."""
+        self._items = list(items)
+        self._stride = items[1][0] - items[0][0] if len(items) > 1 else 1
 
     def _on_stride(self) -> list[tuple[int, Any]]:
         return [pair for pair in self._items if (pair[0] - self._items[0][0]) % self._stride == 0]

@@ -86,6 +86,6 @@ def _checked_epoch(*row: Any) -> EpochEnd:
 
 
 def _checked_change(trainer: Trainer, step: Any, epoch: Any, values: Any) -> Change:
-    trainer.changed(**values)
+    trainer.config.changed(**values)
     check_number("epoch of a change", epoch, 0, trainer.config.epochs)
     return Change(check_integer("step of a change", step, 0, trainer.step), epoch, dict(values))

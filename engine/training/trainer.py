@@ -7,7 +7,6 @@ Not asking for the next event is a pause; leaving the loop is a stop.
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from math import prod
 from time import perf_counter
 from typing import Any, NamedTuple, Self
@@ -16,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.checks import InklingError
-from engine.config import CHANGEABLE, Config
+from engine.config import Config
 from engine.data.dataset import NO_DIGIT, Dataset
 from engine.losses import LOSSES
 from engine.metrics import Evaluation, evaluate
@@ -27,6 +26,23 @@ from engine.seeding import random_streams
 from engine.training.events import Change, Diverged, EpochEnd, Event, Finished, StepEnd
 from engine.training.history import Curve, History
 from engine.training.warm_start import starting_state
+
+
+def initial_network(config: Config, train_set: Dataset, start: Network | None = None) -> Network:
+    """The network with which a training begins: drawn from the seed, or with the weights of ``start``.
+
+    Raises ``InklingError`` if the configuration does not fit the data, or ``start`` not the configuration.
+    """
+    network = config.make_network(random_streams(config.seed)["weights"])
+    if prod(network.input_shape) != prod(train_set.images.shape[1:]):
+        raise InklingError(f"input_shape must fit images of {train_set.images.shape[1:]}, got {network.input_shape}")
+    if start is not None:
+        network.state_vector[:] = starting_state(network, start)
+    classes, labels = network.output_shape[0], train_set.own_labels
+    largest = labels[labels != NO_DIGIT].max(initial=0)
+    if largest >= classes:
+        raise InklingError(f"labels must be below {classes}, one for each output, got {largest}")
+    return network
 
 
 class _Mark(NamedTuple):
@@ -88,17 +104,8 @@ class Trainer(Iterator[Event]):
         The weights are drawn from the seed, or copied from the network ``start``, which must have the same layers. Raises
         ``InklingError`` if the configuration does not fit the data.
         """
-        rngs = random_streams(config.seed)
-        train_set, validation_set = config.split(train_set, rngs["split"])
-        network = config.make_network(rngs["weights"])
-        if prod(network.input_shape) != prod(train_set.images.shape[1:]):
-            raise InklingError(f"input_shape must fit images of {train_set.images.shape[1:]}, got {network.input_shape}")
-        if start is not None:
-            network.state_vector[:] = starting_state(network, start)
-        classes, labels = network.output_shape[0], train_set.own_labels
-        largest = labels[labels != NO_DIGIT].max(initial=0)
-        if largest >= classes:
-            raise InklingError(f"labels must be below {classes}, one for each output, got {largest}")
+        train_set, validation_set = config.split(train_set, random_streams(config.seed)["split"])
+        network = initial_network(config, train_set, start)
         network.info |= {"config": config.to_json(), "data": train_set.fingerprint()}
         return cls(network, config.make_optimizer(), train_set, validation_set, config)
 
@@ -292,15 +299,9 @@ class Trainer(Iterator[Event]):
         """Measure the speed from here on: what came before may have run on another machine."""
         self._timing_start = _Mark(self.samples, self.training_seconds, self.seconds, self.progress)
 
-    def changed(self, **values: Any) -> Config:
-        """The configuration with settings in ``CHANGEABLE`` changed; raises ``InklingError`` for any other."""
-        if not values.keys() <= set(CHANGEABLE):
-            raise InklingError(f"only {', '.join(CHANGEABLE)} can be changed in a training, got {', '.join(values)}")
-        return replace(self.config, **values)
-
     def change(self, **values: Any) -> None:
         """Change settings from the next step on, and record in ``changes`` those that now have another value."""
-        old, self.config = self.config, self.changed(**values)
+        old, self.config = self.config, self.config.changed(**values)
         if "momentum" in values and hasattr(self.optimizer, "momentum"):
             self.optimizer.momentum = self.config.momentum  # pyright: ignore[reportAttributeAccessIssue]
         new = {name: getattr(self.config, name) for name in values if getattr(self.config, name) != getattr(old, name)}

@@ -24,7 +24,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from browser.conftest import app_environment, launch, serve
+from browsing import launch, serve
 from playwright.sync_api import Page, sync_playwright
 
 from engine import Config
@@ -121,7 +121,7 @@ def train_path(config: Config) -> str:
 @contextmanager
 def open_page(path: str) -> Iterator[tuple[Page, int]]:
     """A browser's page on a server of its own, and the server's process id."""
-    with serve(app_environment()) as (process, url), sync_playwright() as driver:
+    with serve({}) as (process, url), sync_playwright() as driver:
         browser = launch(driver)
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         page.set_default_timeout(TIMEOUT)

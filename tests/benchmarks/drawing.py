@@ -20,7 +20,7 @@ from time import perf_counter, sleep
 
 sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1])]
 
-from browser.conftest import Visitor, app_environment, launch, serve  # noqa: E402
+from browsing import Visitor, launch, serve  # noqa: E402
 from playwright.sync_api import sync_playwright  # noqa: E402
 
 SEVEN = [(60, 60), (200, 60), (120, 230)]
@@ -102,7 +102,7 @@ def measure(rounds):
     with sync_playwright() as driver:
         browser = launch(driver)
         start = perf_counter()
-        with serve(app_environment()) as (_, url):
+        with serve({}) as (_, url):
             print(f"The server answers {perf_counter() - start:.1f} s after its start.")
             return measure_page(browser, url, rounds)
 

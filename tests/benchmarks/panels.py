@@ -17,7 +17,7 @@ from playwright.sync_api import sync_playwright
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from browser.conftest import Visitor, app_environment, launch, serve
+from browsing import Visitor, launch, serve
 from helpers import ROOT
 
 import engine
@@ -67,7 +67,7 @@ def main():
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     results = {}
-    with serve(app_environment()) as (_, url), sync_playwright() as driver:
+    with serve({}) as (_, url), sync_playwright() as driver:
         browser = launch(driver)
         for name, label in NETWORKS.items():
             visitor = Visitor(browser.new_page(), url).open()

@@ -1,4 +1,4 @@
-"""Any file is refused in one line and little memory, or gives a network or a training that works."""
+"""Any file is refused in one line and little memory, or gives a network, a training or a snapshot that works."""
 
 import io
 import json
@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from engine.checkpoint import CheckpointError, load, load_training, save, save_training
 from engine.config import Config
+from engine.jobs import Snapshot
+from engine.jobs.snapshot_file import from_bytes, to_bytes
 from engine.layers import LAYERS
 from engine.network import Network, dense_layers
 from engine.training import Trainer
@@ -39,6 +41,7 @@ def _training():
 FILES = {
     "network": _members(save, Network(dense_layers((3,)), rng=np.random.default_rng(0))),
     "training": _members(save_training, _training()),
+    "snapshot": _members(lambda file: file.write(to_bytes(Snapshot.of_paused(_training(), NOISE)))),
 }
 HEADERS = {kind: json.loads(np.load(io.BytesIO(members["header.npy"])).tobytes()) for kind, members in FILES.items()}
 wrong_numbers = st.sampled_from([0, -1, 1e9, 10**400, 2**63, float("nan"), float("inf"), -0.5])
@@ -91,7 +94,7 @@ arrays = st.builds(
 
 @st.composite
 def files(draw):
-    """A network's or a training's file with a few members replaced, added, removed or damaged."""
+    """A network's, a training's or a snapshot's file with a few members replaced, added, removed or damaged."""
     kind = draw(st.sampled_from(list(FILES)))
     members = dict(FILES[kind])
     for _ in range(draw(st.integers(1, 2))):
@@ -123,12 +126,15 @@ def test_any_file_is_refused_in_one_line_and_little_memory_or_works(content):
     tracemalloc.start()
     network, message = outcome(CheckpointError, load, io.BytesIO(content))
     trainer, training_message = outcome(CheckpointError, load_training, io.BytesIO(content), NOISE)
+    snapshot, snapshot_message = outcome(CheckpointError, from_bytes, content)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < MAX_MEMORY
-    for text in (message, training_message):
+    for text in (message, training_message, snapshot_message):
         assert text is None or ("\n" not in text and len(text) < 1_000)
     if network is not None:
         assert np.isfinite(network.forward(np.zeros((1, *network.input_shape), np.float32))).all()
     if trainer is not None and not trainer.is_over:
         next(trainer)
+    if snapshot is not None:
+        assert len(to_bytes(snapshot)) < MAX_MEMORY

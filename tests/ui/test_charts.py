@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from helpers import make_digits
 
-from engine import Config, EpochEnd, Trainer
-from engine.jobs import Job
+from engine import Config, EpochEnd
+from engine.jobs import Pool, Series
 from engine.training import Change
 from engine.training.history import History
 from ui import charts
@@ -15,10 +15,12 @@ from ui import charts
 
 @pytest.fixture(scope="module")
 def snapshot():
-    job = Job(Trainer.from_config(Config(epochs=3), make_digits(600)), make_digits(100, 1))
-    job.start()
-    assert job.wait_until_over(30)
-    return job.snapshot()
+    pool = Pool(size=1)
+    series = Series.from_config(Config(epochs=3), 1, make_digits(600), make_digits(100, 1), pool=pool)
+    series.start()
+    assert series.wait_until_over(30)
+    pool.close()
+    return series.snapshot()
 
 
 def line(rows, name):

@@ -8,17 +8,19 @@ import pytest
 from helpers import make_digits
 from PIL import Image
 
-from engine import Config, Trainer
-from engine.jobs import Job
+from engine import Config
+from engine.jobs import Pool, Series
 from ui import images
 
 
 @pytest.fixture(scope="module")
 def snapshot():
-    job = Job(Trainer.from_config(Config(epochs=3), make_digits(600)), make_digits(100, 1))
-    job.start()
-    assert job.wait_until_over(30)
-    return job.snapshot()
+    pool = Pool(size=1)
+    series = Series.from_config(Config(epochs=3), 1, make_digits(600), make_digits(100, 1), pool=pool)
+    series.start()
+    assert series.wait_until_over(30)
+    pool.close()
+    return series.snapshot()
 
 
 @pytest.mark.parametrize("smooth", [False, True])

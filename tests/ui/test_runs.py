@@ -5,18 +5,21 @@ from helpers import make_digits
 
 from engine import Config, InklingError, Network, dense_layers
 from engine.jobs import JobState
-from ui import datasets, runs
+from ui import datasets, runs, visitor
 from ui.state import Session
+from ui.workspace import workspaces
 
 CONFIG = Config(layers=dense_layers((4,)), epochs=1, train_size=200)
-WAIT = 30  # seconds after which a tiny training hangs
+WAIT = 60  # seconds after which a tiny training hangs
 
 
 @pytest.fixture(autouse=True)
 def session(monkeypatch):
-    """A session without a browser, and small data."""
+    """A session without a browser, with a workspace of its own, and small data."""
     session = Session()
+    session.workspace = workspaces().open(workspaces().new_id())
     monkeypatch.setattr(runs, "session", lambda: session)
+    monkeypatch.setattr(visitor, "session", lambda: session)
     monkeypatch.setattr(runs, "forget", lambda prefix: None)
     monkeypatch.setattr(datasets, "load", lambda source: (make_digits(600), make_digits(100, 1)))
     return session
@@ -50,7 +53,7 @@ def test_a_second_seed_and_a_start_reach_the_series():
     start = Network(CONFIG.layers)
     run = finished_run(num_seeds=2, start=start)
     assert run.series.num_seeds == 2
-    assert run.start is start
+    assert run.series.start_network is start
     images, labels = run.test_images()
     assert (len(images), len(labels)) == (100, 100)
     with pytest.raises(InklingError, match="to begin with"):
@@ -82,16 +85,16 @@ def test_no_two_runs_have_the_same_name():
 def test_a_reset_run_is_the_same_run_before_its_first_step():
     run = finished_run(num_seeds=2)
     runs.rename(run, "mine")
-    learned = run.series
     run.from_file = True
     runs.reset(run)
-    assert runs.all_runs() == [run]
-    assert (run.name, run.key, run.config, run.from_file) == ("mine", "Run 1", CONFIG, False)
-    assert (run.snapshot().step, run.state, run.series.num_seeds) == (0, JobState.PAUSED, 2)
-    assert runs.active_run() is run
-    runs.remove(run)
-    runs.reset(run)
-    assert run.series is not learned
+    (again,) = runs.all_runs()
+    assert again.series is not run.series
+    assert (again.name, again.key, again.config, again.from_file) == ("mine", "Run 1", CONFIG, False)
+    assert (again.snapshot().step, again.state, again.series.num_seeds) == (0, JobState.PAUSED, 2)
+    assert runs.active_run() is again
+    assert runs.shown_run() is again
+    runs.remove(again)
+    runs.reset(again)
     assert runs.all_runs() == []
 
 

@@ -4,11 +4,12 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from engine.pen import CANVAS as SIZE
+from ui.components import make_component
 from ui.current_drawing import CANVAS, COMPANION, update_drawing
-from ui.draw.components import make_component
 from ui.draw.drawing import Drawing
 from ui.draw.strokes import PAPER_COLOUR, PEN_COLOUR
 from ui.state import session
+from ui.visitor import workspace
 
 
 class Pen(NamedTuple):
@@ -24,9 +25,10 @@ class Pen(NamedTuple):
 
 def current_drawing() -> Drawing:
     """This session's drawing, with the latest strokes from the canvas and its companion."""
-    session().drawing = drawing = session().drawing or Drawing()
+    if session().drawing is None:
+        session().drawing = Drawing.from_json(workspace().value("drawing"))
     update_drawing()
-    return drawing
+    return session().drawing  # pyright: ignore[reportReturnType]
 
 
 def show_canvas(pen: Pen) -> None:

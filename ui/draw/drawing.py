@@ -7,16 +7,19 @@ Setting the canvas starts a new revision. What belongs to an earlier revision is
 
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from ui.draw import strokes
-from ui.draw.strokes import Objects
+from ui.draw.strokes import MAX_OBJECTS, Objects
 
 MAX_UNDO_STEPS = 200
+MAX_STORED_OBJECTS = 5_000
+MAX_STORED_BYTES = 3_500_000
+BYTES_PER_COMMAND, BYTES_PER_POSITION = 100, 6  # of a path and of a step as JSON, at most
 
 
 @dataclass
@@ -33,6 +36,63 @@ class Drawing:
     canvas_is_set: bool = False  # whether the canvas is known to show this revision
     sequence: int = 0  # number of the companion's last message
     rendered: tuple[Objects | None, npt.NDArray[np.uint8] | None] = (None, None)  # a list of objects, and its image
+
+    @classmethod
+    def from_json(cls, value: Any) -> Self:
+        """The drawing that ``to_json`` wrote, without what is wrong or too much; an empty one for anything else."""
+        drawing = cls()
+        with suppress(AttributeError, IndexError, KeyError, TypeError, RecursionError):
+            objects = value["objects"][:MAX_STORED_OBJECTS]
+            checked = dict(enumerate(map(strokes.valid_objects, ([shape] for shape in objects))))
+            past, now, future = (
+                [
+                    [shape for position in step[:MAX_OBJECTS] for shape in checked[position]]
+                    for step in value[name][-MAX_UNDO_STEPS:]
+                ]
+                for name in ("past", "now", "future")
+            )
+            drawing.past, drawing.future = past, future
+            drawing.objects = strokes.valid_objects(now[0])
+            drawing.show_again()
+        return drawing
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything that is drawn, with as much of its history as there is room for in the store.
+
+        Each object is written once, and the steps as the objects' positions.
+        """
+        positions: dict[int, int] = {}
+        objects: Objects = []
+
+        def numbered(step: Objects) -> list[int]:
+            for shape in step:
+                if id(shape) not in positions:
+                    positions[id(shape)] = len(objects)
+                    objects.append(shape)
+            return [positions[id(shape)] for shape in step]
+
+        def num_bytes(step: Objects) -> int:
+            new = [shape for shape in step if id(shape) not in positions]
+            texts = sum(len(shape["src"]) for shape in new if isinstance(shape.get("src"), str))
+            commands = sum(len(shape["path"]) for shape in new if isinstance(shape.get("path"), list))
+            return texts + BYTES_PER_COMMAND * commands + BYTES_PER_POSITION * len(step)
+
+        reported, now = len(self.objects), self.objects + self.pending  # named, so that no object's id is used again
+        past = [*self.past, *(now[:count] for count in range(reported, len(now)))]
+        future = [] if len(now) > reported else [*self.future]
+        size, steps = num_bytes(now), {"now": [numbered(now)], "past": [], "future": []}
+        for name, history in {"past": past, "future": future}.items():
+            for step in reversed(history):  # the newest first
+                size += num_bytes(step)
+                if size > MAX_STORED_BYTES:
+                    break
+                steps[name].insert(0, numbered(step))
+        return steps | {"objects": objects}
+
+    @property
+    def was_used(self) -> bool:
+        """Whether anything was ever drawn."""
+        return bool(self.objects or self.live_strokes or self.past or self.future)
 
     @property
     def revision(self) -> int:

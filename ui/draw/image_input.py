@@ -7,13 +7,14 @@ from PIL import Image
 
 from engine import BlankDrawing, InklingError, read_image
 from engine.image_file import UnsuitableImage
-from ui import datasets, images, state
+from ui import compat, datasets, images, state
 from ui.current_drawing import current_image, network_input
 from ui.draw import keyboard_grid
 from ui.draw.canvas import current_drawing
 from ui.formatting import escape_markdown
 from ui.state import session
 
+MAX_PICTURE_MB = 10
 FILE, CAMERA = "A file", "The camera"
 MENU = "picture menu"  # key of the popover
 
@@ -33,7 +34,14 @@ def _show_upload() -> None:
         st.error(escape_markdown(session().image_error))
         session().image_error = ""
     if source == FILE:
-        st.file_uploader("PNG, JPEG or another image format", "image", key="picture", on_change=_take, args=("picture",))
+        st.file_uploader(
+            "PNG, JPEG or another image format",
+            "image",
+            key="picture",
+            on_change=_take,
+            args=("picture",),
+            max_upload_size=MAX_PICTURE_MB,
+        )
     else:
         st.camera_input("Dark ink on white paper, close up", key="photo", on_change=_take, args=("photo",), width=320)
 
@@ -52,6 +60,8 @@ def _take(key: str) -> None:
     except InklingError:
         session().image_error = f"{name} is not an image that Inkling can read. Save it as PNG or JPEG and try again."
         return
+    finally:
+        compat.drop_upload(file)
     try:
         put_on_canvas(picture)
     except BlankDrawing:

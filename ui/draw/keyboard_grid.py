@@ -11,9 +11,10 @@ import streamlit as st
 from engine.pen import CANVAS, PEN, draw_dots
 from engine.preprocessing import SIDE
 from ui import state
+from ui.components import make_component
 from ui.current_drawing import DRAW_WITH_KEYS
-from ui.draw.components import make_component
 from ui.state import session
+from ui.visitor import workspace
 
 KEY = "grid"
 CELL = CANVAS / SIDE  # pixels of the canvas
@@ -49,6 +50,14 @@ class Cells:
         if isinstance(cells, list | tuple | range):
             self.cells = sorted({cell for cell in cells[:MAX_REPORT] if type(cell) is int and 0 <= cell < SIDE * SIDE})
 
+    @property
+    def was_used(self) -> bool:
+        """Whether anything was ever drawn."""
+        return bool(self.cells) or self.grid_content["revision"] > 0
+
+    def to_json(self) -> list[int]:
+        return self.cells
+
     def image(self) -> npt.NDArray[np.uint8] | None:
         """A pen's line through the cells, (280, 280), white on black; None if there are no cells."""
         return _line(tuple(self.cells)) if self.cells else None
@@ -75,8 +84,11 @@ def is_on() -> bool:
 
 def current_cells() -> Cells:
     """What is drawn on this session's grid."""
-    session().cells = cells = session().cells or Cells()
-    return cells
+    if session().cells is None:
+        session().cells = cells = Cells()
+        cells.take_report(workspace().value("cells"))
+        cells.show_again()
+    return session().cells  # pyright: ignore[reportReturnType]
 
 
 def switch() -> None:

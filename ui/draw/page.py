@@ -14,6 +14,7 @@ from ui.draw.drawing import Drawing
 from ui.draw.panels import numbers
 from ui.draw.panels.tabs import show_panels
 from ui.formatting import escape_markdown
+from ui.visitor import workspace
 
 TOOLS = {"Pen": ":material/edit: Pen", "Eraser": ":material/ink_eraser: Eraser"}
 
@@ -44,6 +45,7 @@ def drawing_and_prediction() -> None:
             network = chosen and chosen.network
     with panel:
         show_prediction(network, pen)
+    store_drawing(current_surface())
     image_input.show_samples()
     show_panels(network)
     state.end_run()  # a rerun of this fragment alone does not reach the one in streamlit_app.py
@@ -99,7 +101,15 @@ def show_prediction(network: Network | None, pen: canvas.Pen | None) -> None:
         lines = [] if surface.pending else [predicted.text, numbers.hint(network, image, spoken=True)]
         prediction.show_panel(predicted, seen, ". ".join(filter(None, lines)))
     if pen is not None:
+        store_drawing(surface)
         canvas.run_companion(pen)  # last: once this has run, the companion sends its next message
+
+
+def store_drawing(surface: Drawing | keyboard_grid.Cells) -> None:
+    """Have what is drawn stored soon, to be there again after a reload, a lost connection or a restart."""
+    name = "drawing" if isinstance(surface, Drawing) else "cells"
+    if surface.was_used:  # an empty one that was never drawn on would hide what is stored
+        workspace().set_value(name, surface.to_json)
 
 
 def choose_network() -> networks.Candidate | None:

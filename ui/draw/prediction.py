@@ -9,7 +9,7 @@ import numpy.typing as npt
 from engine import Network
 from engine.calibration import threshold
 from ui import images
-from ui.draw.components import make_component
+from ui.components import make_component
 from ui.formatting import confidence, percent
 
 MIN_SPOKEN = 0.01  # smaller probabilities are not read out

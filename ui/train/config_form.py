@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from engine import InklingError, Network
+from engine.checks import check_choice, shorten
 from engine.config import Config
 from engine.data import SOURCES, default_source
 from engine.data.augmentation import AUGMENTATIONS, Augmentation
@@ -19,10 +20,13 @@ from ui.formatting import SETTINGS, differences, escape_markdown, percent
 from ui.state import expander, keep, session, set_value, value
 from ui.train import network_builder
 from ui.train.setting_widget import MAX_INTEGER, from_widget, setting_widget, to_widget
+from ui.visitor import workspace
 
 OTHER_PRESET = ""  # stands for settings that come from a link, a file or a run
 CUSTOM = "custom"  # an augmentation without a name
 RANDOM_WEIGHTS = "Random (from seed)"
+MAX_ORIGIN = 100  # characters
+AS_STORED: dict[str, Any] = {}  # in the place of settings that are as they were stored, or as they are for everybody
 ALWAYS_SHOWN = ("learning_rate", "epochs", "batch_size")
 OWN_WIDGETS = ("layers", "input_shape", "augmentation", "shuffle", "seed")  # those that need more than one plain widget
 FOLDED_AWAY = [name for name in SETTINGS if name not in (*ALWAYS_SHOWN, *OWN_WIDGETS)]
@@ -75,7 +79,7 @@ def fill(config: Config, origin: str, source: str | None = None) -> None:
 def config_form() -> Choice:
     """Show the settings and return the ``Choice`` that they stand for."""
     if session().preset is None:
-        fill(Config(), "quick")
+        _restore(workspace().value("settings"))
     source = _source()
     _preset()
     _widget("learning_rate", slider=True)
@@ -98,7 +102,33 @@ def config_form() -> Choice:
             st.error(escape_markdown(f"{error}."), icon=":material/error:")
     if config is not None:
         _changes(config)
+        _store(config, source)
     return Choice(config, source, value("num_seeds"), starts.get(value("starting_weights")))
+
+
+def _store(config: Config, source: str) -> None:
+    """Have the settings stored, to be there again after a reload."""
+    origin, base = session().preset or ("", config)
+    number = value("num_seeds")
+    settings = {"source": source, "origin": origin, "num_seeds": number, "base": base.to_json(), "config": config.to_json()}
+    before, session().stored_settings = session().stored_settings, settings
+    if before not in (AS_STORED, settings):
+        workspace().set_value("settings", lambda: settings)
+
+
+def _restore(settings: Any) -> None:
+    """Set all widgets as ``_store`` had them stored; to the first preset for anything else."""
+    try:
+        base, config = Config.from_json(settings["base"]), Config.from_json(settings["config"])
+        origin, source = shorten(settings["origin"], MAX_ORIGIN), check_choice("source", settings["source"], SOURCES)
+        num_seeds = NUM_SEEDS.kind.check("num_seeds", settings["num_seeds"])
+        fill(config, origin, source)
+        session().preset = origin, base
+        set_value("preset", origin if _is_preset(origin, base) else OTHER_PRESET)
+        set_value("num_seeds", num_seeds)
+    except (InklingError, KeyError, TypeError):
+        fill(Config(), "quick")
+    session().stored_settings = AS_STORED
 
 
 def _values() -> dict[str, Any]:

@@ -14,7 +14,7 @@ from ui import charts
 from ui.formatting import confidence, percent
 from ui.images import digit as digit_figure
 from ui.images import digits as digit_grid
-from ui.runs import Run
+from ui.run import Run
 
 MAX_GALLERY = 24  # images shown at once
 LATEST = "the latest"
@@ -56,6 +56,9 @@ def _matrix(confusion: npt.NDArray, key: str, selectable: bool = False) -> Any:
 def _on_test_images(run: Run, test: Evaluation) -> None:
     """The test images that it reads wrongly, and what its confidence is worth."""
     images, labels = run.test_images()
+    if len(images) != len(test.probabilities):
+        st.caption(f"It was measured on {len(test.probabilities):,} other images, which are not here.")
+        return
     predicted = test.probabilities.argmax(axis=1)
     left, right = st.columns([3, 2])
     with left:
@@ -85,7 +88,7 @@ def _chosen_cell(run: Run, confusion: npt.NDArray, event: Any) -> tuple[int, int
     options = [(int(position) // 10, int(position) % 10) for position in order]
     selected = event["selection"].get("cell") if event else None
     pressed = (int(selected[0]["label"]), int(selected[0]["predicted"])) if selected else None
-    key = f"{run.key} cell, seed {len(run.series.jobs)}"
+    key = f"{run.key} cell, seed {len(run.series.snapshots())}"
     last_pressed = f"{key}, pressed"
     if pressed and pressed != st.session_state.get(last_pressed):
         st.session_state[key] = pressed

@@ -15,7 +15,7 @@ from engine.layers import summary
 from engine.training import EpochEnd
 from ui import images, state
 from ui.formatting import escape_markdown
-from ui.runs import Run
+from ui.run import Run
 from ui.train.links import link
 
 

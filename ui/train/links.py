@@ -7,9 +7,10 @@ import streamlit as st
 from engine import InklingError
 from engine.data import SOURCES
 from engine.links import from_query, to_query
-from ui.runs import Run
+from ui.run import Run
 from ui.state import session
 from ui.train.config_form import fill
+from ui.visitor import PARAMETER
 
 
 def link(run: Run, page: str) -> str:
@@ -20,7 +21,7 @@ def link(run: Run, page: str) -> str:
 
 def open_link() -> str:
     """Set the page up as the address says, once for each address; return a line to show if the link is broken."""
-    query = {str(name): st.query_params[name] for name in st.query_params}
+    query = {str(name): st.query_params[name] for name in st.query_params if name != PARAMETER}
     if not query or session().opened_link == query:
         return ""
     session().opened_link = query

@@ -4,13 +4,13 @@ import streamlit as st
 
 from engine.jobs import JobState
 from ui import runs
-from ui.runs import Run
-from ui.state import report_error
+from ui.run import Run
+from ui.state import report_error, show_error
 from ui.train.config_form import Choice, config_form
 from ui.train.links import open_link
-from ui.train.run_controls import controls, follow_drawing, show_error
+from ui.train.run_controls import controls, follow_drawing
 from ui.train.run_dashboard import dashboard
-from ui.train.runs_table import show_runs
+from ui.train.runs_table import bring_back_button, show_runs
 from ui.train.uploads import upload_form
 
 REFRESH_SECONDS = 0.7  # between two looks at a running training
@@ -35,6 +35,8 @@ def show_page() -> None:
         st.fragment(run_area, run_every=REDRAW_SECONDS if active else None)(choice, active, paused_step(active))
     if runs.all_runs():
         show_runs()
+    else:
+        bring_back_button()
 
 
 def paused_step(run: Run | None) -> int | None:

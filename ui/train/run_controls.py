@@ -1,7 +1,6 @@
 """Run control: start, pause, step, stop and reset, and the settings that can be changed in the middle of a training."""
 
 from collections.abc import Callable
-from time import monotonic
 from typing import Any
 
 import streamlit as st
@@ -11,15 +10,15 @@ from engine.config import CHANGEABLE, Config
 from engine.jobs import JobState, Series, Snapshot
 from engine.network import num_parameters
 from ui import current_drawing, datasets, runs
-from ui.formatting import SETTINGS, duration, escape_markdown
-from ui.runs import Run
+from ui.formatting import SETTINGS, duration
+from ui.run import Run
 from ui.state import report_error, session
 from ui.train.config_form import Choice
 from ui.train.epoch_time import seconds_per_epoch
 from ui.train.setting_widget import from_widget, setting_widget
+from ui.visitor import workspace
 
 RESPONSE_SECONDS = 0.2  # that a click waits for what it asks for, so that the page shows it at once
-ERROR_SECONDS = 10.0  # for which an error stays on the page
 MEASURING_SECONDS = 0.4  # between two looks whether the time of an epoch has been measured
 
 
@@ -37,7 +36,7 @@ def controls(choice: Choice, run: Run | None) -> None:
             snapshot = run.snapshot()
             ending = snapshot.state is JobState.TESTING and run.series.num_seeds == 1
             if snapshot.state is JobState.PAUSED:
-                _button("Resume", "resume", "S", lambda: run.series.resume(), type="primary")
+                _button("Resume", "resume", "S", _advance, run, Series.resume, type="primary")
             else:
                 _button("Pause", "pause", "S", _advance, run, Series.pause, type="primary", disabled=ending)
             _button("1 batch", "skip_next", "B", _advance, run, Series.step, disabled=ending)
@@ -79,20 +78,32 @@ def _button(label: str, icon: str, shortcut: str, action: Callable | None = None
 
 
 def _advance(run: Run, request: Callable[[Series], None]) -> None:
-    """Ask for something that ends in a pause."""
-    request(run.series)
-    run.series.wait_until_still(RESPONSE_SECONDS)
+    """Ask for something that ends in a pause, or for going on."""
+    try:
+        workspace().claim(run)
+        request(run.series)
+    except InklingError as error:
+        report_error(error)
+    run.series.wait_until_still(0 if request is Series.resume else RESPONSE_SECONDS)
 
 
 def _stop(run: Run) -> None:
     session().error = None  # it may have said that the run has to be stopped first
+    try:
+        workspace().claim(run)
+    except InklingError as error:
+        report_error(error)
+        return
     run.series.stop()
     run.series.wait_until_over(RESPONSE_SECONDS)
 
 
 def _reset(run: Run) -> None:
-    runs.reset(run)
-    follow_drawing(run)
+    try:
+        runs.reset(run)
+    except InklingError as error:
+        report_error(error)
+    follow_drawing(runs.active_run())
 
 
 def follow_drawing(run: Run | None) -> None:
@@ -102,13 +113,6 @@ def follow_drawing(run: Run | None) -> None:
         image = current_drawing.network_input(drawing)
         if image is not None:
             run.series.follow(image)
-
-
-def show_error() -> None:
-    """What went wrong with the last click, in one line; for a while, although the page is redrawn by itself."""
-    line, since = session().error or ("", 0.0)
-    if line and monotonic() - since < ERROR_SECONDS:
-        st.error(escape_markdown(line), icon=":material/error:")
 
 
 def _changeable_settings(run: Run, snapshot: Snapshot) -> None:
@@ -134,6 +138,7 @@ def _changeable_settings(run: Run, snapshot: Snapshot) -> None:
 
 def _change(run: Run, name: str, key: str) -> None:
     try:
+        workspace().claim(run)
         run.series.change(**{name: from_widget(st.session_state[key])})
         run.series.wait_for_changes(RESPONSE_SECONDS)
     except InklingError as error:
@@ -159,6 +164,6 @@ def _seconds_per_epoch(config: Config, source: str) -> float | None:
     """As ``epoch_time`` gives it: None until it was measured, 0 if it cannot be."""
     try:
         same_data = [run for run in runs.all_runs() if run.source == source]
-        return seconds_per_epoch(config, datasets.num_train_images(source), same_data)
+        return seconds_per_epoch(config, datasets.num_train_images(source), same_data, workspace().is_watched)
     except InklingError:  # settings that do not fit the data: Start shows the error
         return 0.0

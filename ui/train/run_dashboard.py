@@ -7,7 +7,7 @@ from engine.jobs import JobState, Snapshot
 from engine.jobs.health import LayerHealth, Problem
 from ui import charts, formatting, images
 from ui.formatting import confidence, escape_markdown, percent
-from ui.runs import Run
+from ui.run import Run
 from ui.state import keep, tabs
 from ui.train.confusion import mistakes
 from ui.train.downloads import save_and_share
@@ -21,6 +21,8 @@ def dashboard(run: Run) -> None:
     snapshot = run.snapshot()
     st.progress(snapshot.progress, text=headline(run, snapshot))
     _figures(snapshot)
+    if snapshot.error and not run.series.is_over:
+        st.warning(escape_markdown(snapshot.error), icon=":material/restart_alt:")
     if run.series.is_over:
         summary(run, snapshot)
     panels = {
@@ -43,6 +45,8 @@ def headline(run: Run, snapshot: Snapshot) -> str:
     if snapshot.is_over:
         elsewhere = " (partly before the upload)" if run.from_file else ""
         progress = f"{snapshot.state} after {formatting.duration(snapshot.seconds)}{elsewhere}, {speed}"
+    elif snapshot.state is JobState.QUEUED:
+        progress = waiting(run)
     elif snapshot.state is JobState.TESTING:
         progress = "being measured on the test images"
     elif snapshot.state is JobState.PAUSED:
@@ -53,6 +57,16 @@ def headline(run: Run, snapshot: Snapshot) -> str:
     num_seeds = run.series.num_seeds
     seed = f", seed {len(run.series.snapshots())} of {num_seeds}" if num_seeds > 1 else ""
     return f"**{escape_markdown(run.name)}** on {escape_markdown(run.source)}{seed} · {progress}"
+
+
+def waiting(run: Run) -> str:
+    """Where the run stands in the queue."""
+    place = run.series.place()
+    if place is None:
+        return "starting"
+    number = f"number {place.position} in the queue" if place.position > 1 else "next in the queue"
+    soon = "" if place.seconds is None else f", starts in about {formatting.duration(place.seconds)}"
+    return f"other trainings are running: {number}{soon}"
 
 
 def _figures(snapshot: Snapshot) -> None:

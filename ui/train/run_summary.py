@@ -9,7 +9,7 @@ from engine.metrics import Evaluation
 from engine.training import Finished
 from ui import DRAW_PAGE
 from ui.formatting import duration, escape_markdown, loss, percent
-from ui.runs import Run
+from ui.run import Run
 from ui.state import set_value
 
 GUESSING_ACCURACY = 0.2  # under this test accuracy, nothing worth drawing with has been learned
@@ -23,10 +23,24 @@ def summary(run: Run, snapshot: Snapshot) -> None:
         _error(explain_divergence(snapshot))
     elif snapshot.state is JobState.FAILED:
         _error(f"The training stopped because of an error: {snapshot.error}")
-    elif snapshot.test and snapshot.test.accuracy < GUESSING_ACCURACY:
+    elif not snapshot.step:
+        st.warning(
+            "It was stopped before its first step, so it has learned nothing yet. Press Start for a new run.",
+            icon=":material/help:",
+        )
+    elif not snapshot.test:
+        st.warning("It was stopped while it was waiting, so it was not measured on the test images.", icon=":material/help:")
+        _draw_with(run)
+    elif snapshot.test.accuracy < GUESSING_ACCURACY:
         st.warning(escape_markdown(explain_guessing(snapshot, snapshot.test)), icon=":material/help:")
-    elif snapshot.test:
+    else:
         _result(run, snapshot, snapshot.test)
+
+
+def _draw_with(run: Run) -> None:
+    if st.button("Draw with this network", icon=":material/draw:", type="primary", key=f"{run.key} draw"):
+        set_value("network", run.key)
+        st.switch_page(DRAW_PAGE)
 
 
 def _error(text: str) -> None:
@@ -35,8 +49,6 @@ def _error(text: str) -> None:
 
 def explain_guessing(snapshot: Snapshot, test: Evaluation) -> str:
     """Why a run has learned nothing, and what to try."""
-    if not len(snapshot.curve):
-        return "It was stopped before its first step, so it has learned nothing yet. Press Start for a new run."
     rate, first, last = snapshot.config.learning_rate, snapshot.curve[0, 2], snapshot.curve[-1, 2]
     if last > first:
         why = f"The loss rose from {loss(first)} to {loss(last)}: the steps were too large."
@@ -70,9 +82,7 @@ def _result(run: Run, snapshot: Snapshot, test: Evaluation) -> None:
         right += f" It stopped early and went back to its best epoch, {snapshot.end.best_epoch}."
     with st.container(horizontal=True, vertical_alignment="center"):
         st.success(right)
-        if st.button("Draw with this network", icon=":material/draw:", type="primary", key=f"{run.key} draw"):
-            set_value("network", run.key)
-            st.switch_page(DRAW_PAGE)
+        _draw_with(run)
     measured = [snapshot for snapshot in run.series.snapshots() if snapshot.test]
     if len(measured) > 1:
         accuracies = np.array([snapshot.test.accuracy for snapshot in measured if snapshot.test])

@@ -1,4 +1,4 @@
-"""The runs of this session: what changed between them, their curves in one chart, and whether one is better."""
+"""The runs of this workspace: what changed between them, their curves in one chart, and whether one is better."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,9 +13,10 @@ from engine.layers import summary
 from engine.metrics import compare
 from ui import charts, runs
 from ui.formatting import SETTINGS, differences, escape_markdown, setting_value
-from ui.runs import Run
+from ui.run import Run
 from ui.state import keep, report_error
 from ui.train.config_form import fill
+from ui.visitor import workspace
 
 AXES = {"epoch": "by epoch", "step": "by step", "seconds": "by time"}
 SIGNIFICANCE = 0.05  # the p value from which on a difference may be chance
@@ -45,6 +46,7 @@ def show_runs() -> None:
     ticked = [all_runs[row] for row in event["selection"]["rows"] if row < len(all_runs)]
     if not ticked:
         st.caption("Tick one run to show, rename, repeat or delete it. Tick two or more to compare them.")
+        bring_back_button()
     elif len(ticked) == 1:
         _single_run(ticked[0])
     else:
@@ -52,6 +54,14 @@ def show_runs() -> None:
         _settings_table(ticked)
         for other in ticked[1:]:
             st.markdown(verdict(ticked[0], other))
+
+
+def bring_back_button() -> None:
+    """A button for the run that was deleted last, if it can be brought back."""
+    if removed := workspace().removed_runs():
+        latest = removed[-1]
+        label = f"Bring back {escape_markdown(latest.name)}"
+        st.button(label, icon=":material/undo:", type="tertiary", on_click=workspace().restore_run, args=(latest.key,))
 
 
 def _row(run: Run, previous: Run | None) -> dict[str, Any]:
@@ -80,7 +90,7 @@ def _changed(run: Run, previous: Run | None) -> str:
         changes.append(f"data {previous.source} → {run.source}")
     if run.series.num_seeds != previous.series.num_seeds:
         changes.append(f"{run.series.num_seeds} seed{'s' if run.series.num_seeds > 1 else ''}")
-    if run.start is not None:
+    if run.has_start:
         changes.append("started from a trained network")
     return ", ".join(filter(None, changes)) or "nothing"
 

@@ -3,7 +3,6 @@
 import io
 import zipfile
 from dataclasses import replace
-from math import prod
 from pathlib import PurePath
 
 import streamlit as st
@@ -12,14 +11,16 @@ import engine
 from engine import Config, InklingError, Network
 from engine.checkpoint import CheckpointError, OtherDataError
 from engine.losses import LOSSES
-from engine.network import CLASSES, FLAT_IMAGE, image_shape
-from ui import datasets, runs
+from engine.network import image_shape
+from ui import compat, runs
 from ui.formatting import escape_markdown
 from ui.networks import upload_label
+from ui.run import check_reads_digits
 from ui.state import expander, report_error, session, set_value, value
 from ui.train.config_form import fill
+from ui.visitor import workspace
 
-MAX_UPLOADS = 10  # networks in a session
+MAX_UPLOADS = 10  # networks in a workspace
 
 
 def upload_form() -> None:
@@ -45,6 +46,8 @@ def _upload() -> None:
         except InklingError as error:
             unreadable = isinstance(error, CheckpointError) and not isinstance(error, OtherDataError)
             report_error("This isn't an Inkling .npz file." if unreadable else error)
+        finally:
+            compat.drop_upload(file)
 
 
 def open_upload(name: str, content: bytes) -> str:
@@ -54,9 +57,7 @@ def open_upload(name: str, content: bytes) -> str:
         return _add_network(PurePath(name).stem, engine.load(file))
     if runs.active_run():
         raise InklingError("A training is running. Stop it first, then upload again.")
-    source = value("source")
-    train_set, test_set = datasets.load(source)
-    run = runs.continue_training(engine.load_training(file, train_set), source, test_set)
+    run = runs.continue_training(content, value("source"))
     return f"{run.name} is the paused training from {name}. Press Resume to continue exactly where it stopped."
 
 
@@ -69,16 +70,10 @@ def is_training(content: bytes) -> bool:
 
 
 def _add_network(name: str, network: Network) -> str:
-    if prod(network.input_shape) != prod(FLAT_IMAGE) or network.output_shape != (CLASSES,):
-        raise InklingError(
-            "This network does not read digits: it must take images of 28 x 28 pixels and have 10 outputs, "
-            f"and it takes {network.input_shape} and has {network.output_shape[0]}."
-        )
-    networks = session().uploaded_networks
-    if len(networks.keys() - {name}) >= MAX_UPLOADS:
-        raise InklingError(f"There is room for {MAX_UPLOADS} uploaded networks. Reload the page to upload others.")
-    networks.pop(name, None)  # the newest is the last in the list
-    networks[name] = network
+    check_reads_digits(network)
+    if len(workspace().networks.keys() - {name}) >= MAX_UPLOADS:
+        raise InklingError(f"There is room for {MAX_UPLOADS} uploaded networks. Delete one on the page My work.")
+    workspace().add_network(name, network)
     try:
         fill(_config(network), name)
     except InklingError as error:

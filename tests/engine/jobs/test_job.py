@@ -1,3 +1,5 @@
+"""A job from its start to its end."""
+
 from dataclasses import FrozenInstanceError
 from threading import Event
 from time import sleep
@@ -8,7 +10,7 @@ from helpers import make_digits
 
 from engine.checks import InklingError
 from engine.jobs import JobState
-from engine.jobs import job as job_module
+from engine.jobs import worker as worker_module
 from engine.layers import Dense
 from engine.metrics import evaluate
 from engine.training import Diverged, Finished
@@ -16,11 +18,10 @@ from engine.training import Diverged, Finished
 TEST = make_digits(200, 3)
 
 
-def test_a_job_is_ready_runs_and_finishes_with_its_test_result(make_job):
+def test_a_job_is_ready_runs_and_finishes_with_its_test_result(make_job, train_alone):
     job = make_job(TEST, epochs=2)
-    trainer = job.trainer
-    assert job.snapshot().state == JobState.READY
-    assert (job.snapshot().step, job.snapshot().seconds_left) == (0, None)
+    ready = job.snapshot()
+    assert (ready.state, ready.step, ready.seconds_left, ready.error) == (JobState.READY, 0, None, None)
     job.start()
     assert job.wait_until_over(30)
     end = job.snapshot()
@@ -31,20 +32,22 @@ def test_a_job_is_ready_runs_and_finishes_with_its_test_result(make_job):
     assert [event.epoch for event in end.history] == [1, 2]
     assert end.error is None
     assert end.samples_per_second > 0
-    expected = evaluate(end.network, TEST, trainer.loss)
+    trainer = train_alone(epochs=2)
+    expected = evaluate(trainer.network, TEST, trainer.loss)
     assert (end.test.accuracy, end.test.errors, end.test.images) == (expected.accuracy, expected.errors, 200)
-    np.testing.assert_array_equal(end.network.state_vector, trainer.network.state_vector)
-    assert job.trainer is None  # its arrays are many times the network's
+    assert end.network.state_vector.tobytes() == trainer.network.state_vector.tobytes()
+    np.testing.assert_array_equal(end.curve, trainer.curve.points())
+    assert job.saved is None
     assert job.snapshot() is end
 
 
-def test_a_thread_makes_the_same_network_as_a_loop(make_job, make_trainer):
-    job = make_job(epochs=1)
-    job.start()
-    job.wait_until_over(30)
-    trainer = make_trainer(epochs=1)
-    list(trainer)
-    assert job.snapshot().network.parameters.tobytes() == trainer.network.parameters.tobytes()
+def test_a_job_begins_with_the_weights_of_another_network(make_job, train_alone):
+    start = train_alone(epochs=1, seed=5).network
+    job = make_job(start=start, learning_rate=1e-9)
+    np.testing.assert_array_equal(job.snapshot().network.state_vector, start.state_vector)
+    job.step()
+    assert job.wait_until_still(30)
+    np.testing.assert_allclose(job.snapshot().network.state_vector, start.state_vector, atol=1e-6)
 
 
 def test_pause_and_resume(make_job, until):
@@ -61,10 +64,19 @@ def test_pause_and_resume(make_job, until):
     assert still.seconds == earlier.seconds
     assert not still.is_over
     assert not job.wait_until_over(0.01)
-    np.testing.assert_array_equal(still.network.parameters, job.trainer.network.parameters)  # not that of the last look
     job.resume()
     assert job.snapshot().state == JobState.RUNNING
     until(lambda: job.snapshot().step > earlier.step)
+
+
+def test_the_network_in_a_pause_is_the_one_that_trains(make_job, train_alone, until):
+    job = make_job()
+    job.start()
+    until(lambda: job.snapshot().step > 5)
+    job.pause()
+    assert job.wait_until_still(30)
+    now = job.snapshot()
+    assert now.network.state_vector.tobytes() == train_alone(now.step).network.state_vector.tobytes()
 
 
 def test_a_job_starts_once(make_job):
@@ -77,32 +89,38 @@ def test_a_job_starts_once(make_job):
         job.wait_until_over(30)
 
 
-def test_a_job_that_is_paused_before_its_start_starts_paused(make_job, until):
+def test_a_job_can_start_in_a_pause(make_job, until):
     job = make_job()
-    job.pause()
-    job.start()
-    assert job.snapshot().state == JobState.PAUSED
-    assert job.wait_until_still(30)
-    assert job.snapshot().step == 0
+    job.start(paused=True)
+    assert job.wait_until_still(0)
+    assert (job.snapshot().state, job.snapshot().step, job.is_still) == (JobState.PAUSED, 0, True)
+    with pytest.raises(InklingError, match="once"):
+        job.start()
     job.resume()
     until(lambda: job.snapshot().step > 5)
 
 
-def test_a_viewer_sees_the_averaged_network(make_job):
+@pytest.mark.parametrize("request_name", ["pause", "resume"])
+def test_what_a_training_cannot_do_before_its_start_is_ignored(make_job, request_name):
+    job = make_job()
+    getattr(job, request_name)()
+    assert job.snapshot().state is JobState.READY
+    assert job.is_still
+
+
+def test_a_viewer_sees_the_averaged_network(make_job, train_alone):
     job = make_job(TEST, epochs=1, ema_decay=0.9)
-    trainer = job.trainer
     job.start()
     assert job.wait_until_over(30)
-    end = job.snapshot()
-    np.testing.assert_array_equal(end.network.state_vector, trainer.average.state_vector)
+    end, trainer = job.snapshot(), train_alone(epochs=1, ema_decay=0.9)
+    assert end.network.state_vector.tobytes() == trainer.average.state_vector.tobytes()
     assert (trainer.average.state_vector != trainer.network.state_vector).any()
     assert end.test.accuracy == evaluate(trainer.average, TEST, trainer.loss).accuracy
 
 
 @pytest.mark.parametrize("paused", [False, True])
-def test_stop_ends_the_training_and_keeps_the_network(make_job, paused, until):
+def test_stop_ends_the_training_and_keeps_the_network(make_job, paused, until, train_alone):
     job = make_job(TEST)
-    trainer = job.trainer
     job.start()
     until(lambda: job.snapshot().step > 20)
     if paused:
@@ -113,10 +131,19 @@ def test_stop_ends_the_training_and_keeps_the_network(make_job, paused, until):
     assert (end.state, end.is_over, end.end) == (JobState.STOPPED, True, None)
     assert 0 < end.progress < 1
     assert end.test.images == 200
-    np.testing.assert_array_equal(end.network.state_vector, trainer.network.state_vector)
+    assert end.network.state_vector.tobytes() == train_alone(end.step).network.state_vector.tobytes()
 
 
-def test_while_it_is_tested_it_takes_no_other_step(make_job, monkeypatch):
+@pytest.mark.parametrize("started", [False, True])
+def test_a_training_without_a_worker_stops_at_once(make_job, started):
+    job = make_job(TEST)
+    if started:
+        job.start(paused=True)
+    job.stop()
+    assert (job.snapshot().state, job.snapshot().step, job.snapshot().test) == (JobState.STOPPED, 0, None)
+
+
+def test_while_it_is_tested_it_takes_no_other_step(make_job, thread_pool, monkeypatch):
     begun, may_end = Event(), Event()
 
     def slow(*arguments):
@@ -124,10 +151,14 @@ def test_while_it_is_tested_it_takes_no_other_step(make_job, monkeypatch):
         assert may_end.wait(30)
         return evaluate(*arguments)
 
-    monkeypatch.setattr(job_module, "evaluate", slow)
-    job = make_job(TEST, epochs=1)
+    monkeypatch.setattr(worker_module, "evaluate", slow)
+    job = make_job(TEST, pool=thread_pool, epochs=1)
     job.start()
     assert begun.wait(30)
+    with job.pool.changed:
+        assert job.pool.changed.wait_for(lambda: job.snapshot().state is JobState.TESTING, 30)
+    with pytest.raises(InklingError, match="over: it is testing"):
+        job.change(learning_rate=0.1)
     for request in (job.step, job.step_epoch, job.pause, job.resume, job.stop):
         request()
         now = job.snapshot()
@@ -144,9 +175,13 @@ def test_requests_after_the_end_are_ignored(make_job):
     job.start()
     job.stop()
     job.wait_until_over(30)
-    for action in (job.pause, job.resume, job.stop):
+    for action in (job.pause, job.resume, job.step, job.step_epoch, job.stop, lambda: job.follow(TEST.images[0] / 255)):
         action()
         assert job.snapshot().state == JobState.STOPPED
+    with pytest.raises(InklingError, match="over: it is stopped"):
+        job.change(learning_rate=0.1)
+    with pytest.raises(InklingError, match="only a paused training"):
+        job.paused_training()
 
 
 def test_divergence_is_a_state_with_a_finite_network(make_job):
@@ -179,18 +214,6 @@ def test_snapshots_never_change_and_can_be_compared(make_job, until):
         early.step = 0
 
 
-def test_a_viewers_network_is_not_the_one_in_training(make_job, until):
-    job = make_job()
-    job.start()
-    for _ in range(20):
-        network = job.snapshot().network
-        assert not np.shares_memory(network.parameters, job.trainer.network.parameters)
-        first = network.predict_proba(TEST.images[:20])
-        sleep(0.005)
-        np.testing.assert_array_equal(network.predict_proba(TEST.images[:20]), first)
-    until(lambda: (job.snapshot().network.parameters != network.parameters).any())
-
-
 def test_the_curve_and_the_time_left_move(make_job, until):
     job = make_job()
     job.start()
@@ -199,7 +222,7 @@ def test_the_curve_and_the_time_left_move(make_job, until):
     steps, epochs, _, accuracies = now.curve.T
     assert len(now.curve) > 1
     assert steps[0] >= 1
-    assert steps[-1] <= now.step + 1
+    assert steps[-1] <= now.step
     np.testing.assert_allclose(epochs, steps / 50)  # 500 images in batches of 10
     assert accuracies.min() >= 0
     assert accuracies.max() <= 1
@@ -207,61 +230,46 @@ def test_the_curve_and_the_time_left_move(make_job, until):
     assert now.seconds_left > 0
 
 
-@pytest.fixture
-def watch(make_job, monkeypatch, until):
-    """A job with a clock of its own, and a function that lets seconds pass and waits until the job has noticed."""
-    monkeypatch.setattr(job_module, "monotonic", lambda: watch.now)
-    monkeypatch.setattr(job_module, "CHECK_WATCHED_EVERY", 0.01)
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (MemoryError("Unable to allocate 8 GiB"), "more memory than there is"),
+        (ZeroDivisionError("division\nby zero"), "ZeroDivisionError: division by zero"),
+        (FileNotFoundError("the data"), "FileNotFoundError: the data"),  # which is not the server's end
+        (RuntimeError(), "RuntimeError"),
+        (InklingError("two\nlines"), "two lines"),
+    ],
+    ids=repr,
+)
+def test_an_error_inside_becomes_the_state_failed(make_job, thread_pool, monkeypatch, error, message):
+    def fail(*_):
+        raise error
 
-    class Watch:
-        now, watched, num_checks = 0.0, True, 0
-
-        def is_watched(self):
-            self.num_checks += 1
-            return self.watched
-
-        def pass_seconds(self, seconds):
-            num_checks = self.num_checks
-            self.now += seconds
-            until(lambda: self.num_checks > num_checks or self.job.snapshot().is_over)
-
-    watch = Watch()
-    watch.job = make_job(None, watch.is_watched)
-    return watch
-
-
-@pytest.mark.parametrize("paused", [False, True])
-def test_a_training_that_nobody_watches_stops_after_a_while(watch, paused):
-    watch.job.start(paused)
-    for _ in range(10):
-        watch.pass_seconds(10)  # it runs on while someone watches
-    watch.watched = False
-    watch.pass_seconds(10)
-    watch.pass_seconds(4)
-    assert not watch.job.snapshot().is_over
-    watch.pass_seconds(2)
-    assert watch.job.wait_until_over(30)
-    assert watch.job.snapshot().state == JobState.STOPPED
-
-
-def test_a_viewer_who_returns_in_time_finds_it_running(watch):
-    watch.job.start()
-    watch.watched = False
-    watch.pass_seconds(14)
-    watch.watched = True
-    watch.pass_seconds(14)
-    watch.watched = False
-    watch.pass_seconds(14)
-    assert watch.job.snapshot().state == JobState.RUNNING
-
-
-def test_an_error_inside_becomes_the_state_failed(make_job, monkeypatch):
-    job = make_job(TEST)
-    monkeypatch.setattr(job.trainer, "loss", lambda *_: 1 / 0)
+    monkeypatch.setattr(worker_module, "evaluate", fail)
+    job = make_job(TEST, pool=thread_pool, epochs=1)
     job.start()
     assert job.wait_until_over(30)
     end = job.snapshot()
-    assert end.state == JobState.FAILED
-    assert end.is_over
-    assert "ZeroDivisionError" in end.error
-    assert end.test is None
+    assert (end.state, end.is_over, end.test) == (JobState.FAILED, True, None)
+    assert message in end.error
+    assert "\n" not in end.error
+    assert job.saved is None
+    other = make_job(pool=thread_pool)  # its worker is free again
+    other.step()
+    assert other.wait_until_still(30)
+
+
+def test_data_that_cannot_be_loaded_are_an_error_of_the_request_and_nothing_moves(make_job, tiny):
+    calls = []
+
+    def load_data():
+        calls.append(None)
+        if len(calls) > 1:
+            raise InklingError("the data are gone")
+        return tiny, None
+
+    job = make_job(load_data=load_data)
+    for request in (job.start, job.step, job.paused_training):
+        with pytest.raises(InklingError, match="the data are gone"):
+            request()
+        assert job.snapshot().state is JobState.READY

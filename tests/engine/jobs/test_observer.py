@@ -8,7 +8,9 @@ from engine.checks import InklingError
 from engine.config import Config
 from engine.data import Dataset
 from engine.data.dataset import NO_DIGIT
+from engine.jobs import JobState
 from engine.jobs.observer import Observer
+from engine.jobs.snapshot import Snapshot
 from engine.metrics import evaluate
 from engine.network import dense_layers
 from engine.training import EpochEnd, Trainer
@@ -112,6 +114,31 @@ def test_a_followed_image_is_copied(trainer, observer):
     observer.record(trainer)
     first, second = observer.followed()
     np.testing.assert_array_equal(first, second)
+
+
+def test_an_observer_goes_on_from_a_snapshot(trainer, observer):
+    observer.follow(IMAGE)
+    for event in islice(trainer, 30):
+        if isinstance(event, EpochEnd):
+            observer.record_epoch(trainer)
+        observer.record(trainer)
+    observer.look(trainer, trainer.network)
+    snapshot = Snapshot.of(trainer, JobState.PAUSED, trainer.network.copy(), observer)
+    restored = Observer(trainer.result, TEST)
+    restored.restore(snapshot, IMAGE)
+    np.testing.assert_array_equal(restored.followed(), observer.followed())
+    assert (restored.health, restored.samples) == (observer.health, observer.samples)
+    for event in islice(trainer, 30):
+        for each in (observer, restored):
+            if isinstance(event, EpochEnd):
+                each.record_epoch(trainer)
+            each.record(trainer)
+    np.testing.assert_array_equal(restored.followed(), observer.followed())
+    assert [epoch for epoch, _ in restored.confusions.items()] == [epoch for epoch, _ in observer.confusions.items()]
+    assert len(restored.confusions.items()) > 2
+    without = Observer(trainer.result, TEST)
+    without.restore(snapshot, None)
+    assert without.followed().shape == (0, 12)
 
 
 def test_the_curve_of_the_followed_image_stays_small(trainer, observer):

@@ -130,3 +130,24 @@ def test_evenly_spaced_items_do_not_change_later():
     for position in range(2, 40):
         spaced.append(position, "another")
     assert items == ((1, "first"),)
+
+
+def test_evenly_spaced_items_go_on_from_what_was_left_of_them():
+    whole, continued = EvenlySpaced(), EvenlySpaced()
+    for position in range(1, 400):
+        for spaced in (whole, continued):
+            spaced.append(position, position)
+        assert continued.items() == whole.items()
+        items, continued = continued.items(), EvenlySpaced()
+        continued.restore(items)
+
+
+def test_a_curve_takes_points_as_steps():
+    points = np.array([[1, 0.5], [2, 0.25], [3, 0.125]])
+    curve = Curve(("step", "value"), limit=8)
+    curve.extend(points)
+    np.testing.assert_array_equal(curve.points(), points)
+    curve.append(4, 0)
+    np.testing.assert_array_equal(curve.points(), [*points, [4, 0]])
+    curve.extend(np.empty((0, 2)))
+    assert len(curve.points()) == 4

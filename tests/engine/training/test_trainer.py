@@ -13,7 +13,7 @@ from engine.losses import LOSSES
 from engine.metrics import evaluate
 from engine.network import Network, dense_layers
 from engine.optimizers import OPTIMIZERS
-from engine.training import EpochEnd, Finished, StepEnd, Trainer
+from engine.training import EpochEnd, Finished, StepEnd, Trainer, initial_network
 
 
 @pytest.mark.parametrize("activation", ["tanh", "relu", "sigmoid", "gelu"])
@@ -282,3 +282,14 @@ def test_a_very_large_batch_is_computed_in_parts_with_the_same_result(tiny, monk
     np.testing.assert_allclose(parts.network.state_vector, whole.network.state_vector, atol=1e-5)
     for expected, got in zip(whole.history, parts.history, strict=True):
         assert got[:-2] == pytest.approx(expected[:-2], rel=1e-4)
+
+
+def test_the_initial_network_is_the_one_with_which_a_trainer_begins(tiny):
+    config = Config(layers=dense_layers((16,)), seed=7)
+    first = Trainer.from_config(config, tiny).network
+    assert initial_network(config, tiny).state_vector.tobytes() == first.state_vector.tobytes()
+    start = Trainer.from_config(Config(layers=dense_layers((16,)), seed=8), tiny).network
+    copied = initial_network(config, tiny, start)
+    assert copied.state_vector.tobytes() == start.state_vector.tobytes()
+    with pytest.raises(InklingError, match="input_shape must fit"):
+        initial_network(Config(layers=dense_layers((16,)), input_shape=(5,)), tiny)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from examples import READER
 from helpers import ROOT, make_digits
-from pages import ONE, SEVEN, button, draw, drawing, open_app, session, widget
+from pages import ONE, SEVEN, button, draw, drawing, open_app, widget
 
 import engine
 from engine import Network, dense_layers
@@ -14,6 +14,7 @@ from engine.attribution import contrast, integrated_gradients
 from engine.layers import Activation, BatchNorm, Conv2D, Dense, Dropout, Flatten, MaxPool2D
 from engine.pen import draw_strokes
 from engine.preprocessing import stages
+from tests.ui.train.steps import runs, workspace
 from ui import datasets, networks
 from ui.draw.panels.activations import blocks
 from ui.draw.panels.attribution import METHODS
@@ -92,7 +93,7 @@ def test_every_panel_works_for_a_network_of_nans():
     app = draw(open_app(), SEVEN)
     broken = Network(dense_layers((16,)), rng=np.random.default_rng(0))
     broken.state_vector[:] = np.nan
-    session(app).uploaded_networks |= {"broken": broken}
+    workspace(app).networks |= {"broken": broken}
     app.run()
     app.session_state["network"] = "Uploaded: broken"
     for panel in PANELS:
@@ -106,7 +107,7 @@ def test_every_panel_works_for_a_network_in_training(monkeypatch):
     app.switch_page("ui/train/page.py").run()
     button(app, "1 batch").click().run()
     app.switch_page("ui/draw/page.py").run()
-    (run,) = session(app).runs
+    (run,) = runs(app)
     assert run.series.wait_until_still(30)
     app.session_state["network"] = run.key
     for panel in PANELS:
@@ -218,7 +219,7 @@ def test_several_networks_are_compared(shipped):
     assert "So far you see" in app.caption[-1].value
     weak = Network(dense_layers((16,)), rng=np.random.default_rng(1))
     weak.info["threshold"] = 0.99
-    session(app).uploaded_networks |= {"<weak>": weak}
+    workspace(app).networks |= {"<weak>": weak}
     app.run()
     body = html(app)
     assert "Uploaded: &lt;weak&gt;" in body

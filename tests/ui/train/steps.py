@@ -10,9 +10,10 @@ from streamlit.testing.v1 import AppTest
 
 import engine
 from engine.metrics import Evaluation
-from ui.runs import Run
+from ui.run import Run
+from ui.workspace import Workspace
 
-WAIT = 30  # seconds after which a tiny training hangs
+WAIT = 60  # seconds after which a tiny training hangs
 OPEN = ("network_open", "more_open")  # the expanders of settings
 
 
@@ -26,8 +27,14 @@ def open_train(**query: str) -> AppTest:
     return app.switch_page("ui/train/page.py").run()
 
 
+def workspace(app: AppTest) -> Workspace:
+    workspace = session(app).workspace
+    assert workspace is not None
+    return workspace
+
+
 def runs(app: AppTest) -> list[Run]:
-    return session(app).runs
+    return workspace(app).runs
 
 
 def start(app: AppTest, **numbers: int) -> Run:

@@ -1,17 +1,15 @@
 """Run control on the Train page."""
 
-from threading import Event
+from dataclasses import replace
 from time import sleep
 
 import pytest
 from pages import button, widget
 
-from engine.jobs import JobState
-from engine.jobs import job as job_module
+from engine.jobs import Job, JobState
 from engine.jobs import series as series_module
-from engine.metrics import evaluate
-from engine.training import Trainer
 from tests.ui.train.steps import WAIT, open_train, run_to_end, runs, says, start, wait_for
+from ui import state
 from ui.train import run_controls
 
 CONTROLS = ("Start", "Pause", "Resume", "1 batch", "1 epoch", "Stop", "Reset")
@@ -47,21 +45,15 @@ def test_pause_holds_steps_count_resume_continues_and_stop_leaves_a_network(sets
 
 
 def test_a_run_that_is_stopped_is_shown_being_tested_until_that_is_done(sets, monkeypatch):
-    app, may_end = open_train(), Event()
-
-    def slow(*arguments):
-        assert may_end.wait(WAIT)
-        return evaluate(*arguments)
-
-    monkeypatch.setattr(job_module, "evaluate", slow)
+    app = open_train()
     run = start(app, Epochs=2_000)
-    button(app, "Stop").click().run()
-    wait_for(lambda: run.state is JobState.TESTING, "the step does not end")
-    app.run()
-    assert not app.exception
-    assert enabled_controls(app) == ["Reset"]
-    assert "being measured on the test images" in app.get("progress")[0].proto.text
-    may_end.set()
+    with monkeypatch.context() as patch:
+        patch.setattr(run.series, "snapshot", lambda: replace(run.series.job.snapshot(), state=JobState.TESTING))
+        app.run()
+        assert not app.exception
+        assert enabled_controls(app) == ["Reset"]
+        assert "being measured on the test images" in app.get("progress")[0].proto.text
+    button(app.run(), "Stop").click().run()
     run_to_end(app)
     assert run.state is JobState.STOPPED
     assert enabled_controls(app) == ["Start", "1 batch", "1 epoch"]
@@ -69,7 +61,7 @@ def test_a_run_that_is_stopped_is_shown_being_tested_until_that_is_done(sets, mo
 
 def test_the_estimate_beside_start_appears_as_soon_as_it_was_measured(monkeypatch):
     seconds = None
-    monkeypatch.setattr(run_controls, "seconds_per_epoch", lambda config, num_images, runs: seconds)
+    monkeypatch.setattr(run_controls, "seconds_per_epoch", lambda *_: seconds)
     app = open_train()
     assert says(app.caption, "101,770 parameters · measuring the speed")
     seconds = 12.4
@@ -140,14 +132,12 @@ def test_only_an_optimizer_with_momentum_offers_to_change_it(sets):
 
 @pytest.mark.parametrize("error", [MemoryError(), ValueError("a *bold* mistake")])
 def test_a_seed_that_cannot_be_started_is_reported_and_start_comes_back(sets, monkeypatch, error):
-    class Broken(Trainer):
-        @classmethod
-        def from_config(cls, config, *arguments):
-            if config.seed == 1:
-                raise error
-            return Trainer.from_config(config, *arguments)
+    def make_job(config, *arguments):
+        if config.seed == 1:
+            raise error
+        return Job(config, *arguments)
 
-    monkeypatch.setattr(series_module, "Trainer", Broken)
+    monkeypatch.setattr(series_module, "Job", make_job)
     app = open_train()
     start(app, Number_of_seeds=2, Epochs=1)
     run_to_end(app)
@@ -159,5 +149,5 @@ def test_a_seed_that_cannot_be_started_is_reported_and_start_comes_back(sets, mo
 def test_an_error_is_shown_for_a_while_and_no_longer(monkeypatch):
     app = open_train(config="nonsense")
     assert len(app.run().error) == 1
-    monkeypatch.setattr(run_controls, "ERROR_SECONDS", 0)
+    monkeypatch.setattr(state, "ERROR_SECONDS", 0)
     assert len(app.run().error) == 0

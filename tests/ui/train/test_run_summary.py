@@ -3,7 +3,8 @@
 import pytest
 from pages import button, session, widget
 
-from engine.jobs import JobState
+from engine.jobs import Job, JobState
+from engine.jobs.messages import Failure, Report
 from tests.ui.train.steps import evaluation, open_train, run_to_end, says, start
 from ui.train import run_summary
 
@@ -55,12 +56,15 @@ def test_a_run_that_was_stopped_before_its_first_step_says_so(sets):
 
 
 def test_the_error_of_a_training_is_shown_word_for_word(sets, monkeypatch):
-    def fail(self):
-        raise ValueError("a `strange` _error_")
+    receive = Job.receive
 
-    monkeypatch.setattr("engine.training.Trainer.__next__", fail)
+    def fail(job, message):
+        is_end = isinstance(message, Report) and message.snapshot.is_over
+        receive(job, Failure("ValueError: a `strange` _error_") if is_end else message)
+
+    monkeypatch.setattr(Job, "receive", fail)
     app = open_train()
-    start(app)
+    start(app, Epochs=1)
     assert run_to_end(app).state is JobState.FAILED
     assert r"ValueError\: a \`strange\` \_error\_" in app.error[0].value
 

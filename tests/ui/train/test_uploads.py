@@ -5,14 +5,14 @@ import zipfile
 
 import numpy as np
 import pytest
-from pages import SEVEN, answer, button, draw, session, widget
+from pages import SEVEN, answer, button, draw, widget
 
 import engine
 from engine import Config, Trainer
 from engine.layers import Dense, Flatten
 from engine.network import dense_layers
 from engine.recipes import RECIPES
-from tests.ui.train.steps import WAIT, network_bytes, open_train, run_to_end, runs, upload
+from tests.ui.train.steps import WAIT, network_bytes, open_train, run_to_end, runs, upload, workspace
 
 NOT_INKLING = r"This isn't an Inkling \.npz file\."
 
@@ -104,7 +104,7 @@ def test_a_network_for_784_features_is_one_for_images(sets, given):
     button(app, "1 batch").click().run()
     assert not app.error
     assert runs(app)[0].config.input_shape is None
-    assert runs(app)[0].start is session(app).uploaded_networks["sklearn"]
+    assert runs(app)[0].series.start_network is workspace(app).networks["sklearn"]
     assert can_be_drawn_with(app, "sklearn")
 
 

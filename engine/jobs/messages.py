@@ -1,0 +1,111 @@
+"""What the server and a worker process send each other about a training."""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from io import BytesIO
+from typing import Any, NamedTuple
+
+import numpy.typing as npt
+
+from engine.checkpoint import load_training
+from engine.config import Config
+from engine.data.mapped import MappedDataset
+from engine.jobs.snapshot import Snapshot
+from engine.network import Network
+from engine.training import EpochEnd, Trainer
+
+READY = "ready"  # the first message of a worker process
+
+
+class Saved(NamedTuple):
+    """A paused training, as the bytes of a file (None before its first step), and what its viewers saw of it then."""
+
+    training: bytes | None
+    snapshot: Snapshot
+
+
+class Goal(NamedTuple):
+    """What a training does by itself: if ``paused``, stand still after this ``step`` and this ``epoch``, otherwise go on."""
+
+    paused: bool = False
+    step: int = 0
+    epoch: int = 0
+
+
+GO_ON, STAND_STILL = Goal(), Goal(paused=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A training to run: a new one, from the weights of ``start`` if given, or one that was ``saved``."""
+
+    config: Config
+    train_set: MappedDataset
+    test_set: MappedDataset | None = None
+    start: Network | None = None
+    saved: Saved | None = None
+    goal: Goal = GO_ON
+    followed: npt.NDArray | None = None  # an image whose predictions are recorded
+
+    def make_trainer(self) -> Trainer:
+        """The trainer, as it was when it was saved."""
+        train_set = self.train_set.open()
+        if self.saved and self.saved.training is not None:
+            return load_training(BytesIO(self.saved.training), train_set)
+        return Trainer.from_config(self.config, train_set, self.start)
+
+
+class Measurement(NamedTuple):
+    """A configuration whose speed is to be measured. The worker answers with what ``measure_seconds`` returns."""
+
+    config: Config
+
+
+class Request(Enum):
+    """What can be asked of a training that is under way."""
+
+    PAUSE = auto()
+    RESUME = auto()
+    STEP = auto()
+    STEP_EPOCH = auto()
+    CHANGE = auto()
+    FOLLOW = auto()
+    SAVE = auto()
+    PARK = auto()  # save, and make room for another training
+    STOP = auto()
+
+
+class Command(NamedTuple):
+    """A numbered ``Request``. The worker carries it out between two steps."""
+
+    number: int
+    request: Request
+    argument: Any = None
+
+
+class Report(NamedTuple):
+    """A training as it is now. ``answered`` is the number of the last command that was carried out.
+
+    The history in ``snapshot`` is empty: ``new_epochs`` are those since the last report.
+    """
+
+    answered: int
+    snapshot: Snapshot
+    new_epochs: list[EpochEnd]
+
+
+class Checkpoint(NamedTuple):
+    """A training as the bytes of a file, of the moment of the last report.
+
+    If it is parked, which frees the worker, its ``goal`` says how it is to go on; otherwise that is None.
+    """
+
+    answered: int
+    training: bytes
+    goal: Goal | None = None
+
+
+class Failure(NamedTuple):
+    """A request that the worker could not carry out, in one line."""
+
+    error: str

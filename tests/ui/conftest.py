@@ -1,0 +1,85 @@
+"""What the tests of pages and workspaces share."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from helpers import make_digits
+
+from engine.data import Dataset
+from engine.jobs import JobState
+from ui import datasets, runs, visitor
+from ui.run import Run
+from ui.state import Session
+from ui.store import Store
+from ui.train import run_controls
+from ui.workspace import Workspace, workspaces
+
+WAIT = 60  # seconds after which a tiny training hangs
+
+
+def end_runs(all_runs: list[Run]) -> None:
+    """Stop these runs, and wait until they are over."""
+    for run in all_runs:
+        run.series.stop()
+    for run in all_runs:
+        assert run.series.wait_until_over(WAIT)
+
+
+@pytest.fixture(autouse=True)
+def _no_training_is_left() -> Iterator[None]:
+    """After each test, stop its trainings: they would have the workers that the next test needs."""
+    yield
+    if workspaces.cache_info().currsize:
+        end_runs([run for workspace in [*workspaces()._open] for run in workspace.runs])
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A database of the test's own."""
+    store = Store(f"sqlite:///{tmp_path}/store.sqlite3")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def sets(monkeypatch: pytest.MonkeyPatch) -> tuple[Dataset, Dataset]:
+    """The page's data replaced by a small set, so that a run takes a moment."""
+    sets = make_digits(1200, 1), make_digits(300, 2)
+    monkeypatch.setattr(datasets, "load", lambda source: sets)
+    return sets
+
+
+@pytest.fixture(autouse=True)
+def known_epoch_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time of an epoch, so that no test measures the speed of this machine."""
+    monkeypatch.setattr(run_controls, "seconds_per_epoch", lambda *_: 1.0)
+
+
+@pytest.fixture
+def open_workspace(
+    store: Store, sets: tuple[Dataset, Dataset], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Workspace]]:
+    """Open a workspace without a browser: a new one, or one as a restarted server does. ``ui.runs`` then works on it."""
+    session, opened = Session(), []
+    monkeypatch.setattr(runs, "session", lambda: session)
+    monkeypatch.setattr(visitor, "session", lambda: session)
+    monkeypatch.setattr(runs, "forget", lambda prefix: None)
+
+    def open_one(id: str | None = None) -> Workspace:
+        session.workspace = Workspace(id or store.create(), store)
+        session.workspace.add_viewer(lambda: True)
+        opened.append(session.workspace)
+        return session.workspace
+
+    yield open_one
+    left = [run for workspace in opened for run in workspace.runs if run.state is not JobState.READY]
+    end_runs(left)
+
+
+@pytest.fixture(autouse=True)
+def remembered(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What the browser's cookie says: its entry "id"."""
+    cookie: dict[str, str] = {}
+    monkeypatch.setattr(visitor, "remembered", lambda: cookie.get("id"))
+    return cookie

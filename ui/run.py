@@ -1,0 +1,230 @@
+"""``Run``: a training of one or several seeds in a visitor's workspace, and how it is stored."""
+
+import io
+import json
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from threading import Lock
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import numpy.typing as npt
+from cachetools import LRUCache, cached
+
+import engine
+from engine import Network
+from engine.checks import check_choice, check_integer, shorten
+from engine.config import Config
+from engine.data import SOURCES
+from engine.jobs import JobState, Saved, Series, Snapshot
+from engine.jobs.snapshot_file import from_bytes, to_bytes
+from engine.network import CLASSES, FLAT_IMAGE
+from ui import datasets
+from ui.store import RunRecord, Store
+
+CACHE_BYTES = 200_000_000  # of snapshots of stored runs in memory, for all visitors
+MAX_NAME = 200  # characters
+MAX_SEEDS = 10
+VALUES = ("drawing", "cells", "settings")  # the JSON values of a workspace
+SERVER_ENDED = "The server was restarted while this training ran. Press Resume: it goes on from its last checkpoint."
+ELSEWHERE = "This run is open in another window, on another server. Use that one, or close it and wait 15 seconds."
+
+
+@dataclass(eq=False)
+class Run:
+    """A training of one or several seeds. ``has_start`` says that it began with the weights of a trained network,
+    ``from_file`` that it began elsewhere, so that its times are not this machine's, and ``elsewhere`` that another server
+    trains it. ``id`` is its name in the store."""
+
+    number: int
+    name: str
+    config: Config
+    source: str
+    series: Series
+    has_start: bool = False
+    from_file: bool = False
+    elsewhere: bool = False
+    id: str = ""
+    stored: object = None  # what was stored last
+    num_stored: int = 0  # how many of its trainings that are over are in the store
+
+    def __post_init__(self) -> None:
+        self.id = self.id or uuid4().hex
+
+    @property
+    def key(self) -> str:
+        """What distinguishes it from other runs of its workspace, also after it was renamed or reset."""
+        return f"Run {self.number}"
+
+    def snapshot(self) -> Snapshot:
+        return self.series.snapshot()
+
+    @property
+    def state(self) -> JobState:
+        return self.snapshot().state
+
+    def test_images(self) -> tuple[npt.NDArray, npt.NDArray]:
+        """The images (M, 28, 28) uint8 that it is tested on, and their labels (M,)."""
+        return self.series.test_set.take(slice(None))  # pyright: ignore[reportOptionalMemberAccess]
+
+
+class StoredSnapshots(Sequence[Snapshot]):
+    """The last snapshots of a run's trainings that are over, read from the store when they are needed.
+
+    In the place of one that cannot be read is a failed one, which says why.
+    """
+
+    def __init__(self, store: Store, workspace: str, run: str, config: Config, number: int) -> None:
+        self._store, self._workspace, self._run, self._config, self._number = store, workspace, run, config, number
+
+    def __len__(self) -> int:
+        return self._number
+
+    def __getitem__(self, position: Any) -> Any:
+        if isinstance(position, slice):
+            return [self[k] for k in range(*position.indices(len(self)))]
+        try:
+            return _snapshot(self._store, self._workspace, self._run, range(len(self))[position])
+        except engine.InklingError as error:
+            nothing = Snapshot.before_start(self._config, self._config.make_network(np.random.default_rng(0)))
+            return replace(nothing, state=JobState.FAILED, error=f"this run cannot be read now: {error}")
+
+
+@cached(
+    LRUCache(CACHE_BYTES, getsizeof=lambda snapshot: len(to_bytes(snapshot))),
+    key=lambda _, workspace, run, position: (workspace, run, position),
+    lock=Lock(),
+)
+def _snapshot(store: Store, workspace: str, run: str, position: int) -> Snapshot:
+    content = store.file(workspace, run, f"seed-{position}")
+    if content is None:
+        raise engine.InklingError("this run is not in the store any more")
+    return from_bytes(content)
+
+
+def state_to_store(run: Run) -> object:
+    """What has to be stored again whenever it changes."""
+    with run.series.pool.changed:  # so that nothing changes meanwhile
+        if run.series.is_over:
+            return run.number, run.name
+        moving = run.state in (JobState.QUEUED, JobState.RUNNING, JobState.TESTING)
+        return run.number, run.name, len(run.series.snapshots()), moving or run.state, id(run.series.saved)
+
+
+def to_record(run: Run, owner: str, is_new: bool) -> tuple[RunRecord, dict[str, bytes | None]]:
+    """The run as the store holds it: its record and its files."""
+    series = run.series
+    with series.pool.changed:  # so that nothing changes meanwhile
+        snapshots, saved, is_over = series.snapshots(), series.saved, series.is_over
+    finished = snapshots if is_over else snapshots[:-1]
+    files: dict[str, bytes | None] = {
+        f"seed-{k}": to_bytes(snapshot) for k, snapshot in enumerate(finished) if is_new or k >= run.num_stored
+    }
+    files["training"] = saved.training if saved else None
+    if not is_over:
+        files["snapshot"] = to_bytes(saved.snapshot if saved else _at_start(run, snapshots))
+    else:
+        files["snapshot"] = files["start"] = None
+    if is_new and not is_over and series.start_network is not None:
+        content = io.BytesIO()
+        engine.save(content, series.start_network)
+        files["start"] = content.getvalue()
+    details = {
+        "config": run.config.to_json(),
+        "source": run.source,
+        "num_seeds": series.num_seeds,
+        "num_finished": len(finished),
+        "has_start": run.has_start,
+        "from_file": run.from_file,
+        "error": series.error,
+    }
+    record = RunRecord(run.id, run.number, run.name, snapshots[-1].state, is_over, owner, details)
+    return record, files
+
+
+def _at_start(run: Run, snapshots: Sequence[Snapshot]) -> Snapshot:
+    """What is shown after a restart of a training that has no checkpoint yet: it begins again."""
+    config = replace(run.config, seed=run.config.seed + len(snapshots) - 1)
+    return replace(Snapshot.before_start(config, snapshots[-1].network), state=JobState.PAUSED)
+
+
+def free_name(name: str, taken: Collection[str]) -> str:
+    """The name, with a number behind it if it is taken."""
+    return next(free for k in range(1, len(taken) + 2) if (free := name if k == 1 else f"{name} ({k})") not in taken)
+
+
+def from_record(
+    record: RunRecord, store: Store, workspace: str, is_watched: Callable[[], bool], elsewhere: bool = False
+) -> Run:
+    """The run that a record describes; raises ``InklingError`` if it cannot be read."""
+    config, details = check_details(record.details), record.details
+    check_integer("num_finished", details["num_finished"], int(record.is_over), details["num_seeds"])
+    source = details["source"]
+    finished = StoredSnapshots(store, workspace, record.key, config, details["num_finished"])
+    saved = start = None
+    if not record.is_over:
+        snapshot = from_bytes(_file(store, workspace, record.key, "snapshot"))
+        was_moving = record.state in (JobState.QUEUED, JobState.RUNNING, JobState.TESTING)
+        error = ELSEWHERE if elsewhere else SERVER_ENDED if was_moving else snapshot.error
+        saved = Saved(store.file(workspace, record.key, "training"), replace(snapshot, state=JobState.PAUSED, error=error))
+        if details["has_start"]:  # the next seeds begin with it
+            start = engine.load(io.BytesIO(_file(store, workspace, record.key, "start")))
+    series = Series(
+        config,
+        lambda: datasets.load(source),
+        details["num_seeds"],
+        start,
+        finished,
+        saved,
+        visitor=workspace,
+        is_watched=is_watched,
+    )
+    series.error = details["error"] and shorten(details["error"], MAX_NAME)
+    flags = details["has_start"], details["from_file"], elsewhere
+    run = Run(record.number, record.name, config, source, series, *flags, record.key)
+    run.stored, run.num_stored = state_to_store(run), len(finished)
+    return run
+
+
+def check_details(details: Any) -> Config:
+    """Raise ``InklingError`` unless these are the details of a record; return the configuration in them."""
+    if not isinstance(details, dict):
+        raise engine.InklingError(f"the details of a run must be a JSON object, got {type(details).__name__}")
+    check_choice("source", details.get("source"), SOURCES)
+    num_seeds = check_integer("num_seeds", details.get("num_seeds"), 1, MAX_SEEDS)
+    check_integer("num_finished", details.get("num_finished"), 0, num_seeds)
+    for name in ("has_start", "from_file"):
+        if not isinstance(details.get(name), bool):
+            raise engine.InklingError(f"{name} must be true or false, got {details.get(name)!r}")
+    return Config.from_json(details.get("config"))
+
+
+def check_file(name: str, content: bytes) -> None:
+    """Raise ``InklingError`` unless a file from outside may be a file of a workspace: a network, a run's file or a value."""
+    folder, _, rest = name.partition("/")
+    if folder == "networks" or rest.endswith("/start"):
+        check_reads_digits(engine.load(io.BytesIO(content)))
+    elif folder == "runs" and "/" not in rest:
+        check_details(json.loads(content))
+    elif folder == "runs" and not rest.endswith("/training"):  # which is checked when it is continued, with its data
+        check_reads_digits(from_bytes(content).network)
+    elif folder == "values":
+        check_choice("name of a value", rest, VALUES)
+
+
+def check_reads_digits(network: Network) -> None:
+    """Raise ``InklingError`` unless the network takes images of 28 x 28 pixels and tells ten digits apart."""
+    if prod(network.input_shape) != prod(FLAT_IMAGE) or network.output_shape != (CLASSES,):
+        raise engine.InklingError(
+            "This network does not read digits: it must take images of 28 x 28 pixels and have 10 outputs, "
+            f"and it takes {network.input_shape} and has {network.output_shape[0]}."
+        )
+
+
+def _file(store: Store, workspace: str, run: str, name: str) -> bytes:
+    content = store.file(workspace, run, name)
+    if content is None:
+        raise engine.InklingError(f"the file {name} of this run is not in the store")
+    return content

@@ -1,0 +1,1 @@
+"""The migrations, one a file, each naming the one before it."""

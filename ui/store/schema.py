@@ -1,0 +1,120 @@
+"""The tables of the database. A change here needs a migration in ``ui/store/migrations/versions/``."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Date,
+    Dialect,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+
+class Json(TypeDecorator):
+    """A JSON value as ASCII text, so that its length is its number of bytes. NaN and infinity are allowed."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str:
+        return json.dumps(value, separators=(",", ":"))
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        return None if value is None else json.loads(value)
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What the store knows of a run. ``details`` is a JSON object.
+
+    ``owner`` is the server process that trains it; only ``Store.claim`` and ``Store.release`` change it later.
+    The store sets ``created`` and ``updated`` (seconds since 1970) when it saves the record.
+    """
+
+    key: str
+    number: int
+    name: str
+    state: str
+    is_over: bool
+    owner: str | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+    created: float = 0
+    updated: float = 0
+
+
+METADATA = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(referred_table_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+    },
+)
+
+
+def _workspace() -> Column[str]:
+    return Column("workspace", String, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True)
+
+
+WORKSPACES = Table(
+    "workspaces",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("visited", Date, nullable=False, index=True),
+    Column("version", Integer, nullable=False),
+)
+VALUES = Table(
+    "workspace_values",
+    METADATA,
+    _workspace(),
+    Column("name", String, primary_key=True),
+    Column("value", Json, nullable=False),
+)
+RUNS = Table(
+    "runs",
+    METADATA,
+    _workspace(),
+    Column("key", String, primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("name", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("is_over", Boolean, nullable=False),
+    Column("owner", String),
+    Column("details", Json, nullable=False),
+    Column("created", Double, nullable=False),
+    Column("updated", Double, nullable=False),
+    Column("removed", Double),  # when the visitor removed it; it can be restored for a day
+)
+FILES = Table(
+    "run_files",
+    METADATA,
+    Column("workspace", String, primary_key=True),
+    Column("run", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+    ForeignKeyConstraint(["workspace", "run"], ["runs.workspace", "runs.key"], ondelete="CASCADE"),
+)
+NETWORKS = Table(
+    "networks",
+    METADATA,
+    _workspace(),
+    Column("name", String, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+)
+SERVERS = Table(
+    "servers",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("seen", Double, nullable=False),  # its last heartbeat
+)

@@ -1,0 +1,413 @@
+"""A visitor's workspace: runs, uploaded networks, drawing and settings, shared by all of the visitor's tabs and stored.
+
+A thread stores what changes, so that no click waits for the database. A workspace is in memory while somebody looks at it
+or something in it trains; what is over is read from the store when it is needed.
+"""
+
+import io
+import logging
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from threading import Lock, Thread
+from time import monotonic, sleep
+from typing import Any
+
+import engine
+from engine import InklingError, Network
+from engine.jobs import Series, default_pool
+from ui import datasets
+from ui.run import ELSEWHERE, Run, StoredSnapshots, free_name, from_record, state_to_store, to_record
+from ui.store import RunTaken, Store, server_name
+from ui.store.store import WELL_FORMED
+
+STORE_EVERY, STORE_LEAST = 1.0, 0.1  # seconds between two looks for changes, at most and at least
+VALUE_EVERY = 2.0  # seconds between two writes of a drawing or of settings
+HEARTBEAT_EVERY = 3.0
+REFRESH_EVERY = 5.0  # seconds between two looks for what another server has changed
+CLEAN_EVERY = 3600.0
+RETRY_SECONDS = 5.0  # after the database has failed
+CLOSE_SECONDS = 60.0  # without a viewer, after which a workspace leaves memory
+
+SERVER = server_name()  # this process, in the store
+NOT_STORED = "Your work cannot be saved at the moment: the database cannot be reached."
+
+log = logging.getLogger(__name__)
+
+
+class Workspace:
+    """What one visitor has. ``runs`` are oldest first; ``networks`` are uploaded ones by name. ``problem`` is a sentence
+    to show while nothing can be stored, ``notices`` are sentences to show once."""
+
+    def __init__(self, id: str, store: Store | None) -> None:
+        self.id, self.store = id, store
+        self.runs: list[Run] = []
+        self.networks: dict[str, Network] = {}
+        self.problem = NOT_STORED
+        self.notices: list[str] = []
+        self.is_forgotten = False
+        self._is_read = False  # whether it has what the store has
+        self._removed: list[Run] = []  # runs whose removal, or whose end after it, is not stored yet
+        self._unreadable: set[str] = set()  # ids of runs
+        self._lock = Lock()  # of storing
+        self._runs_lock = Lock()  # of the list of runs
+        self._viewers: list[Callable[[], bool]] = []
+        self._last_viewed = monotonic()
+        self._version = 0
+        self._values: dict[str, Callable[[], Any]] = {}  # that wait to be stored
+        self._values_stored = 0.0
+        self._refreshed = 0.0
+        with suppress(InklingError):
+            self.store_changes()
+
+    # Who looks at it.
+
+    def add_viewer(self, is_active: Callable[[], bool]) -> None:
+        """Somebody looks at it, as long as ``is_active`` says so."""
+        self._viewers.append(is_active)
+        self._last_viewed = monotonic()
+
+    def is_watched(self) -> bool:
+        """Whether a browser shows it."""
+        self._viewers = [is_active for is_active in self._viewers if is_active()]
+        if self._viewers:
+            self._last_viewed = monotonic()
+        return bool(self._viewers)
+
+    @property
+    def may_close(self) -> bool:
+        """Whether nobody has looked at it for a while, and nothing trains."""
+        trains = any(run.series.is_active for run in self.runs)
+        return not self.is_watched() and not trains and monotonic() - self._last_viewed > CLOSE_SECONDS
+
+    # What is in it.
+
+    def next_number(self) -> int:
+        """The number of a new run."""
+        return max((run.number for run in [*self.runs, *self._removed, *self.removed_runs()]), default=0) + 1
+
+    def value(self, name: str) -> Any:
+        """A JSON value as it was set or stored last, or None."""
+        if name in self._values:
+            return self._values[name]()
+        with suppress(InklingError):
+            return self.store.get(self.id, name) if self.store else None
+
+    def set_value(self, name: str, make_value: Callable[[], Any]) -> None:
+        """Have the JSON value that ``make_value`` returns stored soon."""
+        self._values[name] = make_value
+
+    def add_run(self, run: Run) -> None:
+        """Add a run as the newest."""
+        with self._runs_lock:
+            self.runs = [*self.runs, run]
+
+    def remove_run(self, run: Run) -> None:
+        """Remove a run, which has to be stopped, from all tabs; it can be brought back for a day."""
+        with self._runs_lock:
+            self.runs = [other for other in self.runs if other is not run]
+            self._removed = [*self._removed, run]
+        with suppress(InklingError):
+            self.store_changes()
+
+    def removed_runs(self) -> list[Any]:
+        """The records of the runs that can be brought back."""
+        with suppress(InklingError):
+            return self.store.removed_runs(self.id) if self.store else []
+        return []
+
+    def restore_run(self, id: str) -> None:
+        """Bring a removed run back."""
+        with self._lock, self._says_errors():
+            if self.store and self.store.restore_run(self.id, id):
+                with self._runs_lock:
+                    ending = [run for run in self._removed if run.id == id]
+                    self._removed = [run for run in self._removed if run.id != id]
+                    for run in ending:
+                        self._include(run)
+                self._read_runs(self.store)
+
+    def claim(self, run: Run) -> None:
+        """Make sure that this server may continue a run; raises ``InklingError`` if it runs on another one."""
+        if run.elsewhere and self.store:
+            if not self.store.claim(self.id, run.id, SERVER):
+                raise InklingError(ELSEWHERE)
+            record = next((record for record in self.store.runs(self.id) if record.key == run.id), None)
+            if record is None:
+                raise InklingError("this run was deleted in another window")
+            read = from_record(record, self.store, self.id, self.is_watched)
+            run.series, run.num_stored, run.elsewhere = read.series, read.num_stored, False
+
+    def add_network(self, name: str, network: Network) -> None:
+        """Add an uploaded network, in place of one with the same name."""
+        if self.store:
+            content = io.BytesIO()
+            engine.save(content, network)
+            self._say_dropped(self.store, self.store.save_network(self.id, name, content.getvalue()))
+        self.networks.pop(name, None)  # the newest is the last in the list
+        self.networks[name] = network
+
+    def remove_network(self, name: str) -> None:
+        """Delete an uploaded network."""
+        with self._says_errors():
+            if self.store:
+                self.store.remove_network(self.id, name)
+            self.networks.pop(name, None)
+
+    def export_zip(self) -> bytes:
+        """Everything as one zip file."""
+        if not self.store:
+            raise InklingError(NOT_STORED)
+        self.store_changes()
+        return self.store.export_zip(self.id)
+
+    def import_zip(self, content: bytes, check: Callable[[str, bytes], None]) -> list[str]:
+        """Add what such a zip file holds; return the names of what was added."""
+        if not self.store:
+            raise InklingError(NOT_STORED)
+        self.store_changes()
+        added = self.store.import_zip(self.id, content, check)
+        self._read(self.store)
+        return added
+
+    def forget(self) -> None:
+        """Stop everything, and delete everything; raises ``InklingError`` if the store cannot do so now."""
+        with self._lock:
+            for run in [*self.runs, *self._removed]:
+                run.series.stop()
+            if self.store:
+                self.store.forget(self.id)
+            self.store, self.is_forgotten = None, True
+            self.runs, self.networks, self._values = [], {}, {}
+
+    # Storing.
+
+    def store_changes(self, everything: bool = True) -> None:
+        """Store what has changed since the last time."""
+        with self._lock:
+            if not self.store:
+                return
+            if not self._is_read:
+                if not self.store.visit(self.id):  # it was made while the database could not be reached
+                    self.id = self.store.create()
+                self._read(self.store)
+                self._is_read = True
+            for run in [*self.runs, *self._removed]:
+                if not run.elsewhere and state_to_store(run) != run.stored:
+                    self._store_run(self.store, run)
+            self._store_removals(self.store)
+            if self._values and (everything or monotonic() - self._values_stored > VALUE_EVERY):
+                self._values_stored = monotonic()
+                for name in [*self._values]:
+                    self._store_value(self.store, name)
+            self.problem = ""
+
+    def refresh(self) -> None:
+        """Take over what another server has changed."""
+        if self.store and monotonic() - self._refreshed > REFRESH_EVERY:
+            self._refreshed = monotonic()
+            with self._lock:
+                # A server that trained one of these runs may have ended.
+                if self.store.version(self.id) != self._version or any(run.elsewhere for run in self.runs):
+                    self._read_runs(self.store)
+
+    def release(self) -> None:
+        """Let other servers continue what is paused."""
+        for run in self.runs:
+            if self.store and not run.elsewhere and not run.series.is_over:
+                self.store.release(self.id, run.id, SERVER)
+
+    @contextmanager
+    def _says_errors(self) -> Iterator[None]:
+        """Show what a click could not do."""
+        try:
+            yield
+        except InklingError as error:
+            self.notices.append(f"{error}.")
+
+    def _store_removals(self, store: Store) -> None:
+        for run in self._removed:
+            store.remove_run(self.id, run.id)
+        with self._runs_lock:
+            self._removed = [run for run in self._removed if not run.elsewhere and not self._is_done(run)]
+
+    def _is_done(self, run: Run) -> bool:
+        """Whether it is over, and stored."""
+        return run.series.is_over and run.stored == state_to_store(run)
+
+    def _store_value(self, store: Store, name: str) -> None:
+        make_value = self._values.pop(name)
+        try:
+            store.put(self.id, name, make_value())
+        except InklingError:
+            self._values.setdefault(name, make_value)  # for the next time
+            raise
+
+    def _store_run(self, store: Store, run: Run) -> None:
+        state = state_to_store(run)
+        record, files = to_record(run, SERVER, is_new=run.stored is None)
+        try:
+            dropped = store.save_run(self.id, record, files)
+        except RunTaken:
+            run.series.stop()
+            run.elsewhere = True
+            return
+        run.stored, run.num_stored = state, record.details["num_finished"]
+        self._version += 1
+        self._say_dropped(store, dropped)
+        if record.is_over and run.series.is_over:  # from now on it is read from the store
+            old = run.series
+            stored = StoredSnapshots(store, self.id, run.id, run.config, len(old.snapshots()))
+            run.series = Series(run.config, lambda: datasets.load(run.source), old.num_seeds, finished=stored)
+            run.series.error = old.error
+            run.stored = state_to_store(run)
+
+    def _say_dropped(self, store: Store, names: list[str]) -> None:
+        if names:
+            self.notices.append(f"Your workspace was full, so the oldest runs were deleted: {', '.join(names)}.")
+            self._read_runs(store)
+
+    def _read(self, store: Store) -> None:
+        self._read_runs(store)
+        for name, content in store.networks(self.id).items():
+            try:
+                self.networks[name] = engine.load(io.BytesIO(content))
+            except InklingError as error:
+                self.notices.append(f"The network {name} cannot be read: {error}.")
+
+    def _read_runs(self, store: Store) -> None:
+        """Bring ``runs`` up to date with the store."""
+        self._version = store.version(self.id)
+        removed = {run.id for run in self._removed}
+        records = {record.key: record for record in store.runs(self.id) if record.key not in removed}
+        own = {run.id for run in self.runs if not run.elsewhere}
+        read = []
+        for id, record in records.items():
+            if id in own:
+                continue
+            try:
+                elsewhere = not record.is_over and not store.claim(self.id, id, SERVER)
+                read.append(from_record(record, store, self.id, self.is_watched, elsewhere))
+            except InklingError as error:
+                if id not in self._unreadable:
+                    self.notices.append(f"The run {record.name} cannot be read: {error}.")
+                    self._unreadable.add(id)
+        with self._runs_lock:
+            own_runs = [run for run in self.runs if not run.elsewhere]
+            self.runs = [run for run in own_runs if run.id in records or run.stored is None]
+            for run in own_runs:
+                if run not in self.runs:  # it was removed in another window
+                    run.series.stop()
+            for run in read:
+                if all(other.id != run.id for other in self.runs):  # another thread may have read it, too
+                    self._include(run)
+
+    def _include(self, run: Run) -> None:
+        """Add a run in its place, with a name and number that no other run has."""
+        numbers = {other.number for other in self.runs}
+        run.name = free_name(run.name, {other.name for other in self.runs})
+        run.number = max(numbers) + 1 if run.number in numbers else run.number
+        self.runs = sorted([*self.runs, run], key=lambda run: run.number)
+
+
+class Workspaces:
+    """The workspaces that are in memory, and the thread that stores them."""
+
+    def __init__(self, store: Store | None) -> None:
+        self.store = store
+        self._open: list[Workspace] = []
+        self._lock = Lock()
+        self._stored = self._beat = self._cleaned = 0.0
+        default_pool().start_workers()
+        Thread(target=self._run, name="store", daemon=True).start()
+
+    def new_id(self) -> str:
+        """The id of a new workspace, which nobody can guess."""
+        if self.store:
+            with suppress(InklingError):
+                return self.store.create()
+        return secrets.token_urlsafe(24)
+
+    def exists(self, id: str) -> bool:
+        """Whether there is a workspace with this id."""
+        if any(workspace.id == id for workspace in self._open):
+            return True
+        with suppress(InklingError):
+            if self.store is not None:
+                return self.store.visit(id)
+        return bool(WELL_FORMED.fullmatch(id))  # nobody knows while the database cannot be reached
+
+    def open(self, id: str) -> Workspace:
+        """The workspace with this id, the same for all sessions."""
+        with self._lock:
+            opened = next((workspace for workspace in self._open if workspace.id == id), None)
+            if opened is None:
+                opened = Workspace(id, self.store)
+                self._open.append(opened)
+            return opened
+
+    def forget(self, workspace: Workspace) -> None:
+        """Delete a workspace; raises ``InklingError`` if the store cannot do so now."""
+        workspace.forget()
+        with self._lock:
+            self._open = [other for other in self._open if other is not workspace]
+
+    def close(self) -> None:
+        """Store what is new, and let other servers continue what is under way."""
+        for workspace in [*self._open]:
+            with suppress(InklingError):
+                workspace.store_changes()
+                workspace.release()
+
+    def _run(self) -> None:
+        pool = default_pool()
+        while True:
+            with pool.changed:
+                pool.changed.wait(STORE_EVERY)
+            sleep(STORE_LEAST)
+            try:
+                self._tend()
+            except Exception as error:  # the database may come back
+                if not isinstance(error, InklingError):
+                    log.exception("storing failed, and is tried again")
+                with pool.changed:
+                    pool.changed.wait(RETRY_SECONDS)
+
+    def _tend(self) -> None:
+        now, store = monotonic(), self.store
+        for workspace in [*self._open]:
+            try:
+                workspace.store_changes(everything=False)
+                workspace.refresh()
+                self._close_if_left(workspace)
+            except Exception as error:  # the others can be stored
+                if not workspace.problem:
+                    log.warning("a workspace cannot be stored: %s", error, exc_info=not isinstance(error, InklingError))
+                workspace.problem = (
+                    f"Your work cannot be saved at the moment: {error}." if isinstance(error, InklingError) else NOT_STORED
+                )
+        if store and now - self._beat > HEARTBEAT_EVERY:
+            self._beat = now
+            store.heartbeat(SERVER)
+        if store and now - self._cleaned > CLEAN_EVERY:
+            self._cleaned = now
+            store.clean()
+
+    def _close_if_left(self, workspace: Workspace) -> None:
+        with self._lock:
+            if workspace.may_close:
+                workspace.store_changes()
+                workspace.release()
+                self._open = [other for other in self._open if other is not workspace]
+
+
+@cache
+def workspaces() -> Workspaces:
+    """Those of this process."""
+    try:
+        store = Store.from_environment()
+    except InklingError as error:
+        log.error("the store cannot be opened, so nothing is saved: %s", error)
+        store = None
+    return Workspaces(store)
