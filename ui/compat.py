@@ -14,6 +14,7 @@ from typing import Any
 import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.uploaded_file_manager import DeletedFile
 
 
 def session_watcher() -> Callable[[], bool]:
@@ -52,6 +53,11 @@ def upload_bytes(session: str) -> tuple[int, int]:
     files = runtime.get_instance().uploaded_file_mgr.file_storage  # pyright: ignore[reportAttributeAccessIssue]
     sizes = {id: sum(len(file.data) for file in [*of_session.values()]) for id, of_session in [*files.items()]}
     return sizes.get(session, 0), sum(sizes.values())
+
+
+def was_dropped(file: Any) -> bool:
+    """Whether an upload's widget reports a change only because ``drop_upload`` has freed its file."""
+    return isinstance(file, DeletedFile)
 
 
 def drop_upload(file: Any) -> None:

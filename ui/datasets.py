@@ -2,6 +2,7 @@
 
 from concurrent.futures import Future, wait
 from contextlib import suppress
+from functools import cache
 from threading import Lock, Thread
 
 import numpy as np
@@ -11,11 +12,15 @@ import streamlit as st
 from engine import DataError, Dataset
 from engine.data import load_data
 from engine.data.idx import IMAGES, LABELS, find, read_idx
+from engine.data.mapped import map_dataset
 from engine.data.mnist import local_folder
 from engine.data.synthetic import draw_digits
 
 POLL_SECONDS = 0.2  # between two looks at a download or drawing
 NUM_DRAWN = 250  # digits to take samples from, where MNIST is missing
+
+_loaded: "dict[str, Loading]" = {}  # by source, for all sessions
+_lock = Lock()
 
 
 def load(source: str) -> tuple[Dataset, Dataset]:
@@ -25,17 +30,16 @@ def load(source: str) -> tuple[Dataset, Dataset]:
     """
     if source == "mixed" and local_folder() is None:
         load("mnist")  # the same download as that of a session that wants MNIST alone
-    loaded, lock = _loaded()
-    with lock:
-        if source not in loaded or loaded[source].failed:  # a new attempt
-            loaded[source] = Loading(source)
-        loading = loaded[source]
+    with _lock:
+        if source not in _loaded or _loaded[source].failed:  # a new attempt
+            _loaded[source] = Loading(source)
+        loading = _loaded[source]
     if not loading.sets.done():
         _show_progress(loading)
     if loading.failed:
-        with lock:
-            if loaded.get(source) is loading:  # forget it, with all that its error refers to
-                del loaded[source]
+        with _lock:
+            if _loaded.get(source) is loading:  # forget it, with all that its error refers to
+                del _loaded[source]
     return loading.sets.result()
 
 
@@ -49,7 +53,7 @@ class Loading:
 
     def _run(self, source: str) -> None:
         try:
-            self.sets.set_result(load_data(source, self))
+            self.sets.set_result(_mapped(*load_data(source, self)))
         except BaseException as error:
             self.sets.set_exception(error)
 
@@ -75,6 +79,11 @@ class Loading:
         return f"Drawing digits, {num_done:,} of {total:,}" if total else ""
 
 
+def _mapped(train_set: Dataset, test_set: Dataset) -> tuple[Dataset, Dataset]:
+    """The same sets, with arrays that this process shares with those that train on them."""
+    return map_dataset(train_set).open(), map_dataset(test_set).open()
+
+
 def _show_progress(loading: Loading) -> None:
     """Show a bar until the loading is over."""
     with st.spinner("Reading the data"):
@@ -85,11 +94,6 @@ def _show_progress(loading: Loading) -> None:
             else:
                 bar.empty()  # any call of Streamlit lets the visitor leave
         bar.empty()
-
-
-@st.cache_resource(show_spinner=False)
-def _loaded() -> tuple[dict[str, Loading], Lock]:
-    return {}, Lock()
 
 
 def is_local(source: str) -> bool:
@@ -108,7 +112,7 @@ def sample_digits(seed: int) -> list[npt.NDArray[np.uint8]]:
     return [pool.images[rng.choice(np.flatnonzero(pool.labels == digit))] for digit in range(10)]
 
 
-@st.cache_resource(show_spinner=False)
+@cache
 def _sample_pool() -> Dataset:
     if folder := local_folder():
         with suppress(DataError):  # a broken file is reported where it is needed

@@ -1,9 +1,8 @@
 """The networks that a visitor can choose: the shipped ones, those that were uploaded, and this session's runs."""
 
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
-
-import streamlit as st
 
 import engine
 from engine.jobs import JobState
@@ -25,7 +24,7 @@ class Candidate(NamedTuple):
     status: str = ""
 
 
-@st.cache_resource(show_spinner=False)
+@cache
 def shipped_networks() -> tuple[dict[str, engine.Network], list[str]]:
     """The networks in ``pretrained/`` by name, the best first, and a line for each file that could not be read."""
     networks, problems = {}, []

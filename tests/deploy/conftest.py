@@ -12,7 +12,7 @@ from browsing import Visitor
 from helpers import ROOT, need
 from servers import HOST, SECONDS, ask, free_port, running, serve_app, wait_until
 
-Deployment = namedtuple("Deployment", "port http_port replicas log")
+Deployment = namedtuple("Deployment", "port http_port replicas log store")
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +46,7 @@ def deploy(folder, store, certificate):
     }
     with ExitStack() as stack:
         replicas = [stack.enter_context(serve_app(folder / f"app{number}.log", **settings)) for number in (1, 2)]
-        deployment = Deployment(free_port(), free_port(), replicas, folder / "caddy.log")
+        deployment = Deployment(free_port(), free_port(), replicas, folder / "caddy.log", store)
         environment = {
             "INKLING_HOST": HOST,
             "INKLING_HTTP_PORT": str(deployment.http_port),

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import sqlalchemy
 from servers import HOST, ask, wait_until
 
 pytestmark = pytest.mark.browser
@@ -88,7 +89,8 @@ def test_only_the_own_site_may_show_the_app_in_a_frame(deployment, visit):
 
 def test_a_visitor_of_a_killed_replica_finds_the_work_on_the_other(own_deployment, visit):
     visitor = visit(f"https://{HOST}:{own_deployment.port}", "/train")
-    start_training(visitor, 50)
+    start_training(visitor, 500)
+    wait_until(lambda: checkpoints(own_deployment.store), "the first checkpoint in PostgreSQL")
     used, other = sorted(own_deployment.replicas, key=num_sessions, reverse=True)
     assert (num_sessions(used), num_sessions(other)) == (1, 0)
     used.process.kill()
@@ -98,9 +100,29 @@ def test_a_visitor_of_a_killed_replica_finds_the_work_on_the_other(own_deploymen
 
 
 def work_is_found_again(visitor):
-    """The page of the other replica shows what the visitor had on the one that is gone."""
+    """The page of the other replica shows what the visitor had on the one that is gone, and continues it."""
     controls = visitor.page.locator(".st-key-controls button")
+    expect(visitor.page.get_by_text("The server was restarted while this training ran.")).to_be_visible(timeout=TIMEOUT)
+    stopped_at = paused_step(visitor)
+    assert stopped_at > 0
+    controls.filter(has_text="Resume").click()
+    expect(controls.filter(has_text="Pause")).to_be_enabled(timeout=TIMEOUT)
+    controls.filter(has_text="1 epoch").click()
     expect(controls.filter(has_text="Resume")).to_be_enabled(timeout=TIMEOUT)
+    assert paused_step(visitor) > stopped_at
+
+
+def paused_step(visitor):
+    headline = visitor.page.get_by_text(re.compile("paused at step"))
+    expect(headline.first).to_be_visible(timeout=TIMEOUT)
+    return int(re.search(r"step ([\d,]+)", headline.first.inner_text())[1].replace(",", ""))
+
+
+def checkpoints(url):
+    """How many paused trainings are stored."""
+    engine = sqlalchemy.create_engine(url)
+    with engine.connect() as connection:
+        return connection.execute(sqlalchemy.text("SELECT count(*) FROM run_files WHERE name = 'training'")).scalar()
 
 
 def num_sessions(replica):

@@ -4,6 +4,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from helpers import make_digits
 
@@ -41,6 +42,7 @@ def slow(monkeypatch, visitors):
         return SETS
 
     monkeypatch.setattr(datasets, "load_data", load_data)
+    monkeypatch.setattr(datasets, "_mapped", lambda *sets: sets)
     monkeypatch.setattr(datasets, "local_folder", lambda: None)
     monkeypatch.setattr(datasets, "POLL_SECONDS", 0.001)
     datasets._loaded.clear()
@@ -70,8 +72,8 @@ def test_all_sessions_wait_for_one_download_and_see_its_progress(slow, shown, vi
     for _ in range(20):
         assert shown.ready.acquire(timeout=SECONDS)
     slow.release.set()
-    assert all(result.result(SECONDS) is SETS for result in results)
-    assert datasets.load("mnist") is SETS
+    assert all(result.result(SECONDS) == SETS for result in results)
+    assert datasets.load("mnist") == SETS
     assert slow.calls == ["mnist"]
     assert set(shown.texts) == {"Downloading, 2.0 of 5.0 MB"}
 
@@ -79,7 +81,7 @@ def test_all_sessions_wait_for_one_download_and_see_its_progress(slow, shown, vi
 def test_another_source_does_not_wait(slow, visitors):
     hanging = visitors.submit(datasets.load, "mnist")
     assert slow.begun.wait(SECONDS)
-    assert visitors.submit(datasets.load, "synthetic").result(SECONDS) is SETS
+    assert visitors.submit(datasets.load, "synthetic").result(SECONDS) == SETS
     assert not hanging.done()
 
 
@@ -93,7 +95,7 @@ def test_a_download_goes_on_when_its_first_visitor_leaves(slow, shown, visitors)
     shown.act = lambda: None
     second = visitors.submit(datasets.load, "mnist")
     slow.release.set()
-    assert second.result(SECONDS) is SETS
+    assert second.result(SECONDS) == SETS
     assert slow.calls == ["mnist"]
 
 
@@ -106,9 +108,9 @@ def test_an_error_reaches_all_who_wait_and_the_next_call_tries_again(slow, shown
     for result in results:
         with pytest.raises(DataError, match="no connection"):
             result.result(SECONDS)
-    assert not datasets._loaded()[0]
+    assert not datasets._loaded
     slow.error = None
-    assert datasets.load("mnist") is SETS
+    assert datasets.load("mnist") == SETS
 
 
 def test_mixed_waits_for_the_download_of_mnist(slow, visitors):
@@ -116,7 +118,7 @@ def test_mixed_waits_for_the_download_of_mnist(slow, visitors):
     assert slow.begun.wait(SECONDS)
     second = visitors.submit(datasets.load, "mixed")
     slow.release.set()
-    assert first.result(SECONDS) is second.result(SECONDS) is SETS
+    assert first.result(SECONDS) is second.result(SECONDS) == SETS
     assert slow.calls == ["mnist", "mixed"]
 
 
@@ -134,3 +136,16 @@ def test_the_progress_as_text(slow):
     assert loading.text() == "Downloading, 1.5 MB"  # the mirror did not say how large the file is
     loading.reset()
     assert loading.text() == "Downloading, 0.0 MB"
+
+
+def test_the_arrays_are_mapped_from_files_that_trainings_share(monkeypatch):
+    monkeypatch.setattr(datasets, "load_data", lambda source, bar: SETS)
+    datasets._loaded.clear()
+    for loaded, original in zip(datasets.load("synthetic"), SETS, strict=True):
+        array = loaded.images
+        while array.base is not None and not isinstance(array, np.memmap):
+            array = array.base
+        assert isinstance(array, np.memmap)
+        np.testing.assert_array_equal(loaded.images, original.images)
+        np.testing.assert_array_equal(loaded.labels, original.labels)
+    datasets._loaded.clear()

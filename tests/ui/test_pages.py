@@ -42,11 +42,11 @@ def test_if_the_network_is_not_sure_the_page_names_no_digit(monkeypatch, tmp_pat
     untrained = engine.Network(engine.dense_layers((16,)), rng=np.random.default_rng(0))
     engine.save(tmp_path / "mlp.npz", untrained, threshold=0.99)
     monkeypatch.setattr(networks, "PRETRAINED", tmp_path)
-    networks.shipped_networks.clear()
+    networks.shipped_networks.cache_clear()
     try:
         body = answer(draw(open_app(), SEVEN))
     finally:
-        networks.shipped_networks.clear()
+        networks.shipped_networks.cache_clear()
     assert "Not sure" in body
     assert 'class="winner"' not in body
     assert body.count("<li") == 10
@@ -118,14 +118,14 @@ def test_the_drawing_and_the_settings_survive_a_page_switch():
 def test_a_broken_shipped_network_is_named_and_the_page_still_opens(monkeypatch, tmp_path):
     (tmp_path / "broken.npz").write_bytes(b"not a network")
     monkeypatch.setattr(networks, "PRETRAINED", tmp_path)
-    networks.shipped_networks.clear()
+    networks.shipped_networks.cache_clear()
     try:
         app = open_app()
         assert not app.exception
         assert r"broken\.npz" in app.warning[0].value  # escaped for Markdown
         assert "Train page" in app.info[0].value
     finally:
-        networks.shipped_networks.clear()
+        networks.shipped_networks.cache_clear()
 
 
 @pytest.mark.parametrize("page", ["ui/draw/page.py", "ui/train/page.py"])

@@ -49,7 +49,7 @@ def _show_upload() -> None:
 def _take(key: str) -> None:
     """Put the picture of the widget ``key`` on the canvas, or note why that failed."""
     file = st.session_state[key]
-    if file is None:
+    if file is None or compat.was_dropped(file):
         return
     name = "The photo" if key == "photo" else file.name
     try:

@@ -4,8 +4,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
 from threading import Lock
 
-import streamlit as st
-
 from engine import Config
 from engine.jobs import default_pool
 from ui.run import Run
@@ -16,6 +14,9 @@ SPEED_SETTINGS = (  # two configurations that share these take equally long per 
     *("ema_decay", "weight_decay", "l1", "max_grad_norm"),
 )
 EPOCH_SETTINGS = (*SPEED_SETTINGS, "train_size", "validation_size")  # and these, per epoch
+
+_measurements: dict[str, Future[tuple[float, float]]] = {}  # by what decides the speed, for all sessions
+_lock = Lock()
 
 
 def seconds_per_epoch(
@@ -51,21 +52,15 @@ def _key(config: Config, names: Sequence[str]) -> str:
 
 def _measurement(config: Config, is_watched: Callable[[], bool]) -> Future[tuple[float, float]]:
     """The measurement of this configuration, which begins now unless it has before."""
-    measurements, lock = _measurements()
     key = _key(config, SPEED_SETTINGS)
-    with lock:
-        if key not in measurements or _was_cancelled(measurements[key]):
-            measurements[key] = default_pool().measure(config, is_watched)
-            while len(measurements) > MAX_MEASUREMENTS:
-                del measurements[next(iter(measurements))]
-        return measurements[key]
+    with _lock:
+        if key not in _measurements or _was_cancelled(_measurements[key]):
+            _measurements[key] = default_pool().measure(config, is_watched)
+            while len(_measurements) > MAX_MEASUREMENTS:
+                del _measurements[next(iter(_measurements))]
+        return _measurements[key]
 
 
 def _was_cancelled(measurement: Future[tuple[float, float]]) -> bool:
     """Whether those who wanted it have left before its end."""
     return measurement.cancelled() or (measurement.done() and isinstance(measurement.exception(), CancelledError))
-
-
-@st.cache_resource(show_spinner=False)
-def _measurements() -> tuple[dict[str, Future[tuple[float, float]]], Lock]:
-    return {}, Lock()

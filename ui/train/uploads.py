@@ -39,6 +39,8 @@ def upload_form() -> None:
 
 def _upload() -> None:
     file = st.session_state["upload"]
+    if compat.was_dropped(file):
+        return
     session().upload_result, session().error = "", None
     if file is not None:
         try:

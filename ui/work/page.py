@@ -87,7 +87,7 @@ def _files() -> None:
 
 def _upload() -> None:
     file = st.session_state[UPLOAD]
-    if file is None:
+    if file is None or compat.was_dropped(file):
         return
     try:
         added = workspace().import_zip(file.getvalue(), check_file)

@@ -21,9 +21,9 @@ FORMATS = ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF"]
 
 @pytest.fixture(autouse=True)
 def _no_sample_pool():
-    datasets._sample_pool.clear()
+    datasets._sample_pool.cache_clear()
     yield
-    datasets._sample_pool.clear()
+    datasets._sample_pool.cache_clear()
 
 
 def encoded(pixels, form, **options):
@@ -138,7 +138,7 @@ def test_without_mnist_the_samples_are_drawn_and_nothing_is_downloaded(monkeypat
     assert all(image.shape == (28, 28) and image.max() > 200 for image in drawn)
     (tmp_path / "t10k-images-idx3-ubyte").write_bytes(b"broken")
     monkeypatch.setattr(datasets, "local_folder", lambda: tmp_path)
-    datasets._sample_pool.clear()
+    datasets._sample_pool.cache_clear()
     np.testing.assert_array_equal(datasets.sample_digits(0), drawn)
 
 

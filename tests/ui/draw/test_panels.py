@@ -50,10 +50,10 @@ def shipped(monkeypatch, tmp_path):
         for name, (layers, output) in examples.items():
             engine.save(tmp_path / f"{name}.npz", Network(layers, output=output, rng=np.random.default_rng(0)))
         monkeypatch.setattr(networks, "PRETRAINED", tmp_path)
-        networks.shipped_networks.clear()
+        networks.shipped_networks.cache_clear()
 
     yield ship
-    networks.shipped_networks.clear()
+    networks.shipped_networks.cache_clear()
 
 
 def open_panel(app, panel):
