@@ -118,7 +118,7 @@ def test_mixed_waits_for_the_download_of_mnist(slow, visitors):
     assert slow.begun.wait(SECONDS)
     second = visitors.submit(datasets.load, "mixed")
     slow.release.set()
-    assert first.result(SECONDS) is second.result(SECONDS) == SETS
+    assert first.result(SECONDS) == second.result(SECONDS) == SETS
     assert slow.calls == ["mnist", "mixed"]
 
 

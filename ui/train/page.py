@@ -9,12 +9,13 @@ from ui.state import report_error, show_error
 from ui.train.config_form import Choice, config_form
 from ui.train.links import open_link
 from ui.train.run_controls import controls, follow_drawing
-from ui.train.run_dashboard import dashboard
+from ui.train.run_dashboard import dashboard, show_headline
 from ui.train.runs_table import bring_back_button, show_runs
 from ui.train.uploads import upload_form
 
 REFRESH_SECONDS = 0.7  # between two looks at a running training
 REDRAW_SECONDS = 3.0  # after which the controls are redrawn, too: Streamlit can lose a redraw on a very busy machine
+QUEUE_SECONDS, QUEUE_REDRAW_SECONDS = 2.0, 15.0  # the same while a training waits: many may do so at once
 
 
 def show_page() -> None:
@@ -32,7 +33,8 @@ def show_page() -> None:
     with run_column:
         active = runs.active_run()
         follow_drawing(active)
-        st.fragment(run_area, run_every=REDRAW_SECONDS if active else None)(choice, active, paused_step(active))
+        seconds = None if active is None else QUEUE_REDRAW_SECONDS if active.state is JobState.QUEUED else REDRAW_SECONDS
+        st.fragment(run_area, run_every=seconds)(choice, active, paused_step(active))
     if runs.all_runs():
         show_runs()
     else:
@@ -62,7 +64,11 @@ def run_area(choice: Choice, active: Run | None, drawn_at: int | None) -> None:
     elif run is not moving:
         with st.container():  # as the fragment below has one, so that a pause moves nothing
             dashboard(run)
-    if moving:
+    if moving and state is JobState.QUEUED:
+        st.fragment(refresh_place, run_every=QUEUE_SECONDS)(moving)
+        if run is moving and moving.snapshot().step:
+            dashboard(moving, with_headline=False)
+    elif moving:
         st.fragment(refresh, run_every=REFRESH_SECONDS)(moving, state, run)
     if paused_at != drawn_at:
         st.rerun()  # now that this area shows what was clicked: the table has changed, too
@@ -74,6 +80,14 @@ def refresh(active: Run, drawn_for: JobState | None, shown: Run | None) -> None:
         st.rerun()
     if shown is active:
         dashboard(active)
+
+
+def refresh_place(waiting: Run) -> None:
+    """Say which place the run has in the queue, and redraw everything when it has left the queue."""
+    if waiting.state is not JobState.QUEUED:
+        st.rerun()
+    show_headline(waiting, waiting.snapshot())
+    st.caption("It begins by itself. You can draw meanwhile, or change the settings of your next run.")
 
 
 show_page()

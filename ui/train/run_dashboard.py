@@ -16,10 +16,11 @@ from ui.train.run_summary import summary
 NUM_CHANGES_SHOWN = 4  # the latest
 
 
-def dashboard(run: Run) -> None:
+def dashboard(run: Run, with_headline: bool = True) -> None:
     """Everything about the run."""
     snapshot = run.snapshot()
-    st.progress(snapshot.progress, text=headline(run, snapshot))
+    if with_headline:
+        show_headline(run, snapshot)
     _figures(snapshot)
     if snapshot.error and not run.series.is_over:
         st.warning(escape_markdown(snapshot.error), icon=":material/restart_alt:")
@@ -36,6 +37,11 @@ def dashboard(run: Run) -> None:
         if tab.open:
             with tab:
                 show_panel(run, snapshot)
+
+
+def show_headline(run: Run, snapshot: Snapshot) -> None:
+    """The progress bar, and the line above it."""
+    st.progress(snapshot.progress, text=headline(run, snapshot))
 
 
 def headline(run: Run, snapshot: Snapshot) -> str:
