@@ -33,6 +33,7 @@ class Session:
     drawing: "Drawing | None" = None
     cells: "Cells | None" = None
     sample_seed: int = 0  # of the ten sample digits on the Draw page
+    refresh_seconds: float = 0.7  # between two looks at a running training
     shown_run: int | None = None
     preset: "tuple[str, Config] | None" = None  # what the settings started from: its name and configuration
     stored_settings: dict[str, Any] | None = None

@@ -1,11 +1,13 @@
 """The Train page: settings on the left; run control, curves and everything about a run on the right."""
 
+from time import perf_counter
+
 import streamlit as st
 
 from engine.jobs import JobState
 from ui import runs
 from ui.run import Run
-from ui.state import report_error, show_error
+from ui.state import report_error, session, show_error
 from ui.train.config_form import Choice, config_form
 from ui.train.links import open_link
 from ui.train.run_controls import controls, follow_drawing
@@ -13,8 +15,9 @@ from ui.train.run_dashboard import dashboard, show_headline
 from ui.train.runs_table import bring_back_button, show_runs
 from ui.train.uploads import upload_form
 
-REFRESH_SECONDS = 0.7  # between two looks at a running training
-REDRAW_SECONDS = 3.0  # after which the controls are redrawn, too: Streamlit can lose a redraw on a very busy machine
+REFRESH_SECONDS, MAX_REFRESH_SECONDS = 0.7, 3.0  # between two looks at a running training: more if the server is busy
+MAX_REFRESH_SHARE = 0.1  # of the time, that drawing such a look may take
+REDRAWS = 4  # looks after which the controls are redrawn, too: Streamlit can lose a redraw on a very busy machine
 QUEUE_SECONDS, QUEUE_REDRAW_SECONDS = 2.0, 15.0  # the same while a training waits: many may do so at once
 
 
@@ -33,12 +36,18 @@ def show_page() -> None:
     with run_column:
         active = runs.active_run()
         follow_drawing(active)
-        seconds = None if active is None else QUEUE_REDRAW_SECONDS if active.state is JobState.QUEUED else REDRAW_SECONDS
-        st.fragment(run_area, run_every=seconds)(choice, active, paused_step(active))
+        st.fragment(run_area, run_every=_redraw_seconds(active))(choice, active, paused_step(active))
     if runs.all_runs():
         show_runs()
     else:
         bring_back_button()
+
+
+def _redraw_seconds(active: Run | None) -> float | None:
+    """After how many seconds to redraw the controls, too."""
+    if active is None:
+        return None
+    return QUEUE_REDRAW_SECONDS if active.state is JobState.QUEUED else REDRAWS * session().refresh_seconds
 
 
 def paused_step(run: Run | None) -> int | None:
@@ -69,7 +78,7 @@ def run_area(choice: Choice, active: Run | None, drawn_at: int | None) -> None:
         if run is moving and moving.snapshot().step:
             dashboard(moving, with_headline=False)
     elif moving:
-        st.fragment(refresh, run_every=REFRESH_SECONDS)(moving, state, run)
+        st.fragment(refresh, run_every=session().refresh_seconds)(moving, state, run)
     if paused_at != drawn_at:
         st.rerun()  # now that this area shows what was clicked: the table has changed, too
 
@@ -79,7 +88,10 @@ def refresh(active: Run, drawn_for: JobState | None, shown: Run | None) -> None:
     if active.series.is_still or active.state is not drawn_for:
         st.rerun()
     if shown is active:
+        began = perf_counter()
         dashboard(active)
+        seconds = (perf_counter() - began) / MAX_REFRESH_SHARE
+        session().refresh_seconds = min(max(seconds, REFRESH_SECONDS), MAX_REFRESH_SECONDS)
 
 
 def refresh_place(waiting: Run) -> None:
