@@ -1,6 +1,9 @@
 """How much memory the machine, or the container that this runs in, has left."""
 
+import ctypes
+import gc
 import math
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -21,3 +24,10 @@ def _memory_of(path: str, label: str, unit: int) -> float:
         return unit * int(line.removeprefix(label).split()[0])
     except (OSError, StopIteration, ValueError):  # another system; or "max", a container without a limit
         return math.inf
+
+
+def return_memory() -> None:
+    """Give freed memory back to the system, which the allocator would keep for later; does nothing without glibc."""
+    gc.collect()
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)

@@ -92,16 +92,24 @@ class StoredSnapshots(Sequence[Snapshot]):
             return replace(nothing, state=JobState.FAILED, error=f"this run cannot be read now: {error}")
 
 
-@cached(
-    LRUCache(CACHE_BYTES, getsizeof=lambda snapshot: len(to_bytes(snapshot))),
-    key=lambda _, workspace, run, position: (workspace, run, position),
-    lock=Lock(),
-)
+_cache: LRUCache[tuple[str, str, int], Snapshot]
+_cache = LRUCache(CACHE_BYTES, getsizeof=lambda snapshot: len(to_bytes(snapshot)))
+_cache_lock = Lock()
+
+
+@cached(_cache, key=lambda _, workspace, run, position: (workspace, run, position), lock=_cache_lock)
 def _snapshot(store: Store, workspace: str, run: str, position: int) -> Snapshot:
     content = store.file(workspace, run, f"seed-{position}")
     if content is None:
         raise engine.InklingError("this run is not in the store any more")
     return from_bytes(content)
+
+
+def forget_snapshots(workspace: str) -> None:
+    """Free the memory of the stored runs of a workspace that nobody looks at any more."""
+    with _cache_lock:
+        for key in [key for key in _cache if key[0] == workspace]:
+            del _cache[key]
 
 
 def state_to_store(run: Run) -> object:

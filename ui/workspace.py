@@ -17,8 +17,9 @@ from typing import Any
 import engine
 from engine import InklingError, Network
 from engine.jobs import Series, default_pool
+from engine.memory import return_memory
 from ui import datasets
-from ui.run import ELSEWHERE, Run, StoredSnapshots, free_name, from_record, state_to_store, to_record
+from ui.run import ELSEWHERE, Run, StoredSnapshots, forget_snapshots, free_name, from_record, state_to_store, to_record
 from ui.store import RunTaken, Store, server_name
 from ui.store.store import WELL_FORMED
 
@@ -400,6 +401,9 @@ class Workspaces:
                 workspace.store_changes()
                 workspace.release()
                 self._open = [other for other in self._open if other is not workspace]
+                forget_snapshots(workspace.id)
+                if not self._open:
+                    return_memory()
 
 
 @cache

@@ -17,8 +17,8 @@ from engine.checkpoint import load_training
 from engine.jobs.snapshot_file import from_bytes
 from ui.store import Store
 
-ROUNDS = int(os.environ.get("INKLING_KILL_ROUNDS", 3))
-LONGEST = 9.0  # seconds until a kill: a checkpoint is written every 5
+ROUNDS = int(os.environ.get("INKLING_KILL_ROUNDS", 2))
+LONGEST = 8.0  # seconds until a kill: a checkpoint is written every 5
 # Trains runs of some seconds in a workspace, one after another, and says what it does.
 SERVER = """
 import sys

@@ -219,6 +219,7 @@ def test_two_tabs_see_the_same_runs(sets):
     button(second, "Delete").click().run()
     assert runs(first.run()) == []
     assert not first.exception
+    wait_for(workspace(first).removed_runs, "it is not stored that the run was removed")
     button(first.switch_page("ui/work/page.py").run(), "Bring back a first try").click().run()
     assert [run.name for run in runs(second.run())] == ["a first try"]
 
