@@ -118,21 +118,22 @@ def state_to_store(run: Run) -> object:
         if run.series.is_over:
             return run.number, run.name
         moving = run.state in (JobState.QUEUED, JobState.RUNNING, JobState.TESTING)
-        return run.number, run.name, len(run.series.snapshots()), moving or run.state, id(run.series.saved)
+        return run.number, run.name, run.series.num_begun, moving or run.state, run.series.job.num_saved
 
 
 def to_record(run: Run, owner: str, is_new: bool) -> tuple[RunRecord, dict[str, bytes | None]]:
     """The run as the store holds it: its record and its files."""
     series = run.series
     with series.pool.changed:  # so that nothing changes meanwhile
-        snapshots, saved, is_over = series.snapshots(), series.saved, series.is_over
+        snapshots, saved, is_over = [job.snapshot() for job in series.jobs], series.saved, series.is_over
+        num_before = series.num_begun - len(snapshots)  # those that are in the store only
     finished = snapshots if is_over else snapshots[:-1]
     files: dict[str, bytes | None] = {
-        f"seed-{k}": to_bytes(snapshot) for k, snapshot in enumerate(finished) if is_new or k >= run.num_stored
+        f"seed-{k}": to_bytes(snapshot) for k, snapshot in enumerate(finished, num_before) if is_new or k >= run.num_stored
     }
     files["training"] = saved.training if saved else None
     if not is_over:
-        files["snapshot"] = to_bytes(saved.snapshot if saved else _at_start(run, snapshots))
+        files["snapshot"] = to_bytes(saved.snapshot if saved else _at_start(run, snapshots[-1], num_before + len(finished)))
     else:
         files["snapshot"] = files["start"] = None
     if is_new and not is_over and series.start_network is not None:
@@ -143,19 +144,20 @@ def to_record(run: Run, owner: str, is_new: bool) -> tuple[RunRecord, dict[str, 
         "config": run.config.to_json(),
         "source": run.source,
         "num_seeds": series.num_seeds,
-        "num_finished": len(finished),
+        "num_finished": num_before + len(finished),
         "has_start": run.has_start,
         "from_file": run.from_file,
         "error": series.error,
     }
-    record = RunRecord(run.id, run.number, run.name, snapshots[-1].state, is_over, owner, details)
+    state = (snapshots[-1] if snapshots else run.snapshot()).state
+    record = RunRecord(run.id, run.number, run.name, state, is_over, owner, details)
     return record, files
 
 
-def _at_start(run: Run, snapshots: Sequence[Snapshot]) -> Snapshot:
+def _at_start(run: Run, current: Snapshot, num_finished: int) -> Snapshot:
     """What is shown after a restart of a training that has no checkpoint yet: it begins again."""
-    config = replace(run.config, seed=run.config.seed + len(snapshots) - 1)
-    return replace(Snapshot.before_start(config, snapshots[-1].network), state=JobState.PAUSED)
+    config = replace(run.config, seed=run.config.seed + num_finished)
+    return replace(Snapshot.before_start(config, current.network), state=JobState.PAUSED)
 
 
 def free_name(name: str, taken: Collection[str]) -> str:
@@ -176,7 +178,8 @@ def from_record(
         snapshot = from_bytes(_file(store, workspace, record.key, "snapshot"))
         was_moving = record.state in (JobState.QUEUED, JobState.RUNNING, JobState.TESTING)
         error = ELSEWHERE if elsewhere else SERVER_ENDED if was_moving else snapshot.error
-        saved = Saved(store.file(workspace, record.key, "training"), replace(snapshot, state=JobState.PAUSED, error=error))
+        training = None if elsewhere else store.file(workspace, record.key, "training")
+        saved = Saved(training, replace(snapshot, state=JobState.PAUSED, error=error))
         if details["has_start"]:  # the next seeds begin with it
             start = engine.load(io.BytesIO(_file(store, workspace, record.key, "start")))
     series = Series(

@@ -4,6 +4,8 @@ It answers those to a name in ``server.allowedHosts``, made by the app's own pag
 its own name at this machine (DNS rebinding) could use the app. Streamlit checks the names only for its websocket.
 """
 
+import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
@@ -16,6 +18,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
+from engine.checks import InklingError
 from engine.jobs import default_pool
 from ui import compat
 from ui.server_status import status_in_log
@@ -27,7 +30,11 @@ MAX_UPLOADS = 10  # of the largest size, in memory at once
 @asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[None]:
     """Open the store and start the worker processes before the first visitor comes; at the end, save what is new."""
-    workspaces()
+    try:
+        workspaces()
+    except InklingError as error:  # to be mended, or started again when the database is there
+        sys.stderr.write(f"Inkling cannot start: {error}\n")
+        os._exit(1)
     compat.send_at_once()
     with status_in_log(trainings):
         yield

@@ -29,7 +29,7 @@ HEARTBEAT_EVERY = 3.0
 REFRESH_EVERY = 5.0  # seconds between two looks for what another server has changed
 CLEAN_EVERY = 3600.0
 RETRY_SECONDS = 5.0  # after the database has failed
-CLOSE_SECONDS = 60.0  # without a viewer, after which a workspace leaves memory
+CLOSE_SECONDS = 150.0  # without a viewer, after which a workspace leaves memory: sessions come back within 120
 
 SERVER = server_name()  # this process, in the store
 NOT_STORED = "Your work cannot be saved at the moment: the database cannot be reached."
@@ -59,8 +59,6 @@ class Workspace:
         self._values: dict[str, Callable[[], Any]] = {}  # that wait to be stored
         self._values_stored = 0.0
         self._refreshed = 0.0
-        with suppress(InklingError):
-            self.store_changes()
 
     # Who looks at it.
 
@@ -70,11 +68,11 @@ class Workspace:
         self._last_viewed = monotonic()
 
     def is_watched(self) -> bool:
-        """Whether a browser shows it."""
-        self._viewers = [is_active for is_active in self._viewers if is_active()]
-        if self._viewers:
+        """Whether a browser shows it. A session that lost its connection may come back, so it stays a viewer."""
+        is_watched = any(is_active() for is_active in self._viewers)
+        if is_watched:
             self._last_viewed = monotonic()
-        return bool(self._viewers)
+        return is_watched
 
     @property
     def may_close(self) -> bool:
@@ -90,8 +88,8 @@ class Workspace:
 
     def value(self, name: str) -> Any:
         """A JSON value as it was set or stored last, or None."""
-        if name in self._values:
-            return self._values[name]()
+        if make_value := self._values.get(name):
+            return make_value()
         with suppress(InklingError):
             return self.store.get(self.id, name) if self.store else None
 
@@ -145,16 +143,17 @@ class Workspace:
         if self.store:
             content = io.BytesIO()
             engine.save(content, network)
-            self._say_dropped(self.store, self.store.save_network(self.id, name, content.getvalue()))
-        self.networks.pop(name, None)  # the newest is the last in the list
-        self.networks[name] = network
+            with self._lock:
+                self._say_dropped(self.store, self.store.save_network(self.id, name, content.getvalue()))
+        others = {other: self.networks[other] for other in self.networks if other != name}
+        self.networks = others | {name: network}  # the newest is the last in the list
 
     def remove_network(self, name: str) -> None:
         """Delete an uploaded network."""
         with self._says_errors():
             if self.store:
                 self.store.remove_network(self.id, name)
-            self.networks.pop(name, None)
+            self.networks = {other: self.networks[other] for other in self.networks if other != name}
 
     def export_zip(self) -> bytes:
         """Everything as one zip file."""
@@ -168,8 +167,9 @@ class Workspace:
         if not self.store:
             raise InklingError(NOT_STORED)
         self.store_changes()
-        added = self.store.import_zip(self.id, content, check)
-        self._read(self.store)
+        with self._lock:
+            added = self.store.import_zip(self.id, content, check)
+            self._read(self.store)
         return added
 
     def forget(self) -> None:
@@ -189,20 +189,36 @@ class Workspace:
         with self._lock:
             if not self.store:
                 return
-            if not self._is_read:
-                if not self.store.visit(self.id):  # it was made while the database could not be reached
-                    self.id = self.store.create()
-                self._read(self.store)
-                self._is_read = True
+            self._read_once(self.store)
+            errors = []
             for run in [*self.runs, *self._removed]:
                 if not run.elsewhere and state_to_store(run) != run.stored:
-                    self._store_run(self.store, run)
+                    try:
+                        self._store_run(self.store, run)
+                    except InklingError as error:  # it may be too large: the others can be stored
+                        errors.append(error)
             self._store_removals(self.store)
             if self._values and (everything or monotonic() - self._values_stored > VALUE_EVERY):
                 self._values_stored = monotonic()
                 for name in [*self._values]:
                     self._store_value(self.store, name)
+            if errors:
+                raise errors[0]
             self.problem = ""
+
+    def read(self) -> None:
+        """Read what the store has, once."""
+        if not self._is_read:
+            with self._lock:
+                if self.store:
+                    self._read_once(self.store)
+
+    def _read_once(self, store: Store) -> None:
+        if not self._is_read:
+            if not store.visit(self.id):  # it was made while the database could not be reached
+                self.id = store.create()
+            self._read(store)
+            self._is_read, self.problem = True, ""
 
     def refresh(self) -> None:
         """Take over what another server has changed."""
@@ -273,34 +289,41 @@ class Workspace:
         self._read_runs(store)
         for name, content in store.networks(self.id).items():
             try:
-                self.networks[name] = engine.load(io.BytesIO(content))
+                self.networks = self.networks | {name: engine.load(io.BytesIO(content))}
             except InklingError as error:
                 self.notices.append(f"The network {name} cannot be read: {error}.")
 
     def _read_runs(self, store: Store) -> None:
         """Bring ``runs`` up to date with the store."""
-        self._version = store.version(self.id)
+        version, self._version = self._version, store.version(self.id)
         removed = {run.id for run in self._removed}
         records = {record.key: record for record in store.runs(self.id) if record.key not in removed}
-        own = {run.id for run in self.runs if not run.elsewhere}
-        read = []
+        known, new = {run.id: run for run in self.runs}, []
         for id, record in records.items():
-            if id in own:
+            run = known.get(id)
+            if run and not run.elsewhere:
                 continue
             try:
                 elsewhere = not record.is_over and not store.claim(self.id, id, SERVER)
-                read.append(from_record(record, store, self.id, self.is_watched, elsewhere))
+                if run and elsewhere and version == self._version:
+                    continue
+                read = from_record(record, store, self.id, self.is_watched, elsewhere)
+                if run:  # in place: a page may show it
+                    run.name, run.series, run.num_stored, run.stored = read.name, read.series, read.num_stored, read.stored
+                    run.elsewhere = elsewhere
+                else:
+                    new.append(read)
             except InklingError as error:
                 if id not in self._unreadable:
                     self.notices.append(f"The run {record.name} cannot be read: {error}.")
                     self._unreadable.add(id)
         with self._runs_lock:
-            own_runs = [run for run in self.runs if not run.elsewhere]
-            self.runs = [run for run in own_runs if run.id in records or run.stored is None]
-            for run in own_runs:
-                if run not in self.runs:  # it was removed in another window
+            before = self.runs
+            self.runs = [run for run in before if run.id in records or run.stored is None]
+            for run in before:
+                if run not in self.runs and not run.elsewhere:  # it was removed in another window
                     run.series.stop()
-            for run in read:
+            for run in new:
                 if all(other.id != run.id for other in self.runs):  # another thread may have read it, too
                     self._include(run)
 
@@ -319,7 +342,7 @@ class Workspaces:
         self.store = store
         self._open: list[Workspace] = []
         self._lock = Lock()
-        self._stored = self._beat = self._cleaned = 0.0
+        self._beat = self._cleaned = 0.0
         default_pool().start_workers()
         Thread(target=self._run, name="store", daemon=True).start()
 
@@ -346,7 +369,9 @@ class Workspaces:
             if opened is None:
                 opened = Workspace(id, self.store)
                 self._open.append(opened)
-            return opened
+        with suppress(InklingError):  # not while others wait for the lock
+            opened.read()
+        return opened
 
     def forget(self, workspace: Workspace) -> None:
         """Delete a workspace; raises ``InklingError`` if the store cannot do so now."""
@@ -393,6 +418,8 @@ class Workspaces:
             store.heartbeat(SERVER)
         if store and now - self._cleaned > CLEAN_EVERY:
             self._cleaned = now
+            for workspace in self._open:
+                store.visit(workspace.id)
             store.clean()
 
     def _close_if_left(self, workspace: Workspace) -> None:
@@ -408,10 +435,5 @@ class Workspaces:
 
 @cache
 def workspaces() -> Workspaces:
-    """Those of this process."""
-    try:
-        store = Store.from_environment()
-    except InklingError as error:
-        log.error("the store cannot be opened, so nothing is saved: %s", error)
-        store = None
-    return Workspaces(store)
+    """Those of this process. Raises ``InklingError`` if the store cannot be opened."""
+    return Workspaces(Store.from_environment())

@@ -92,11 +92,12 @@ class Dataset:
             return self._digest()
         rows = None if self.rows is None else hashlib.sha256(self.rows.tobytes()).hexdigest()
         key = self.arrays_sha256, rows
-        if key not in _KNOWN:
+        known = _KNOWN.get(key)
+        if known is None:
             if len(_KNOWN) >= MAX_KNOWN:
                 _KNOWN.clear()
-            _KNOWN[key] = self._digest()
-        return _KNOWN[key]
+            _KNOWN[key] = known = self._digest()
+        return known
 
     def _digest(self) -> str:
         digest = hashlib.sha256()

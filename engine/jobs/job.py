@@ -18,7 +18,7 @@ from engine.jobs.messages import GO_ON, STAND_STILL, Checkpoint, Command, Failur
 from engine.jobs.observer import checked_image
 from engine.jobs.snapshot import Snapshot
 from engine.jobs.state import JobState
-from engine.network import Network
+from engine.network import Network, num_parameters
 from engine.seeding import random_streams
 from engine.training import EpochEnd, initial_network
 from engine.training.history import History
@@ -29,9 +29,15 @@ if TYPE_CHECKING:
 MAX_STEP_WAIT = 30.0  # seconds to wait for the current step to end
 MAX_UNANSWERED = 16  # commands that are sent to a worker: more could fill the pipe, and block everybody until its step ends
 CONTROLS = (Request.PAUSE, Request.RESUME, Request.STEP, Request.STEP_EPOCH, Request.STOP)
-WORKER_ENDED = "The process of this training ended unexpectedly: it was killed, or memory ran out."
+WORKER_ENDED = "This training stopped by accident, perhaps because memory ran out. Press Resume to go on."
+VIEWING_VECTORS = 25  # as long as the parameters, that reports and checkpoints take in the worker and the server (measured)
 
 LoadData = Callable[[], tuple[Dataset, Dataset | None]]
+
+
+def memory_needed(config: Config) -> int:
+    """About how many bytes a training takes, in its worker and in the server, with what its viewers see."""
+    return config.training_bytes() + 4 * VIEWING_VECTORS * num_parameters(config.layers, config.input_shape)
 
 
 class Job:
@@ -55,8 +61,10 @@ class Job:
         is_watched: Callable[[], bool] = lambda: True,
     ) -> None:
         self.config, self.pool, self.visitor, self.is_watched = config, pool, visitor, is_watched
-        self.memory = config.training_bytes()
+        self.memory = memory_needed(config)
+        pool.check_memory(self.memory)
         self.saved = saved  # the last checkpoint
+        self.num_saved = 0  # checkpoints so far
         self.on_over: Callable[[], None] = lambda: None
         self.worker: Worker | None = None  # while it has one
         self.worker_since = 0.0
@@ -239,6 +247,7 @@ class Job:
         if isinstance(message, Checkpoint):
             self._fallback = replace(self._snapshot, state=JobState.PAUSED)
             self.saved = Saved(message.training, self._fallback)
+            self.num_saved += 1
             if message.goal is not None:
                 self._after_parking(message.goal)
             self._send_more()
@@ -295,6 +304,7 @@ class Job:
             self._send(request)
             return
         self.pool.check_limits(self)
+        self.last_watched = monotonic()
         self._error, self._goal = None, STAND_STILL
         self._send(request)
         self._set_state(JobState.QUEUED)

@@ -34,6 +34,7 @@ UNATTENDED_VARIABLE = "INKLING_UNATTENDED_MINUTES"
 
 TEND_EVERY = 1.0  # seconds between two looks at who watches and who has had a turn
 TURN_SECONDS = 120.0  # of a training, until others that wait get its worker
+MAX_FAILURES = 5  # to start a process, after which the trainings that wait are given up
 PROCESS_BYTES = 60_000_000  # that a worker takes besides its training
 
 log = logging.getLogger(__name__)
@@ -101,7 +102,7 @@ class Pool:
         memory: float | None = None,
         unattended_seconds: float = 300.0,
     ) -> None:
-        self.size = size or os.cpu_count() or 1
+        self.size = size or _num_cores()
         self.per_visitor, self.unattended_seconds = per_visitor, unattended_seconds
         self.memory = memory or total_memory() / 2
         self.changed = Condition()  # guards everything here and in the jobs
@@ -112,6 +113,7 @@ class Pool:
         self._thread: Thread | None = None
         self._wake_up, self._wake_end = multiprocessing.Pipe(duplex=False)
         self._closed = False
+        self._num_failures = 0  # to start a process, one after another
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -148,16 +150,17 @@ class Pool:
 
     def check_limits(self, job: Job) -> None:
         """Raise ``InklingError`` if the job can never run here, or if its visitor has too many under way."""
-        self._check_memory(job.memory)
+        self.check_memory(job.memory)
         under_way = len(self._waiting.get(job.visitor, [])) + sum(
             other.visitor == job.visitor and other.still_since is None for other in self._running()
         )
         if under_way >= self.per_visitor:
             raise InklingError(
-                f"at most {self.per_visitor} of your trainings can be under way at once: pause or stop one first"
+                f"you can have {self.per_visitor} training{'s' * (self.per_visitor != 1)} at a time: pause or stop one first"
             )
 
-    def _check_memory(self, needed: int) -> None:
+    def check_memory(self, needed: int) -> None:
+        """Raise ``InklingError`` if no training that takes so many bytes can run here."""
         if self._closed:
             raise InklingError("this server is being stopped: no training can begin")
         available = self.memory - PROCESS_BYTES
@@ -171,7 +174,6 @@ class Pool:
         """Put a job at the end of its visitor's trainings that wait."""
         self.start_workers()
         self._waiting.setdefault(job.visitor, []).append(job)
-        job.last_watched = monotonic()
         self._assign()
         self._make_room()
 
@@ -207,7 +209,7 @@ class Pool:
         """
         measurement = _Measurement(config, Future(), is_watched)
         with self.changed:
-            self._check_memory(measurement.memory)
+            self.check_memory(measurement.memory)
             self.start_workers()
             self._measurements.append(measurement)
             self._assign()
@@ -233,6 +235,8 @@ class Pool:
         if self._closed:
             return
         while measurement := next(iter(self._measurements), None):
+            if any(worker.measurement for worker in self._workers):  # one at a time: the others are for trainings
+                break
             if not (worker := self._free_worker(measurement.memory)):
                 break
             self._measurements.pop(0)
@@ -287,20 +291,31 @@ class Pool:
             except Exception:  # one broken training must not end the others
                 log.exception("the pool of trainings failed, and goes on")
                 if len(self._workers) <= self.size:  # no process can begin: not again and again without a rest
+                    self._give_up()
                     self._wake_up.poll(TEND_EVERY)
         for worker in list(self._workers):
             worker.process.kill()
             self._bury(worker)
 
+    def _give_up(self) -> None:
+        """End the trainings that wait if there is no process for them, and none could be started several times."""
+        self._num_failures += 1
+        with self.changed:
+            if self._num_failures >= MAX_FAILURES and not any(worker.is_ready for worker in self._workers):
+                for job in self._in_turn():
+                    self.withdraw(job)
+                    job.receive(Failure("no process could be started for it: tell the person who runs this server"))
+
     def _receive(self, worker: Worker) -> None:
         try:
             message = worker.connection.recv()
-        except (EOFError, OSError):
+        except Exception:  # it has died; or a message could not be read, so that the next ones cannot either
+            worker.process.kill()
             self._bury(worker)
             return
         with self.changed:
             if message == READY:
-                worker.is_ready = True
+                worker.is_ready, self._num_failures = True, 0
             elif worker.measurement:
                 future = worker.measurement.future
                 worker.measurement = None
@@ -388,6 +403,11 @@ def _separated() -> Iterator[None]:
             del os.environ[name]
             if name in environment:
                 os.environ[name] = environment[name]
+
+
+def _num_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _number(variable: str) -> int | None:

@@ -130,6 +130,11 @@ class Series:
         return self.job.paused_training()
 
     @property
+    def num_begun(self) -> int:
+        """How many trainings have begun."""
+        return len(self._finished) + len(self.jobs)
+
+    @property
     def saved(self) -> Saved | None:
         """The last checkpoint of the current training."""
         return None if self.is_over else self.job.saved

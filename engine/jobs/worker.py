@@ -161,9 +161,9 @@ class _Training:
         now = monotonic()
         if isinstance(event, EpochEnd):
             self.observer.record_epoch(trainer)
-            if self.checkpoints.is_due(now):
-                self.report()
-                self.checkpoint()
+        if self.checkpoints.is_due(now) and not trainer.is_over:
+            self.report()
+            self.checkpoint()
         if look or now - self.recorded >= RECORD_EVERY:
             self.observer.record(trainer)
             self.recorded = now

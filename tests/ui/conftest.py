@@ -1,11 +1,13 @@
 """What the tests of pages and workspaces share."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from helpers import make_digits
 
+from engine import InklingError
 from engine.data import Dataset
 from engine.jobs import JobState
 from ui import datasets, runs, visitor
@@ -68,6 +70,8 @@ def open_workspace(
 
     def open_one(id: str | None = None) -> Workspace:
         session.workspace = Workspace(id or store.create(), store)
+        with suppress(InklingError):  # the database may be away
+            session.workspace.read()
         session.workspace.add_viewer(lambda: True)
         opened.append(session.workspace)
         return session.workspace

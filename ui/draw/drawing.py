@@ -35,6 +35,7 @@ class Drawing:
     num_begun: int = 0  # strokes begun in this revision, as far as the companion knows
     canvas_is_set: bool = False  # whether the canvas is known to show this revision
     sequence: int = 0  # number of the companion's last message
+    content: tuple[Objects, Objects] = ([], [])  # as it was stored last
     rendered: tuple[Objects | None, npt.NDArray[np.uint8] | None] = (None, None)  # a list of objects, and its image
 
     @classmethod
@@ -54,6 +55,7 @@ class Drawing:
             drawing.past, drawing.future = past, future
             drawing.objects = strokes.valid_objects(now[0])
             drawing.show_again()
+            drawing.has_changed()
         return drawing
 
     def to_json(self) -> dict[str, Any]:
@@ -89,10 +91,10 @@ class Drawing:
                 steps[name].insert(0, numbered(step))
         return steps | {"objects": objects}
 
-    @property
-    def was_used(self) -> bool:
-        """Whether anything was ever drawn."""
-        return bool(self.objects or self.live_strokes or self.past or self.future)
+    def has_changed(self) -> bool:
+        """Whether anything was drawn, undone or cleared since the last call, or since it was read from the store."""
+        before, self.content = self.content, (self.objects, self.live_strokes)
+        return before != self.content
 
     @property
     def revision(self) -> int:

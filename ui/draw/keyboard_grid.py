@@ -37,6 +37,7 @@ class Cells:
     """What is drawn on the grid: the numbers of the ``cells`` with ink, counted row by row."""
 
     cells: list[int] = field(default_factory=list)
+    content: list[int] = field(default_factory=list)  # as it was stored last
     grid_content: dict[str, Any] = field(default_factory=lambda: {"cells": [], "revision": 0})  # as Python last set it
 
     pending = ()  # the grid reports a cell at once; a ``Drawing`` has strokes that are not reported yet
@@ -50,10 +51,10 @@ class Cells:
         if isinstance(cells, list | tuple | range):
             self.cells = sorted({cell for cell in cells[:MAX_REPORT] if type(cell) is int and 0 <= cell < SIDE * SIDE})
 
-    @property
-    def was_used(self) -> bool:
-        """Whether anything was ever drawn."""
-        return bool(self.cells) or self.grid_content["revision"] > 0
+    def has_changed(self) -> bool:
+        """Whether cells were drawn or erased since the last call, or since they were read from the store."""
+        before, self.content = self.content, self.cells
+        return before != self.content
 
     def to_json(self) -> list[int]:
         return self.cells
@@ -88,6 +89,7 @@ def current_cells() -> Cells:
         session().cells = cells = Cells()
         cells.take_report(workspace().value("cells"))
         cells.show_again()
+        cells.has_changed()
     return session().cells  # pyright: ignore[reportReturnType]
 
 

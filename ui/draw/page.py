@@ -108,7 +108,7 @@ def show_prediction(network: Network | None, pen: canvas.Pen | None) -> None:
 def store_drawing(surface: Drawing | keyboard_grid.Cells) -> None:
     """Have what is drawn stored soon, to be there again after a reload, a lost connection or a restart."""
     name = "drawing" if isinstance(surface, Drawing) else "cells"
-    if surface.was_used:  # an empty one that was never drawn on would hide what is stored
+    if surface.has_changed():  # another tab may have stored its own drawing meanwhile
         workspace().set_value(name, surface.to_json)
 
 

@@ -16,6 +16,7 @@ from ui.store.schema import RunRecord
 FORMAT = 1
 INDEX = "workspace.json"
 MAX_ENTRIES = 5_000
+MAX_RUNS = 100
 MAX_SIGNATURES = 100_000  # of zip entries in the whole file: networks are zip files too, with about 20 entries each
 MAX_JSON_BYTES = 20_000_000
 MAX_CONTAINERS = 1_000_000  # lists and objects in the JSON: an empty one takes 2 bytes there, but 64 in memory
@@ -135,6 +136,8 @@ def _parse_index(content: bytes) -> Archive:
     for name in values:
         _check_text("the name of a value", name)
     archive = Archive(values, [_parse_run(record) for record in records])
+    if len(records) > MAX_RUNS:
+        _refuse(f"it has more than {MAX_RUNS} runs")
     if len({run.key for run in archive.runs}) < len(records):
         _refuse("two of its runs have the same key")
     return archive

@@ -103,14 +103,16 @@ def _single_run(run: Run) -> None:
             st.rerun()
         st.button("Repeat with one change", icon=":material/edit:", key="repeat", on_click=_repeat, args=(run,))
         st.button("Delete", icon=":material/delete:", key="delete", on_click=runs.remove, args=(run,))
-        old_name = run.name
-        name = st.text_input("Name", old_name, key=f"{run.key} name", max_chars=40, width=220)
-    if not runs.rename(run, name):
-        st.caption("A run needs a name that no other run has. Its name was not changed.")
-    elif run.name != old_name:
-        st.rerun()
+        key = f"{run.key} name"
+        st.session_state[key] = run.name  # which another tab may have changed
+        st.text_input("Name", key=key, max_chars=40, width=220, on_change=_rename, args=(run, key))
     if run.series.num_seeds > 1:
         _overlay([run])
+
+
+def _rename(run: Run, key: str) -> None:
+    if not runs.rename(run, st.session_state[key]):
+        report_error("A run needs a name that no other run has. Its name was not changed.")
 
 
 def _repeat(run: Run) -> None:

@@ -82,7 +82,7 @@ def _files() -> None:
         icon=":material/download:",
         on_click="ignore",
     )
-    st.file_uploader("Add the work in a file that was downloaded here (.zip)", "zip", key=UPLOAD, on_change=_upload)
+    st.file_uploader("Upload a file that you downloaded here (.zip)", "zip", key=UPLOAD, on_change=_upload)
 
 
 def _upload() -> None:
@@ -105,7 +105,7 @@ def _link() -> None:
     picture = segno.make(address, error="m").svg_data_uri(scale=5, border=3, dark="#000", light="#fff")
     st.html(f'<img class="inkling-code" src="{picture}" alt="QR code of the link">')
     st.code(address, language=None, wrap_lines=True)
-    st.caption("Keep the link to yourself: whoever has it can see, change and delete your work.")
+    st.caption("Keep the link to yourself: everyone who has it can see, change and delete your work.")
     if remembered() not in (None, workspace().id):
         st.caption("This browser remembers another workspace, and opens that one if the address has no link to one.")
         if st.button("Remember this one instead", icon=":material/bookmark:"):

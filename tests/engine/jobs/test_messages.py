@@ -24,6 +24,9 @@ class IdlePool:
     def check_limits(self, job):
         pass
 
+    def check_memory(self, needed):
+        pass
+
     def enqueue(self, job):
         assert job not in self.waiting
         self.waiting.append(job)
@@ -276,7 +279,7 @@ def test_a_lost_worker_means_a_pause_at_the_last_checkpoint(running, saved):
         job.lose_worker()
     now = job.snapshot()
     assert (now.state, now.step, job.is_still) == (JobState.PAUSED, 5 if saved else 0, True)
-    assert "ended unexpectedly" in now.error
+    assert "stopped by accident" in now.error
     assert now.config == first.config
     np.testing.assert_array_equal(now.network.state_vector, first.network.state_vector)
     job.resume()

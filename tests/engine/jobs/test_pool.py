@@ -8,6 +8,7 @@ from helpers import make_digits
 from engine.checks import InklingError
 from engine.jobs import JobState, Pool
 from engine.jobs import pool as pool_module
+from engine.jobs.job import memory_needed
 from engine.jobs.pool import PROCESS_BYTES
 from engine.network import dense_layers
 
@@ -93,13 +94,13 @@ def test_a_visitor_has_a_number_of_trainings_at_once(make_pool, start, make_job)
     first, second = start(pool, "a"), start(pool, "a")
     third = make_job(pool=pool, visitor="a")
     for request in (third.start, third.step):
-        with pytest.raises(InklingError, match="at most 2 of your trainings can be under way at once"):
+        with pytest.raises(InklingError, match="you can have 2 trainings at a time"):
             request()
         assert third.snapshot().state is JobState.READY
     start(pool, "b")
     first.pause()
     third.start()  # a paused one is not under way
-    with pytest.raises(InklingError, match="under way at once"):
+    with pytest.raises(InklingError, match="at a time"):
         first.resume()
     assert first.snapshot().state is JobState.PAUSED
     second.stop()
@@ -112,22 +113,22 @@ def test_trainings_that_wait_count_for_the_limit(full_pool, start, make_job):
     pool, _ = full_pool
     pool.per_visitor = 2
     start(pool, "a"), start(pool, "a")
-    with pytest.raises(InklingError, match="under way at once"):
+    with pytest.raises(InklingError, match="at a time"):
         make_job(pool=pool, visitor="a").start()
 
 
 def test_a_training_that_can_never_fit_is_refused_with_the_numbers(make_pool, make_job, long_config):
     layers = dense_layers((4_000,))
-    needed = long_config(layers=layers).training_bytes()
-    pool = make_pool(memory=needed + PROCESS_BYTES - 1e6)
-    job = make_job(pool=pool, layers=layers)
-    numbers = (
-        f"needs about {needed / 1e6:,.0f} MB of memory, and this server has {(needed - 1e6) / 1e6:,.0f} MB for trainings"
-    )
-    for request in (job.start, job.step, lambda: pool.measure(long_config(layers=layers))):
+    config = long_config(layers=layers)
+    for needed, request in (
+        (memory_needed(config), lambda pool: make_job(pool=pool, layers=layers)),
+        (config.training_bytes(), lambda pool: pool.measure(config)),
+    ):
+        pool = make_pool(memory=needed + PROCESS_BYTES - 1e6)
+        numbers = f"about {needed / 1e6:,.0f} MB of memory, and this server has {(needed - 1e6) / 1e6:,.0f} MB for trainings"
         with pytest.raises(InklingError, match=numbers):
-            request()
-    assert job.snapshot().state is JobState.READY
+            request(pool)
+    assert memory_needed(config) > config.training_bytes()
 
 
 def test_a_training_that_does_not_fit_yet_waits_although_a_worker_is_free(make_pool, start, until):
@@ -228,3 +229,19 @@ def test_other_values_are_refused(monkeypatch, name, text):
     monkeypatch.setenv(f"INKLING_{name}", text)
     with pytest.raises(InklingError, match=f"INKLING_{name} must be a whole number from 1, got '{text}'"):
         Pool.from_environment()
+
+
+def test_when_no_process_can_begin_the_trainings_that_wait_fail_in_a_sentence(make_pool, make_job, monkeypatch):
+    monkeypatch.setattr(pool_module, "TEND_EVERY", 0.01)
+    monkeypatch.setattr(pool_module.worker_module, "serve", _ends_at_once)
+    job = make_job(pool=make_pool())
+    job.start()
+    assert job.wait_until_over(60)
+    assert (job.snapshot().state, job.snapshot().error) == (
+        JobState.FAILED,
+        "no process could be started for it: tell the person who runs this server",
+    )
+
+
+def _ends_at_once(connection):
+    """A worker that ends before it says that it is ready."""

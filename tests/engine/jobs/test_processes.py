@@ -87,7 +87,7 @@ def test_a_killed_worker_means_one_sentence_and_the_training_goes_on_from_its_ch
         ends.append((str(now.state), now.error is not None))
         if now.error:
             assert now.state is JobState.PAUSED
-            assert now.error == "The process of this training ended unexpectedly: it was killed, or memory ran out."
+            assert now.error == "This training stopped by accident, perhaps because memory ran out. Press Resume to go on."
             assert now.step == (job.saved.snapshot.step if job.saved else 0)
             if checkpoint:
                 assert job.saved

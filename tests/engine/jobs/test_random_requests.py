@@ -15,7 +15,7 @@ from engine.jobs import pool as pool_module
 TEST = make_digits(200, 3)
 NUM_THREADS, NUM_REQUESTS = 3, int(os.environ.get("INKLING_RANDOM_REQUESTS", "1000"))
 SETTINGS = {"epochs": 40, "batch_size": 50}
-EXPECTED_ERRORS = ("only a paused training", "a series starts once", "training is over", "can be under way at once")
+EXPECTED_ERRORS = ("only a paused training", "a series starts once", "training is over", "at a time: pause or stop")
 REQUESTS = {
     "start": 5,
     "pause": 15,

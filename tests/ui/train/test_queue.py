@@ -112,7 +112,7 @@ def test_the_limit_of_a_visitor_is_one_clear_sentence(one_worker, sets, monkeypa
     button(app.run(), "Start").click().run()
     assert not app.exception
     (error,) = [error.value.replace("\\", "") for error in app.error]
-    assert error == "at most 1 of your trainings can be under way at once: pause or stop one first"
+    assert error == "you can have 1 training at a time: pause or stop one first"
     assert len(runs(app)) == 1
     assert widget(app.number_input, "Epochs").value == 2_000
     assert not says(app.caption, "next run")

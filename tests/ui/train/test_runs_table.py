@@ -85,7 +85,7 @@ def test_a_name_that_is_blank_or_taken_is_refused(sets, name):
     tick(app, 0)
     widget(app.text_input, "Name").set_value(name).run()
     assert not app.exception
-    assert says(app.caption, "A run needs a name that no other run has.")
+    assert says(app.error, "A run needs a name that no other run has")
     assert [run.name for run in runs(app)] == ["Run 1", "Run 2"]
 
 
