@@ -30,6 +30,7 @@ MAX_STEP_WAIT = 30.0  # seconds to wait for the current step to end
 MAX_UNANSWERED = 16  # commands that are sent to a worker: more could fill the pipe, and block everybody until its step ends
 CONTROLS = (Request.PAUSE, Request.RESUME, Request.STEP, Request.STEP_EPOCH, Request.STOP)
 WORKER_ENDED = "This training stopped by accident, perhaps because memory ran out. Press Resume to go on."
+UNATTENDED = "This training was paused because nobody was watching it. Press Resume to go on."
 VIEWING_VECTORS = 25  # as long as the parameters, that reports and checkpoints take in the worker and the server (measured)
 
 LoadData = Callable[[], tuple[Dataset, Dataset | None]]
@@ -232,6 +233,7 @@ class Job:
 
     def pause_unattended(self) -> None:
         """Pause a training that nobody has watched for a while, and free its worker."""
+        self._error = UNATTENDED
         if self.worker:
             self.park(goes_on=False)
         else:

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, NoReturn
+from unicodedata import category
 from urllib.parse import quote, unquote
 
 from engine.checks import InklingError, check_number, shown
@@ -163,7 +164,7 @@ def _parse_run(record: Any) -> RunRecord:
 
 def _check_text(what: str, text: Any) -> None:
     """Refuse what one of the databases cannot hold as text, or a page cannot show in a line."""
-    if not isinstance(text, str) or not 0 < len(text) <= MAX_NAME or not text.isprintable():
+    if not isinstance(text, str) or not 0 < len(text) <= MAX_NAME or any(category(mark) in ("Cc", "Cs") for mark in text):
         _refuse(f"{what} must be 1 to {MAX_NAME} printable characters, got {shown(text)}")
 
 

@@ -20,6 +20,7 @@ from ui.state import expander, report_error, session, set_value, value
 from ui.train.config_form import fill
 from ui.visitor import workspace
 
+MAX_NAME = 100  # characters
 MAX_UPLOADS = 10  # networks in a workspace
 
 
@@ -56,7 +57,7 @@ def open_upload(name: str, content: bytes) -> str:
     """Add the network or paused training to this session; return in words what can be done with it."""
     file = io.BytesIO(content)
     if not is_training(content):
-        return _add_network(PurePath(name).stem, engine.load(file))
+        return _add_network(PurePath(name).stem[:MAX_NAME], engine.load(file))
     if runs.active_run():
         raise InklingError("A training is running. Stop it first, then upload again.")
     run = runs.continue_training(content, value("source"))

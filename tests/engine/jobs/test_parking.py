@@ -7,6 +7,7 @@ from helpers import make_digits
 
 from engine.jobs import JobState
 from engine.jobs import pool as pool_module
+from engine.jobs.job import UNATTENDED
 
 TEST = make_digits(200, 3)
 
@@ -135,7 +136,7 @@ def test_a_training_that_nobody_watches_is_paused_with_a_checkpoint(make_pool, m
     assert job.wait_until_still(30)
     until(lambda: job.worker is None)
     now = job.snapshot()
-    assert (now.error, job.saved.snapshot.step) == (None, now.step)
+    assert (now.error, job.saved.snapshot.step) == (UNATTENDED, now.step)
     assert now.network.state_vector.tobytes() == train_alone(now.step).network.state_vector.tobytes()
     watched = True
     job.resume()
