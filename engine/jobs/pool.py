@@ -224,11 +224,12 @@ class Pool:
         return [worker.job for worker in self._workers if worker.job]
 
     def _seconds_left(self, job: Job) -> float | None:
-        """About how long a job will still have a worker."""
+        """About how long a job will still have a worker: others that wait get it after a turn."""
+        turn = max(TURN_SECONDS - (monotonic() - job.worker_since), 0.0) if job.worker else TURN_SECONDS
         seconds = job.snapshot().seconds_left
         if seconds is None and self._durations:
             seconds = float(np.mean(self._durations))
-        return seconds
+        return None if seconds is None else min(seconds, turn)
 
     def _assign(self) -> None:
         """Give free workers something to do: first the measurements, which are short."""

@@ -107,7 +107,7 @@ def _link() -> None:
     st.code(address, language=None, wrap_lines=True)
     st.caption("Keep the link to yourself: everyone who has it can see, change and delete your work.")
     if remembered() not in (None, workspace().id):
-        st.caption("This browser remembers another workspace, and opens that one if the address has no link to one.")
+        st.caption("This browser remembers other work. It opens that if you come without a link.")
         if st.button("Remember this one instead", icon=":material/bookmark:"):
             remember(replace=True)
 
@@ -120,7 +120,7 @@ def _forget() -> None:
 
 @st.dialog("Forget everything?")
 def _confirm() -> None:
-    st.markdown("All runs, networks, drawings and settings of this workspace will be deleted. **You cannot undo this.**")
+    st.markdown("Your runs, networks, drawings and settings will be deleted. **You cannot undo this.**")
     if st.button("Delete everything", type="primary", icon=":material/delete_forever:"):
         try:
             forget_everything()

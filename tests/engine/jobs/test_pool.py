@@ -1,6 +1,7 @@
 """The queue of trainings, and the limits of visitors and of memory."""
 
 from concurrent.futures import CancelledError
+from dataclasses import replace
 
 import pytest
 from helpers import make_digits
@@ -245,3 +246,13 @@ def test_when_no_process_can_begin_the_trainings_that_wait_fail_in_a_sentence(ma
 
 def _ends_at_once(connection):
     """A worker that ends before it says that it is ready."""
+
+
+def test_a_wait_is_never_said_to_be_longer_than_the_turns_before_it(full_pool, start, monkeypatch):
+    pool, busy = full_pool
+    now = busy.snapshot()
+    monkeypatch.setattr(busy, "snapshot", lambda: replace(now, seconds_left=10_000.0))
+    place = pool.place(start(pool, "somebody else"))
+    assert place is not None
+    assert place.seconds is not None
+    assert place.seconds <= pool_module.TURN_SECONDS

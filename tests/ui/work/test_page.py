@@ -99,7 +99,7 @@ def test_a_browser_that_remembers_another_workspace_can_be_told_to_remember_this
     app = visit()
     remembered["id"] = workspace(visit()).id
     open_work(app)
-    assert says(app.caption, "This browser remembers another workspace")
+    assert says(app.caption, "This browser remembers other work")
     button(app, "Remember this one instead").click().run()
     assert not app.exception
     (asked,) = [element for element in app.get("bidi_component") if element.proto.component_name == "inkling_remember"]
