@@ -278,7 +278,7 @@ class Workspace:
             stored = StoredSnapshots(store, self.id, run.id, run.config, len(old.snapshots()))
             run.series = Series(run.config, lambda: datasets.load(run.source), old.num_seeds, finished=stored)
             run.series.error = old.error
-            run.stored = state_to_store(run)
+            run.stored = record.number, record.name  # not the run's own name: it may have been renamed meanwhile
 
     def _say_dropped(self, store: Store, names: list[str]) -> None:
         if names:

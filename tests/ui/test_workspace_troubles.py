@@ -64,3 +64,21 @@ def test_a_run_that_another_server_trains_stays_the_same_object(open_workspace, 
     workspace.refresh()
     assert workspace.runs == [run]
     assert not run.elsewhere
+
+
+def test_a_name_that_changes_while_the_end_of_its_run_is_stored_is_stored_too(open_workspace, store, monkeypatch):
+    workspace = open_workspace()
+    run = run_to_end(SHORT)
+    save_run = store.save_run
+
+    def save_and_rename(*arguments):
+        dropped = save_run(*arguments)
+        run.name = "renamed"
+        return dropped
+
+    monkeypatch.setattr(store, "save_run", save_and_rename)
+    run.stored = None
+    workspace.store_changes()
+    monkeypatch.undo()
+    workspace.store_changes()
+    assert [record.name for record in store.runs(workspace.id)] == ["renamed"]
