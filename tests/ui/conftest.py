@@ -9,7 +9,7 @@ from helpers import make_digits
 
 from engine import InklingError
 from engine.data import Dataset
-from engine.jobs import JobState
+from engine.jobs import JobState, default_pool
 from ui import datasets, runs, visitor
 from ui.run import Run
 from ui.state import Session
@@ -87,3 +87,13 @@ def remembered(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     cookie: dict[str, str] = {}
     monkeypatch.setattr(visitor, "remembered", lambda: cookie.get("id"))
     return cookie
+
+
+@pytest.fixture(autouse=True)
+def _no_training_left():
+    """Stop the trainings that a test has left under way, so that they take no time from the others."""
+    yield
+    pool = default_pool()
+    with pool.changed:
+        for job in [*pool._running(), *pool._in_turn()]:
+            job.stop()

@@ -117,6 +117,7 @@ def test_a_run_that_comes_back_takes_no_other_ones_name_or_number(open_workspace
     workspace = open_workspace()
     run = run_in_pause()
     runs.reset(run)
+    assert run.series.wait_until_over(WAIT)
     workspace.restore_run(run.id)
     workspace.store_changes()
     assert [(run.number, run.key, run.name) for run in workspace.runs] == [
