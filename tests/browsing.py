@@ -122,7 +122,10 @@ class Visitor:
         for timeout in (10_000, 10_000, 60_000):
             self.page.get_by_role("link", name=title, exact=True).click()
             with suppress(PlaywrightTimeout):
-                return heading.wait_for(timeout=timeout)
+                heading.wait_for(timeout=timeout)
+                if title == "Train":  # the rest of the page can be lost in the same way
+                    self.page.locator(".st-key-controls button").first.wait_for(timeout=timeout)
+                return
         raise AssertionError(f"no way to the page {title}")
 
     def picture(self, name):
