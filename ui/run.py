@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from threading import Lock
@@ -158,11 +158,6 @@ def _at_start(run: Run, current: Snapshot, num_finished: int) -> Snapshot:
     """What is shown after a restart of a training that has no checkpoint yet: it begins again."""
     config = replace(run.config, seed=run.config.seed + num_finished)
     return replace(Snapshot.before_start(config, current.network), state=JobState.PAUSED)
-
-
-def free_name(name: str, taken: Collection[str]) -> str:
-    """The name, with a number behind it if it is taken."""
-    return next(free for k in range(1, len(taken) + 2) if (free := name if k == 1 else f"{name} ({k})") not in taken)
 
 
 def from_record(

@@ -9,8 +9,9 @@ from engine import Network
 from engine.config import Config
 from engine.jobs import JobState, Saved, Series, Snapshot
 from ui import datasets
-from ui.run import Run, free_name
+from ui.run import Run
 from ui.state import forget, session
+from ui.store import free_name
 from ui.visitor import workspace
 
 MAX_RUNS = 50  # the oldest go first

@@ -19,8 +19,8 @@ from engine import InklingError, Network
 from engine.jobs import Series, default_pool
 from engine.memory import return_memory
 from ui import datasets
-from ui.run import ELSEWHERE, Run, StoredSnapshots, forget_snapshots, free_name, from_record, state_to_store, to_record
-from ui.store import RunTaken, Store, server_name
+from ui.run import ELSEWHERE, Run, StoredSnapshots, forget_snapshots, from_record, state_to_store, to_record
+from ui.store import RunTaken, Store, free_name, server_name
 from ui.store.store import WELL_FORMED
 
 STORE_EVERY, STORE_LEAST = 1.0, 0.1  # seconds between two looks for changes, at most and at least

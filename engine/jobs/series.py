@@ -195,16 +195,14 @@ class Series:
             self._ask(request, paused=True)
 
     def _add_job(self, saved: Saved | None = None) -> None:
-        number = len(self._finished) + len(self.jobs)
-        config = replace(self.config, seed=self.config.seed + number)
+        config = replace(self.config, seed=self.config.seed + self.num_begun)
         job = Job(config, self._load_data, self.pool, self.start_network, saved, self.visitor, self.is_watched)
         job.on_over = self._next
         self.jobs += (job,)
 
     def _next(self) -> None:
         """Begin with the next seed, if there is another and nothing speaks against it."""
-        left = self.num_seeds - len(self._finished) - len(self.jobs)
-        if left and not self._stopped and self.job.snapshot().state is not JobState.FAILED:
+        if self.num_begun < self.num_seeds and not self._stopped and self.job.snapshot().state is not JobState.FAILED:
             try:
                 self._add_job()
                 self.job.follow(self._followed)

@@ -60,16 +60,6 @@ def step(visitor):
     return int(re.search(r"step ([\d,]+)", headline.first.inner_text())[1].replace(",", ""))
 
 
-def open_train(visitor):
-    """Go to the Train page, and again if it is not complete: on a busy machine, Streamlit can lose the rest of a page when a
-    fragment of the old one asks to run again."""
-    for _ in range(3):
-        visitor.go_to("Train")
-        with suppress(playwright.TimeoutError):
-            return control(visitor, "Start").or_(control(visitor, "Pause")).first.wait_for(timeout=20_000)
-    raise AssertionError("the Train page is not complete")
-
-
 def start_long_run(visitor):
     set_number(visitor, "Epochs", 500)
     control(visitor, "Start").click()
@@ -88,7 +78,7 @@ def test_a_reload_keeps_the_drawing_with_its_undo_and_the_run_goes_on(server, ar
         visitor.button("Redo").click()
         expect(visitor.digit()).to_have_text("7")
 
-        open_train(visitor)
+        visitor.go_to("Train")
         start_long_run(visitor)
         visitor.page.reload()
         expect(control(visitor, "Pause")).to_be_enabled()
@@ -104,12 +94,12 @@ def test_the_link_brings_everything_to_another_device_and_two_tabs_show_the_same
         first = arrive(url)
         first.stroke(*SEVEN)
         expect(first.digit()).to_have_text("7")
-        open_train(first)
+        first.go_to("Train")
         start_long_run(first)
         sleep(3)  # the drawing is stored every 2 s
         second = arrive(url, "/?" + first.page.url.split("?")[1])
         expect(second.digit()).to_have_text("7")
-        open_train(second)
+        second.go_to("Train")
         control(second, "Pause").click()
         expect(second.page.get_by_text(re.compile("paused at step"))).to_be_visible()
         expect(first.page.get_by_text(re.compile("paused at step"))).to_be_visible()
@@ -135,7 +125,7 @@ def test_after_a_kill_of_the_server_run_and_drawing_are_there_and_resume_goes_on
         visitor = arrive(url)
         visitor.stroke(*SEVEN)
         expect(visitor.digit()).to_have_text("7")
-        open_train(visitor)
+        visitor.go_to("Train")
         start_long_run(visitor)
         sleep(8)  # a checkpoint is stored every 5 s
         process.kill()
@@ -159,7 +149,7 @@ def test_a_lost_connection_loses_neither_run_nor_drawing(server, arrive):
         visitor = arrive(f"http://localhost:{proxy.port}")
         visitor.stroke(*SEVEN)
         expect(visitor.digit()).to_have_text("7")
-        open_train(visitor)
+        visitor.go_to("Train")
         start_long_run(visitor)
         proxy.cut()
         sleep(OFFLINE_SECONDS)

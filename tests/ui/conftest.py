@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from helpers import make_digits
 
-from engine import InklingError
+from engine import Config, InklingError
 from engine.data import Dataset
-from engine.jobs import JobState, default_pool
+from engine.jobs import JobState, Pool, Series, default_pool
 from ui import datasets, runs, visitor
 from ui.run import Run
 from ui.state import Session
@@ -97,3 +97,14 @@ def _no_training_left():
     with pool.changed:
         for job in [*pool._running(), *pool._in_turn()]:
             job.stop()
+
+
+@pytest.fixture(scope="session")
+def snapshot():
+    """What a viewer sees of a short training at its end."""
+    pool = Pool(size=1)
+    series = Series.from_config(Config(epochs=3), 1, make_digits(600), make_digits(100, 1), pool=pool)
+    series.start()
+    assert series.wait_until_over(30)
+    pool.close()
+    return series.snapshot()

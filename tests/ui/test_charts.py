@@ -4,23 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import make_digits
 
-from engine import Config, EpochEnd
-from engine.jobs import Pool, Series
+from engine import EpochEnd
 from engine.training import Change
 from engine.training.history import History
 from ui import charts
-
-
-@pytest.fixture(scope="module")
-def snapshot():
-    pool = Pool(size=1)
-    series = Series.from_config(Config(epochs=3), 1, make_digits(600), make_digits(100, 1), pool=pool)
-    series.start()
-    assert series.wait_until_over(30)
-    pool.close()
-    return series.snapshot()
 
 
 def line(rows, name):

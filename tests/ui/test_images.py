@@ -5,22 +5,9 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from helpers import make_digits
 from PIL import Image
 
-from engine import Config
-from engine.jobs import Pool, Series
 from ui import images
-
-
-@pytest.fixture(scope="module")
-def snapshot():
-    pool = Pool(size=1)
-    series = Series.from_config(Config(epochs=3), 1, make_digits(600), make_digits(100, 1), pool=pool)
-    series.start()
-    assert series.wait_until_over(30)
-    pool.close()
-    return series.snapshot()
 
 
 @pytest.mark.parametrize("smooth", [False, True])

@@ -273,7 +273,7 @@ class Store:
             names = set(connection.scalars(sa.select(RUNS.c.name).where(RUNS.c.workspace == workspace)))
             new_keys, added = {run.key: uuid.uuid4().hex for run in archive.runs}, []
             for number, run in enumerate(archive.runs, highest + 1):
-                name = _free_name(run.name, names)
+                name = free_name(run.name, names)
                 new = replace(run, key=new_keys[run.key], number=number, name=name)
                 connection.execute(sa.insert(RUNS).values(workspace=workspace, **asdict(new)))
                 names.add(name)
@@ -285,7 +285,7 @@ class Store:
             networks = {row.name: row.content for row in connection.execute(query)}
             for name, payload in archive.networks.items():
                 if networks.get(name) != payload:
-                    name = _free_name(name, networks)
+                    name = free_name(name, networks)
                     networks[name] = payload
                     connection.execute(sa.insert(NETWORKS).values(workspace=workspace, name=name, content=payload))
                     added.append(name)
@@ -433,7 +433,7 @@ def _size(connection: sa.Connection, workspace: str) -> int:
     return int(connection.scalar(sa.select(sum(sums[1:], sums[0]))))  # pyright: ignore
 
 
-def _free_name(name: str, taken: Collection[str]) -> str:
+def free_name(name: str, taken: Collection[str]) -> str:
     """The name, with a number behind it if it is taken."""
     return next(free for k in range(1, len(taken) + 2) if (free := name if k == 1 else f"{name} ({k})") not in taken)
 
