@@ -14,6 +14,7 @@ from engine.data import load_mnist
 from engine.data import mnist as mnist_module
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(config, items):
     """With several processes (``-n auto``), the tests of a file stay together, and those that drive a browser are in one."""
     if config.pluginmanager.hasplugin("xdist"):
@@ -76,7 +77,7 @@ def idx_folder(tmp_path_factory):
     return write_idx_folder(tmp_path_factory.mktemp("idx") / "drawn", make_digits(1200, 1), make_digits(300, 2))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not longer: while Playwright runs, no test of the same process can use asyncio.run
 def browser():
     playwright = (
         pytest.importorskip("playwright.sync_api") if "browser" not in os.environ.get("INKLING_REQUIRE", "") else None

@@ -121,6 +121,7 @@ def test_a_picture_is_put_on_the_canvas_and_the_drawing_downloaded(visit):
     upload.set_input_files({"name": "seven.jpg", "mimeType": "image/jpeg", "buffer": picture(paper, "JPEG")})
     expect(visitor.digit()).to_have_text("7")
     expect(upload).to_be_hidden()  # the menu has closed
+    visitor.idle()
     visitor.page.get_by_role("button", name="Picture").click()
     with visitor.page.expect_download() as waiting:
         visitor.page.get_by_role("button", name="28 x 28 version").click()
