@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from helpers import ROOT, need
@@ -112,21 +112,9 @@ class Visitor:
         )
 
     def go_to(self, title):
-        """Follow the link to a page, and again if nothing happens.
-
-        Streamlit forgets a page switch that is still waiting when a fragment of the old page asks to run again.
-        """
-        from playwright.sync_api import TimeoutError as PlaywrightTimeout  # not a subclass of the built-in one
-
-        heading = self.page.get_by_role("heading", level=1).filter(has_text=title)
-        for timeout in (10_000, 10_000, 60_000):
-            self.page.get_by_role("link", name=title, exact=True).click()
-            with suppress(PlaywrightTimeout):
-                heading.wait_for(timeout=timeout)
-                if title == "Train":  # the rest of the page can be lost in the same way
-                    self.page.locator(".st-key-controls button").first.wait_for(timeout=timeout)
-                return
-        raise AssertionError(f"no way to the page {title}")
+        """Follow the link to a page."""
+        self.page.get_by_role("link", name=title, exact=True).click()
+        self.page.get_by_role("heading", level=1).filter(has_text=title).wait_for(timeout=60_000)
 
     def picture(self, name):
         """Save a screenshot for people to look at."""

@@ -9,10 +9,12 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import streamlit as st
+from google.protobuf.message import DecodeError
 from streamlit import runtime
+from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import DeletedFile
 
@@ -36,6 +38,27 @@ def send_at_once() -> None:
         with suppress(OSError), socket.socket(fileno=os.dup(int(file.name))) as opened:
             if opened.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) and opened.family != socket.AF_UNIX:
                 opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+class RunRequest(NamedTuple):
+    """A browser's request to run a page, or a fragment of it."""
+
+    page: str  # its hash; empty if the browser does not know it yet
+    is_fragment: bool
+    is_page_link: bool
+
+
+def run_request(message: bytes) -> RunRequest | None:
+    """What a message from the browser asks to run; None if it asks for something else."""
+    try:
+        decoded = BackMsg.FromString(message)
+    except DecodeError:
+        return None
+    if not decoded.HasField("rerun_script"):
+        return None
+    state = decoded.rerun_script
+    is_fragment = bool(state.fragment_id)
+    return RunRequest(state.page_script_hash, is_fragment, not is_fragment and not state.widget_states.widgets)
 
 
 def num_visitors() -> int:

@@ -15,7 +15,7 @@ from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from engine.checks import InklingError
@@ -49,12 +49,13 @@ def trainings() -> str:
 
 
 def middleware() -> list[Middleware]:
-    """For ``st.App``: refuse unknown names, websockets that other sites open, and uploads that there is no room for."""
+    """For ``st.App``: refuse unknown names, other sites' websockets, uploads without room, and late requests."""
     hosts = [f"[{name}]" if ":" in name else name for name in st.get_option("server.allowedHosts")] or ["*"]  # [IPv6]
     return [
         Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
         Middleware(OwnPagesOnly),
         Middleware(LimitedUploads),
+        Middleware(CurrentPageOnly),
     ]
 
 
@@ -82,20 +83,66 @@ def _is_foreign(headers: Headers) -> bool:
 
 
 class LimitedUploads:
-    """Refuse an upload while earlier ones, of its session or of all, take too much memory.
+    """Refuse an upload if, with the other ones of its session or of all, it takes too much memory.
 
-    Streamlit limits one file. It keeps all files of a session until the session ends, unless a page drops them.
+    Streamlit limits one file. It keeps all files of a session until the session ends, unless a page drops them. An upload
+    that is being received counts with the length that it announces, or else as the largest that is allowed.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self._receiving: list[tuple[str, int]] = []  # the session and size of each upload that is being received
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "PUT":
+            return await self.app(scope, receive, send)
+        *_, session, _ = ["", "", *scope["path"].split("/")]
+        limit = 1_000_000 * st.get_option("server.maxUploadSize")
+        length = Headers(scope=scope).get("content-length", "")
+        upload = session, min(int(length), limit) if length.isdecimal() else limit
+        of_session, of_all = compat.upload_bytes(session)
+        receiving = [*self._receiving, upload]
+        of_session += sum(size for other, size in receiving if other == session)
+        of_all += sum(size for _, size in receiving)
+        if of_session > limit or of_all > MAX_UPLOADS * limit:
+            response = PlainTextResponse("too many files were uploaded at once: try again in a minute", 413)
+            return await response(scope, receive, send)
+        self._receiving.append(upload)
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            self._receiving.remove(upload)
+
+
+class CurrentPageOnly:
+    """Drop a request to run a fragment of a page that the visitor has just left by a link.
+
+    The canvas reports a stroke some time after it has ended, and a fragment runs again by a timer. Such a request may leave
+    the browser before the new page has arrived there. Streamlit would then go back to the old page, or show an empty one.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] == "PUT":
-            *_, session, _ = ["", "", *scope["path"].split("/")]
-            limit = 1_000_000 * st.get_option("server.maxUploadSize")
-            of_session, of_all = compat.upload_bytes(session)
-            if of_session >= limit or of_all >= MAX_UPLOADS * limit:
-                response = PlainTextResponse("too many files were uploaded at once: try again in a minute", 413)
-                return await response(scope, receive, send)
-        await self.app(scope, receive, send)
+        if scope["type"] != "websocket":
+            return await self.app(scope, receive, send)
+        page = left_page = ""
+
+        async def receive_current() -> Message:
+            nonlocal page, left_page
+            while True:
+                message = await receive()
+                request = compat.run_request(message.get("bytes") or b"")
+                if request is None:
+                    return message
+                if request.is_fragment and request.page == left_page != "":
+                    continue
+                if request.page != page:
+                    left_page = page if request.is_page_link else ""  # otherwise the server has changed the page
+                    page = request.page
+                elif not request.is_page_link:  # the browser shows the new page, so it sends nothing of the old one any more
+                    left_page = ""
+                return message
+
+        await self.app(scope, receive_current, send)

@@ -216,6 +216,20 @@ def test_a_growing_stroke_survives_a_page_switch(visit):
     visitor.page.wait_for_function(f"() => ({INK})() > 1000")
 
 
+@pytest.mark.parametrize("delay", [0, 5, 10, 20, 40, 80, 160])  # milliseconds
+def test_a_page_switch_just_after_a_stroke_shows_the_whole_page(visit, delay):
+    visitor = visit()
+    visitor.stroke(*SEVEN)
+    visitor.page.wait_for_timeout(delay)
+    visitor.page.get_by_role("link", name="Train", exact=True).click()
+    expect(visitor.page.locator(".st-key-controls button").first).to_be_visible()
+    visitor.go_to("Draw")
+    expect(visitor.digit()).to_have_text("7")
+    visitor.page.wait_for_function(f"() => ({INK})() > 1000")
+    visitor.page.locator(".st-key-history button").first.click()  # Undo
+    expect(visitor.page.get_by_text(EMPTY)).to_be_visible()
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_without_its_companion_a_stroke_is_read_when_it_has_ended(visit, fault):
     visitor = visit("/train")
