@@ -3,10 +3,11 @@
 import streamlit as st
 
 if __name__ == "__main__":  # run for a visitor
-    from ui import ASSETS, DRAW_PAGE, TRAIN_PAGE, WORK_PAGE, state, visitor
+    from ui import ASSETS, DRAW_PAGE, STYLES, TRAIN_PAGE, WORK_PAGE, state, visitor
 
     st.set_page_config(page_title="Inkling", page_icon=ASSETS / "icon.png", layout="wide")
-    st.html(ASSETS / "style.css")
+    for style in STYLES:
+        st.html(style)
     page = st.navigation(
         [
             st.Page(DRAW_PAGE, title="Draw", icon=":material/draw:", default=True),

@@ -6,3 +6,4 @@ ASSETS = Path(__file__).parent / "assets"
 DRAW_PAGE = Path(__file__).parent / "draw" / "page.py"
 TRAIN_PAGE = Path(__file__).parent / "train" / "page.py"
 WORK_PAGE = Path(__file__).parent / "work" / "page.py"
+STYLES = [ASSETS / name for name in ("style.css", "draw.css", "train.css")]  # the first is for all pages

@@ -1,6 +1,6 @@
 """Everything in Python that relies on parts of Streamlit or the canvas which their authors do not promise.
 
-Selectors that do so stand at the top of ``assets/companion.js`` and at the end of ``assets/style.css``. Each has a
+Selectors that do so stand at the top of ``assets/companion.js`` and at the end of the style sheets in ``assets``. Each has a
 test in ``tests/ui/test_compat.py`` or ``tests/browser/test_compat.py`` that says what broke after an upgrade.
 """
 

@@ -52,7 +52,7 @@ def digit(image: npt.NDArray[np.uint8], caption: str, wrong: bool = False, title
 
 
 def digits(figures: Iterable[str], kind: str = "") -> str:
-    """HTML figures in a grid; ``kind`` is "" or one of the grids of style.css: "eight" or "dozen" in a row."""
+    """HTML figures in a grid; ``kind`` is "" or one of the grids of draw.css and style.css: "eight" or "dozen" in a row."""
     return f'<div class="inkling-digits {kind}">{"".join(figures)}</div>'
 
 

@@ -5,18 +5,20 @@ import re
 import pytest
 from helpers import ROOT
 
+from ui import STYLES
+
 pytestmark = pytest.mark.browser
 expect = pytest.importorskip("playwright.sync_api").expect
 
 COMPANION_SELECTORS = (".dc-toolbar", ".dc-container", ".dc-canvas", "canvas.upper-canvas")
 MATCHES_IN_CANVAS = """(selector) => [...document.querySelectorAll(".st-key-canvas *")]
   .some((element) => element.shadowRoot?.querySelector(selector))"""
-SECTION = "/* Streamlit's own class names"  # of style.css, to its end
+SECTION = "/* Streamlit's own class names"  # of a style sheet, to its end
 
 
 def streamlit_selectors():
-    """The selectors of the last section of style.css, without states such as ``:hover``."""
-    css = (ROOT / "ui" / "assets" / "style.css").read_text().split(SECTION)[1].split("*/", 1)[1]
+    """The selectors of the last section of each style sheet, without states such as ``:hover``."""
+    css = "".join(style.read_text().split(SECTION)[1].split("*/", 1)[1] for style in STYLES)
     css = re.sub(r"/\*.*?\*/|@media[^{]*\{", "", css, flags=re.DOTALL)
     selectors = [selector.strip() for selector in re.findall(r"([^{}]+)\{", css)]
     return sorted({re.sub(r":is\([^)]*\)$", "", selector) for selector in selectors})
@@ -44,4 +46,4 @@ def test_every_style_of_streamlit_s_elements_has_its_element(visit):
     visitor.page.locator(".st-key-controls button").filter(has_text="1 batch").click()
     visitor.page.get_by_role("heading", level=2).first.wait_for()
     missing = {selector for selector in missing if not visitor.page.locator(selector).count()}
-    assert not missing, f"no element matches {', '.join(missing)}: update the last section of ui/assets/style.css"
+    assert not missing, f"no element matches {', '.join(missing)}: update the last section of ui/assets/*.css"
