@@ -1,8 +1,10 @@
 """Settings that describe themselves: each field of a configuration says once its name, what it does and its values.
 
-The checks, the command line, the page, links and the estimator's documentation all read these descriptions.
+The checks, the command line, the page, links and the estimator's documentation all read these descriptions. The kinds of
+values also read what an environment variable says.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from functools import cache
@@ -174,3 +176,9 @@ def current_names(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
     today = {old: name for name, description in settings_of(cls).items() for old in description.old_names}
     renamed = {today[name]: value for name, value in values.items() if name in today}
     return renamed | {name: value for name, value in values.items() if name not in today}
+
+
+def environment_value(variable: str, kind: Kind, default: Any) -> Any:
+    """The value in an environment variable, or ``default`` if it is not set or blank; raises ``InklingError`` for others."""
+    text = os.environ.get(variable, "").strip()
+    return kind.from_text(variable, text) if text else default

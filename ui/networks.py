@@ -1,8 +1,11 @@
 """The networks that a visitor can choose: the shipped ones, those that were uploaded, and this session's runs."""
 
-from functools import cache
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
-from typing import NamedTuple
+
+import numpy as np
 
 import engine
 from engine.jobs import JobState
@@ -10,18 +13,37 @@ from engine.layers import Layer
 from engine.network import image_shape
 from ui import runs
 from ui.formatting import percent
+from ui.run import Run
 from ui.visitor import workspace
 
 PRETRAINED = Path(__file__).parent.parent / "pretrained"
 SHIPPED_LABELS = {"cnn": "Inkling's best network (convolutional, {})", "mlp": "Inkling's dense network ({})"}
 
 
-class Candidate(NamedTuple):
-    """A network to choose; ``status`` says in words what may change about it, since a select box's labels must not."""
+TRAINED = (JobState.FINISHED, JobState.STOPPED)
 
-    network: engine.Network
+
+@dataclass(frozen=True)
+class Candidate:
+    """A network to choose; ``status`` says in words what may change about it, since a select box's labels must not.
+
+    The network and its status are loaded when they are needed, since those of a run may have to be read from the store.
+    """
+
     label: str
-    status: str = ""
+    load: Callable[[], tuple[engine.Network, str]]
+
+    @cached_property
+    def _loaded(self) -> tuple[engine.Network, str]:
+        return self.load()
+
+    @property
+    def network(self) -> engine.Network:
+        return self._loaded[0]
+
+    @property
+    def status(self) -> str:
+        return self._loaded[1]
 
 
 @cache
@@ -54,28 +76,41 @@ def upload_label(name: str) -> str:
 
 def candidates() -> dict[str, Candidate]:
     """Every network to draw with, by key."""
-    choices = {name: Candidate(network, shipped_label(name, network)) for name, network in shipped_networks()[0].items()}
+    choices = {
+        name: Candidate(shipped_label(name, network), lambda network=network: (network, ""))
+        for name, network in shipped_networks()[0].items()
+    }
     for name, network in workspace().networks.items():
-        choices[upload_label(name)] = Candidate(network, upload_label(name))
+        choices[upload_label(name)] = Candidate(upload_label(name), lambda network=network: (network, ""))
     for run in runs.all_runs():
-        snapshot = run.snapshot()
-        if not snapshot.is_over:
-            doing = {JobState.PAUSED: "paused", JobState.QUEUED: "waiting"}.get(snapshot.state, "still training")
-            choices[run.key] = Candidate(snapshot.network, run.name, f"{doing}, in epoch {snapshot.epoch}")
-        elif snapshot.state in (JobState.FINISHED, JobState.STOPPED):
-            right = f"{percent(snapshot.test.accuracy)} of the test images right" if snapshot.test else ""
-            choices[run.key] = Candidate(snapshot.network, run.name, right)
+        if not run.state.is_over or run.state in TRAINED:
+            choices[run.key] = Candidate(run.name, lambda run=run: _load(run))
     return choices
+
+
+def _load(run: Run) -> tuple[engine.Network, str]:
+    """The network of a run, and its status; a network of NaNs if it cannot be read."""
+    snapshot = run.snapshot()
+    if not snapshot.is_over:
+        doing = {JobState.PAUSED: "paused", JobState.QUEUED: "waiting"}.get(snapshot.state, "still training")
+        return snapshot.network, f"{doing}, in epoch {snapshot.epoch}"
+    if snapshot.state is JobState.FAILED:
+        nothing = snapshot.network.copy()
+        nothing.state_vector[:] = np.nan
+        return nothing, "it cannot be read now"
+    return snapshot.network, f"{percent(snapshot.test.accuracy)} of the test images right" if snapshot.test else ""
 
 
 def starting_networks(layers: tuple[Layer, ...]) -> dict[str, engine.Network]:
     """The networks of exactly these layers, by name: a training can begin with their weights."""
+    shape = image_shape(layers)
     named = {shipped_label(name, network): network for name, network in shipped_networks()[0].items()}
     named |= {upload_label(name): network for name, network in workspace().networks.items()}
     for run in runs.all_runs():
-        if run.state in (JobState.FINISHED, JobState.STOPPED):
-            named[run.name] = run.snapshot().network
-    shape = image_shape(layers)
+        if run.state in TRAINED and run.config.layers == layers and run.config.input_shape in (None, shape):
+            snapshot = run.snapshot()
+            if snapshot.state in TRAINED:  # it can be read
+                named[run.name] = snapshot.network
     return {
         name: network for name, network in named.items() if network.layers == list(layers) and network.input_shape == shape
     }

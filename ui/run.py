@@ -15,7 +15,7 @@ from cachetools import LRUCache, cached
 
 import engine
 from engine import Network
-from engine.checks import check_choice, check_integer, shorten
+from engine.checks import check_choice, check_integer, shorten, shown
 from engine.config import Config
 from engine.data import SOURCES
 from engine.jobs import JobState, Saved, Series, Snapshot
@@ -49,6 +49,7 @@ class Run:
     id: str = ""
     stored: object = None  # what was stored last
     num_stored: int = 0  # how many of its trainings that are over are in the store
+    ended: JobState | None = None  # how it ended, if it is read from the store
 
     def __post_init__(self) -> None:
         self.id = self.id or uuid4().hex
@@ -63,7 +64,12 @@ class Run:
 
     @property
     def state(self) -> JobState:
-        return self.snapshot().state
+        return self.ended or self.snapshot().state
+
+    def become(self, other: "Run") -> None:
+        """Take over what was read again from the store. The object stays the same: a page may show it."""
+        self.name, self.series, self.elsewhere = other.name, other.series, other.elsewhere
+        self.stored, self.num_stored, self.ended = other.stored, other.num_stored, other.ended
 
     def test_images(self) -> tuple[npt.NDArray, npt.NDArray]:
         """The images (M, 28, 28) uint8 that it is tested on, and their labels (M,)."""
@@ -86,23 +92,24 @@ class StoredSnapshots(Sequence[Snapshot]):
         if isinstance(position, slice):
             return [self[k] for k in range(*position.indices(len(self)))]
         try:
-            return _snapshot(self._store, self._workspace, self._run, range(len(self))[position])
+            return _snapshot(self._store, self._workspace, self._run, range(len(self))[position])[0]
         except engine.InklingError as error:
             nothing = Snapshot.before_start(self._config, self._config.make_network(np.random.default_rng(0)))
             return replace(nothing, state=JobState.FAILED, error=f"this run cannot be read now: {error}")
 
 
-_cache: LRUCache[tuple[str, str, int], Snapshot]
-_cache = LRUCache(CACHE_BYTES, getsizeof=lambda snapshot: len(to_bytes(snapshot)))
+_cache: LRUCache[tuple[str, str, int], tuple[Snapshot, int]]
+_cache = LRUCache(CACHE_BYTES, getsizeof=lambda snapshot_and_size: snapshot_and_size[1])
 _cache_lock = Lock()
 
 
 @cached(_cache, key=lambda _, workspace, run, position: (workspace, run, position), lock=_cache_lock)
-def _snapshot(store: Store, workspace: str, run: str, position: int) -> Snapshot:
+def _snapshot(store: Store, workspace: str, run: str, position: int) -> tuple[Snapshot, int]:
+    """A snapshot in the store, and its number of bytes."""
     content = store.file(workspace, run, f"seed-{position}")
     if content is None:
         raise engine.InklingError("this run is not in the store any more")
-    return from_bytes(content)
+    return from_bytes(content), len(content)
 
 
 def forget_snapshots(workspace: str) -> None:
@@ -149,7 +156,7 @@ def to_record(run: Run, owner: str, is_new: bool) -> tuple[RunRecord, dict[str, 
         "from_file": run.from_file,
         "error": series.error,
     }
-    state = (snapshots[-1] if snapshots else run.snapshot()).state
+    state = snapshots[-1].state if snapshots else run.state
     record = RunRecord(run.id, run.number, run.name, state, is_over, owner, details)
     return record, files
 
@@ -164,8 +171,7 @@ def from_record(
     record: RunRecord, store: Store, workspace: str, is_watched: Callable[[], bool], elsewhere: bool = False
 ) -> Run:
     """The run that a record describes; raises ``InklingError`` if it cannot be read."""
-    config, details = check_details(record.details), record.details
-    check_integer("num_finished", details["num_finished"], int(record.is_over), details["num_seeds"])
+    config, details = check_details(record.details, record.is_over), record.details
     source = details["source"]
     finished = StoredSnapshots(store, workspace, record.key, config, details["num_finished"])
     saved = start = None
@@ -187,23 +193,24 @@ def from_record(
         visitor=workspace,
         is_watched=is_watched,
     )
-    series.error = details["error"] and shorten(details["error"], MAX_NAME)
+    series.error = shorten(details["error"], MAX_NAME) if details.get("error") else None
     flags = details["has_start"], details["from_file"], elsewhere
     run = Run(record.number, record.name, config, source, series, *flags, record.key)
     run.stored, run.num_stored = state_to_store(run), len(finished)
+    run.ended = next((state for state in JobState if record.is_over and state.is_over and state == record.state), None)
     return run
 
 
-def check_details(details: Any) -> Config:
-    """Raise ``InklingError`` unless these are the details of a record; return the configuration in them."""
+def check_details(details: Any, is_over: bool) -> Config:
+    """Raise ``InklingError`` unless these are the details of a run's record; return the configuration in them."""
     if not isinstance(details, dict):
         raise engine.InklingError(f"the details of a run must be a JSON object, got {type(details).__name__}")
     check_choice("source", details.get("source"), SOURCES)
     num_seeds = check_integer("num_seeds", details.get("num_seeds"), 1, MAX_SEEDS)
-    check_integer("num_finished", details.get("num_finished"), 0, num_seeds)
+    check_integer("num_finished", details.get("num_finished"), int(is_over), num_seeds - (not is_over))
     for name in ("has_start", "from_file"):
         if not isinstance(details.get(name), bool):
-            raise engine.InklingError(f"{name} must be true or false, got {details.get(name)!r}")
+            raise engine.InklingError(f"{name} must be true or false, got {shown(details.get(name))}")
     return Config.from_json(details.get("config"))
 
 
@@ -213,7 +220,11 @@ def check_file(name: str, content: bytes) -> None:
     if folder == "networks" or rest.endswith("/start"):
         check_reads_digits(engine.load(io.BytesIO(content)))
     elif folder == "runs" and "/" not in rest:
-        check_details(json.loads(content))
+        record = json.loads(content)
+        check_details(record["details"], record["is_over"])
+        needed = [] if record["is_over"] else ["snapshot", *["start"] * record["details"]["has_start"]]
+        if missing := set(needed) - set(record["files"]):
+            raise engine.InklingError(f"a run that is not over needs the file {min(missing)}")
     elif folder == "runs" and not rest.endswith("/training"):  # which is checked when it is continued, with its data
         check_reads_digits(from_bytes(content).network)
     elif folder == "values":

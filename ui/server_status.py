@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
 
-from engine.checks import InklingError, check_number
+from engine.setting_fields import Number, environment_value
 from ui.compat import num_visitors
 
 MINUTES_VARIABLE = "INKLING_STATUS_MINUTES"  # between two lines; 0: none
@@ -16,7 +16,7 @@ MINUTES_VARIABLE = "INKLING_STATUS_MINUTES"  # between two lines; 0: none
 @contextmanager
 def status_in_log(more: Callable[[], str] = lambda: "") -> Iterator[None]:
     """Write ``status_line(more())`` into the log every few minutes, until the context ends."""
-    minutes, is_over = _minutes(), Event()
+    minutes, is_over = environment_value(MINUTES_VARIABLE, Number(0, 1_000_000), 5.0), Event()
 
     def write_lines() -> None:
         while not is_over.wait(60 * minutes):
@@ -58,11 +58,3 @@ def _memory_of(process: int) -> int:
     except OSError:
         return 0
     return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-
-
-def _minutes() -> float:
-    text = os.environ.get(MINUTES_VARIABLE, "5")
-    try:
-        return check_number(MINUTES_VARIABLE, float(text), 0, 1_000_000)
-    except ValueError:
-        raise InklingError(f"{MINUTES_VARIABLE} must be a number of minutes, or 0 for no line, got {text!r}") from None

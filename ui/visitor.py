@@ -26,6 +26,7 @@ def open_workspace() -> Workspace:
     if opened is not current:  # in a new session, or in one that was away for so long that the workspace left memory
         session().workspace = opened
         opened.add_viewer(compat.session_watcher())
+        opened.check_store()
     if st.query_params.get(PARAMETER) != opened.id:
         st.query_params[PARAMETER] = opened.id
     return opened

@@ -6,6 +6,7 @@ or something in it trains; what is over is read from the store when it is needed
 
 import io
 import logging
+import math
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,7 +21,7 @@ from engine.jobs import Series, default_pool
 from engine.memory import return_memory
 from ui import datasets
 from ui.run import ELSEWHERE, Run, StoredSnapshots, forget_snapshots, from_record, state_to_store, to_record
-from ui.store import RunTaken, Store, free_name, server_name
+from ui.store import RunRecord, RunTaken, Store, free_name, server_name
 from ui.store.store import WELL_FORMED
 
 STORE_EVERY, STORE_LEAST = 1.0, 0.1  # seconds between two looks for changes, at most and at least
@@ -33,6 +34,10 @@ CLOSE_SECONDS = 150.0  # without a viewer, after which a workspace leaves memory
 
 SERVER = server_name()  # this process, in the store
 NOT_STORED = "Your work cannot be saved at the moment: the database cannot be reached."
+NOT_REPLACED = (
+    "Your saved {} could not be read when you opened this page, so what the page shows now is not saved. "
+    "Reload the page to go back to what is saved."
+)
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +55,8 @@ class Workspace:
         self.is_forgotten = False
         self._is_read = False  # whether it has what the store has
         self._removed: list[Run] = []  # runs whose removal, or whose end after it, is not stored yet
+        self._restorable: list[RunRecord] = []  # of the removed runs, as they were read last
+        self._restorable_until = math.inf  # when one of them cannot be restored any more
         self._unreadable: set[str] = set()  # ids of runs
         self._lock = Lock()  # of storing
         self._runs_lock = Lock()  # of the list of runs
@@ -57,6 +64,7 @@ class Workspace:
         self._last_viewed = monotonic()
         self._version = 0
         self._values: dict[str, Callable[[], Any]] = {}  # that wait to be stored
+        self._unread: dict[str, bool] = {}  # values that the store could not say, and whether it is known to have them
         self._values_stored = 0.0
         self._refreshed = 0.0
 
@@ -84,18 +92,28 @@ class Workspace:
 
     def next_number(self) -> int:
         """The number of a new run."""
-        return max((run.number for run in [*self.runs, *self._removed, *self.removed_runs()]), default=0) + 1
+        return max((run.number for run in [*self.runs, *self._removed, *self._restorable]), default=0) + 1
 
     def value(self, name: str) -> Any:
-        """A JSON value as it was set or stored last, or None."""
-        if make_value := self._values.get(name):
-            return make_value()
-        with suppress(InklingError):
-            return self.store.get(self.id, name) if self.store else None
+        """A JSON value as it was set or stored last, or None. What could not be read is not replaced before it was read."""
+        if name in self._unread or name not in self._values:
+            try:
+                stored = self.store.get(self.id, name) if self.store else None
+                was_unread = self._unread.pop(name, None) is not None
+                if stored is not None:
+                    if was_unread:
+                        self._values.pop(name, None)
+                    return stored
+            except InklingError:
+                self._unread.setdefault(name, False)
+                self.problem = NOT_STORED
+        make_value = self._values.get(name)
+        return make_value and make_value()
 
     def set_value(self, name: str, make_value: Callable[[], Any]) -> None:
         """Have the JSON value that ``make_value`` returns stored soon."""
-        self._values[name] = make_value
+        if not self._unread.get(name):
+            self._values[name] = make_value
 
     def add_run(self, run: Run) -> None:
         """Add a run as the newest."""
@@ -110,11 +128,9 @@ class Workspace:
         with suppress(InklingError):
             self.store_changes()
 
-    def removed_runs(self) -> list[Any]:
+    def removed_runs(self) -> list[RunRecord]:
         """The records of the runs that can be brought back."""
-        with suppress(InklingError):
-            return self.store.removed_runs(self.id) if self.store else []
-        return []
+        return self._restorable
 
     def restore_run(self, id: str) -> None:
         """Bring a removed run back."""
@@ -130,13 +146,12 @@ class Workspace:
     def claim(self, run: Run) -> None:
         """Make sure that this server may continue a run; raises ``InklingError`` if it runs on another one."""
         if run.elsewhere and self.store:
-            if not self.store.claim(self.id, run.id, SERVER):
-                raise InklingError(ELSEWHERE)
-            record = next((record for record in self.store.runs(self.id) if record.key == run.id), None)
-            if record is None:
+            with self._lock:
+                self._read_runs(self.store)
+            if run not in self.runs:
                 raise InklingError("this run was deleted in another window")
-            read = from_record(record, self.store, self.id, self.is_watched)
-            run.series, run.num_stored, run.elsewhere = read.series, read.num_stored, False
+            if run.elsewhere:
+                raise InklingError(ELSEWHERE)
 
     def add_network(self, name: str, network: Network) -> None:
         """Add an uploaded network, in place of one with the same name."""
@@ -180,7 +195,7 @@ class Workspace:
             if self.store:
                 self.store.forget(self.id)
             self.store, self.is_forgotten = None, True
-            self.runs, self.networks, self._values = [], {}, {}
+            self.runs, self.networks, self._values, self._restorable = [], {}, {}, []
 
     # Storing.
 
@@ -206,6 +221,14 @@ class Workspace:
                 raise errors[0]
             self.problem = ""
 
+    def check_store(self) -> None:
+        """Find out whether the store can be read, so that a page says so before it needs it."""
+        try:
+            if self.store:
+                self.store.version(self.id)
+        except InklingError:
+            self.problem = NOT_STORED
+
     def read(self) -> None:
         """Read what the store has, once."""
         if not self._is_read:
@@ -225,8 +248,8 @@ class Workspace:
         if self.store and monotonic() - self._refreshed > REFRESH_EVERY:
             self._refreshed = monotonic()
             with self._lock:
-                # A server that trained one of these runs may have ended.
-                if self.store.version(self.id) != self._version or any(run.elsewhere for run in self.runs):
+                is_new = self.store.version(self.id) != self._version or monotonic() > self._restorable_until
+                if is_new or any(run.elsewhere for run in self.runs):  # whose server may have ended
                     self._read_runs(self.store)
 
     def release(self) -> None:
@@ -244,8 +267,8 @@ class Workspace:
             self.notices.append(f"{error}.")
 
     def _store_removals(self, store: Store) -> None:
-        for run in self._removed:
-            store.remove_run(self.id, run.id)
+        if sum(store.remove_run(self.id, run.id) for run in self._removed):
+            self._read_removed(store)
         with self._runs_lock:
             self._removed = [run for run in self._removed if not run.elsewhere and not self._is_done(run)]
 
@@ -256,7 +279,12 @@ class Workspace:
     def _store_value(self, store: Store, name: str) -> None:
         make_value = self._values.pop(name)
         try:
+            if name in self._unread and store.get(self.id, name) is not None:
+                self._unread[name] = True
+                self.notices.append(NOT_REPLACED.format("settings" if name == "settings" else "drawing"))
+                return
             store.put(self.id, name, make_value())
+            self._unread.pop(name, None)
         except InklingError:
             self._values.setdefault(name, make_value)  # for the next time
             raise
@@ -278,6 +306,7 @@ class Workspace:
             stored = StoredSnapshots(store, self.id, run.id, run.config, len(old.snapshots()))
             run.series = Series(run.config, lambda: datasets.load(run.source), old.num_seeds, finished=stored)
             run.series.error = old.error
+            run.ended = old.snapshot().state
             run.stored = record.number, record.name  # not the run's own name: it may have been renamed meanwhile
 
     def _say_dropped(self, store: Store, names: list[str]) -> None:
@@ -295,9 +324,11 @@ class Workspace:
 
     def _read_runs(self, store: Store) -> None:
         """Bring ``runs`` up to date with the store."""
-        version, self._version = self._version, store.version(self.id)
+        newest = store.version(self.id)
+        self._read_removed(store)
         removed = {run.id for run in self._removed}
         records = {record.key: record for record in store.runs(self.id) if record.key not in removed}
+        version, self._version = self._version, newest
         known, new = {run.id: run for run in self.runs}, []
         for id, record in records.items():
             run = known.get(id)
@@ -308,9 +339,8 @@ class Workspace:
                 if run and elsewhere and version == self._version:
                     continue
                 read = from_record(record, store, self.id, self.is_watched, elsewhere)
-                if run:  # in place: a page may show it
-                    run.name, run.series, run.num_stored, run.stored = read.name, read.series, read.num_stored, read.stored
-                    run.elsewhere = elsewhere
+                if run:
+                    run.become(read)
                 else:
                     new.append(read)
             except InklingError as error:
@@ -326,6 +356,10 @@ class Workspace:
             for run in new:
                 if all(other.id != run.id for other in self.runs):  # another thread may have read it, too
                     self._include(run)
+
+    def _read_removed(self, store: Store) -> None:
+        self._restorable_until = monotonic() + store.seconds_restorable(self.id)
+        self._restorable = store.removed_runs(self.id)
 
     def _include(self, run: Run) -> None:
         """Add a run in its place, with a name and number that no other run has."""

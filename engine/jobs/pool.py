@@ -26,11 +26,13 @@ from engine.jobs import worker as worker_module
 from engine.jobs.job import Job
 from engine.jobs.messages import READY, Failure, Measurement
 from engine.memory import total_memory
+from engine.setting_fields import Integer, environment_value
 
 TRAININGS_VARIABLE = "INKLING_TRAININGS"
 PER_VISITOR_VARIABLE = "INKLING_TRAININGS_PER_VISITOR"
 MEMORY_VARIABLE = "INKLING_MEMORY"
 UNATTENDED_VARIABLE = "INKLING_UNATTENDED_MINUTES"
+POSITIVE = Integer(1, 1_000_000_000)  # what they may say
 
 TEND_EVERY = 1.0  # seconds between two looks at who watches and who has had a turn
 TURN_SECONDS = 120.0  # of a training, until others that wait get its worker
@@ -118,12 +120,12 @@ class Pool:
     @classmethod
     def from_environment(cls) -> Self:
         """The pool that the environment variables describe; raises ``InklingError`` for a value that is not sound."""
-        megabytes = _number(MEMORY_VARIABLE)
+        megabytes = environment_value(MEMORY_VARIABLE, POSITIVE, None)
         return cls(
-            size=_number(TRAININGS_VARIABLE),
-            per_visitor=_number(PER_VISITOR_VARIABLE) or 2,
+            size=environment_value(TRAININGS_VARIABLE, POSITIVE, None),
+            per_visitor=environment_value(PER_VISITOR_VARIABLE, POSITIVE, 2),
             memory=megabytes and 1e6 * megabytes,
-            unattended_seconds=60.0 * (_number(UNATTENDED_VARIABLE) or 5),
+            unattended_seconds=60.0 * environment_value(UNATTENDED_VARIABLE, POSITIVE, 5),
         )
 
     def start_workers(self) -> None:
@@ -409,12 +411,3 @@ def _separated() -> Iterator[None]:
 def _num_cores() -> int:
     """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _number(variable: str) -> int | None:
-    text = os.environ.get(variable, "").strip()
-    if not text:
-        return None
-    if not text.isdecimal() or not int(text):
-        raise InklingError(f"{variable} must be a whole number from 1, got {text!r}")
-    return int(text)

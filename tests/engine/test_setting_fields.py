@@ -10,7 +10,18 @@ from engine.config import CHANGEABLE, Config
 from engine.data.augmentation import Augmentation
 from engine.layers import LAYERS
 from engine.optimizers import OPTIMIZERS
-from engine.setting_fields import Choice, Flag, Integer, Number, Setting, check_settings, current_names, setting, settings_of
+from engine.setting_fields import (
+    Choice,
+    Flag,
+    Integer,
+    Number,
+    Setting,
+    check_settings,
+    current_names,
+    environment_value,
+    setting,
+    settings_of,
+)
 
 
 class Entry:
@@ -151,3 +162,40 @@ def test_momentum_applies_to_the_optimizers_that_have_it():
     applies = settings_of(Config)["momentum"].applies
     assert [name for name in OPTIMIZERS if applies({"optimizer": name})] == ["momentum", "nesterov"]
     assert set(CHANGEABLE) <= set(settings_of(Config))
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "value"),
+    [
+        (None, Integer(1, 9), 5),
+        ("", Integer(1, 9), 5),
+        (" ", Number(0, 9), 5),
+        ("9", Integer(1, 9), 9),
+        (" 3 ", Integer(1, 9), 3),
+        ("0", Number(0, 9), 0.0),
+        (" 0.5", Number(0, 9), 0.5),
+        ("off", Flag(), False),
+    ],
+)
+def test_an_environment_variable_has_a_value_or_the_default(monkeypatch, text, kind, value):
+    monkeypatch.delenv("INKLING_TEST", raising=False)
+    if text is not None:
+        monkeypatch.setenv("INKLING_TEST", text)
+    assert environment_value("INKLING_TEST", kind, 5) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "message"),
+    [
+        ("0", Integer(1, 9_000), "must be a whole number from 1 to 9,000, got 0"),
+        ("-1", Integer(1, 9_000), "must be a whole number from 1 to 9,000, got -1"),
+        ("two", Integer(1, 9), "must be a whole number from 1 to 9, got 'two'"),
+        ("1.5", Integer(1, 9), "must be a whole number from 1 to 9, got '1.5'"),
+        ("often", Number(0, 9), "must be a number from 0 to 9, got 'often'"),
+        ("nan", Number(0, 9), r"must be in \[0, 9\], got nan"),
+    ],
+)
+def test_an_environment_variable_with_another_value_is_refused(monkeypatch, text, kind, message):
+    monkeypatch.setenv("INKLING_TEST", text)
+    with pytest.raises(InklingError, match=f"^INKLING_TEST {message}$"):
+        environment_value("INKLING_TEST", kind, 5)

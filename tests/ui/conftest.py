@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from helpers import make_digits
@@ -18,6 +19,7 @@ from ui.train import run_controls
 from ui.workspace import Workspace, workspaces
 
 WAIT = 60  # seconds after which a tiny training hangs
+AWAY = InklingError("the store cannot be reached at the moment: try again in a few seconds")
 
 
 def end_runs(all_runs: list[Run]) -> None:
@@ -42,6 +44,20 @@ def store(tmp_path: Path) -> Iterator[Store]:
     store = Store(f"sqlite:///{tmp_path}/store.sqlite3")
     yield store
     store.close()
+
+
+@pytest.fixture
+def away(store: Store, monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
+    """Switch the database off, and on again."""
+
+    def fail(write: bool = True) -> NoReturn:
+        raise AWAY
+
+    def switch(is_away: bool) -> None:
+        monkeypatch.setattr(store, "_transaction", fail if is_away else transaction)
+
+    transaction = store._transaction
+    return switch
 
 
 @pytest.fixture

@@ -219,7 +219,7 @@ def test_two_tabs_see_the_same_runs(sets):
     button(second, "Delete").click().run()
     assert runs(first.run()) == []
     assert not first.exception
-    wait_for(workspace(first).removed_runs, "it is not stored that the run was removed")
+    wait_for(lambda: len(workspace(first).removed_runs()) > 0, "it is not stored that the run was removed")
     button(first.switch_page("ui/work/page.py").run(), "Bring back a first try").click().run()
     assert [run.name for run in runs(second.run())] == ["a first try"]
 
@@ -272,6 +272,24 @@ def test_that_nothing_can_be_stored_is_said_on_every_page_and_the_pages_work(set
     workspace(app).store_changes()
     assert not app.run().warning
     assert [run.name for run in runs(visit_again(app))] == ["Run 1"]
+
+
+def test_a_reload_without_the_database_does_not_lose_the_drawing(monkeypatch):
+    app = draw(visit(), SEVEN, ONE)
+    store = workspace(app).store
+    assert store is not None
+    workspace(app).store_changes()
+    before = drawn(app)
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "_transaction", _away)
+        again = visit(workspace(app).id)
+        assert drawn(again) == []
+        assert again.warning[0].value.startswith("Your work cannot be saved at the moment: ")
+        draw(again, ONE)
+        assert len(drawn(again)) == 1
+    workspace(app).store_changes()
+    assert any(toast.value.startswith("Your saved drawing could not be read") for toast in again.run().toast)
+    assert drawn(visit_again(app)) == before
 
 
 def _away(write: bool = True) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from engine import InklingError, Network, dense_layers
 from engine.jobs import JobState
-from tests.ui.conftest import WAIT
+from tests.ui.conftest import AWAY, WAIT
 from tests.ui.test_stored_runs import LONG, SHORT, assert_same_runs, restarted, run_in_pause, run_to_end
 from tests.ui.train.steps import wait_for
 from ui import runs
@@ -15,22 +15,6 @@ from ui import workspace as workspace_module
 from ui.run import check_file
 from ui.store.schema import METADATA
 from ui.workspace import NOT_STORED, Workspaces
-
-AWAY = InklingError("the store cannot be reached at the moment: try again in a few seconds")
-
-
-@pytest.fixture
-def away(store, monkeypatch):
-    """Switch the database off, and on again."""
-
-    def fail(write: bool = True) -> None:
-        raise AWAY
-
-    def switch(is_away: bool) -> None:
-        monkeypatch.setattr(store, "_transaction", fail if is_away else transaction)
-
-    transaction = store._transaction
-    return switch
 
 
 @pytest.fixture

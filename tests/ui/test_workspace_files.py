@@ -76,6 +76,7 @@ def test_a_hostile_zip_is_refused_in_one_line(open_workspace):
         changed_zip(content, num_seeds=10**9),
         changed_zip(content, num_finished=5),
         changed_zip(content, has_start="yes"),
+        changed_zip(content, from_file="x" * 100_000),
         changed_zip(content, config={"layers": [{"layer": "dense", "units": 10**9}]}),
         changed_zip(content, config=[[]]),
     ]

@@ -1,9 +1,15 @@
 """What goes wrong with one thing in a workspace does not touch the others."""
 
+import math
+
 import pytest
 
 from engine import InklingError
 from tests.ui.test_stored_runs import SHORT, run_in_pause, run_to_end
+from ui import runs
+from ui import workspace as workspace_module
+from ui.store.store import RESTORE_SECONDS
+from ui.workspace import NOT_STORED
 
 
 def test_a_viewer_whose_connection_was_lost_is_a_viewer_again(open_workspace):
@@ -82,3 +88,109 @@ def test_a_name_that_changes_while_the_end_of_its_run_is_stored_is_stored_too(op
     monkeypatch.undo()
     workspace.store_changes()
     assert [record.name for record in store.runs(workspace.id)] == ["renamed"]
+
+
+def deleted(workspace):
+    return [record.name for record in workspace.removed_runs()]
+
+
+def refresh(workspace):
+    workspace._refreshed = -math.inf
+    workspace.refresh()
+
+
+def test_the_deleted_runs_are_read_when_they_change_and_not_whenever_they_are_shown(open_workspace, store, monkeypatch):
+    workspace = open_workspace()
+    first, second = run_to_end(SHORT), run_to_end(SHORT)
+    runs.remove(first)
+    reads, removed_runs = [], store.removed_runs
+    monkeypatch.setattr(store, "removed_runs", lambda id: reads.append(id) or removed_runs(id))
+    for _ in range(3):
+        assert deleted(workspace) == ["Run 1"]
+        assert workspace.next_number() == 3
+        workspace.store_changes()
+    assert reads == []
+    runs.remove(second)
+    assert deleted(workspace) == ["Run 1", "Run 2"]
+    workspace.restore_run(first.id)
+    assert deleted(workspace) == ["Run 2"]
+    assert len(reads) == 2
+    store.restore_run(workspace.id, second.id)  # by another server
+    refresh(workspace)
+    assert deleted(workspace) == []
+    refresh(workspace)
+    assert len(reads) == 3
+
+
+def test_a_deleted_run_that_cannot_be_brought_back_any_more_leaves_the_list(open_workspace, store, monkeypatch):
+    now = 1_800_000_000.0
+    monkeypatch.setattr(store, "_clock", lambda: now)
+    monkeypatch.setattr(workspace_module, "monotonic", lambda: now - 1e9)
+    workspace = open_workspace()
+    for _ in range(2):
+        runs.remove(run_to_end(SHORT))
+        now += 100
+    now += RESTORE_SECONDS - 150
+    refresh(workspace)
+    assert deleted(workspace) == ["Run 2"]
+    now += 100
+    refresh(workspace)
+    assert deleted(workspace) == []
+
+
+@pytest.mark.parametrize("name", ["drawing", "cells", "settings"])
+def test_what_could_not_be_read_is_not_replaced(open_workspace, store, away, name):
+    workspace = open_workspace()
+    workspace.set_value(name, lambda: "old")
+    workspace.store_changes()
+    away(True)
+    assert workspace.value(name) is None  # a reload
+    assert workspace.problem == NOT_STORED
+    workspace.set_value(name, lambda: "new")
+    assert workspace.value(name) == "new"
+    with pytest.raises(InklingError):
+        workspace.store_changes()
+    away(False)
+    for change in ("newer", "newest"):
+        workspace.store_changes()
+        assert store.get(workspace.id, name) == "old"
+        workspace.set_value(name, lambda change=change: change)
+    what = "settings" if name == "settings" else "drawing"
+    assert workspace.notices == [
+        f"Your saved {what} could not be read when you opened this page, so what the page shows now is not saved. "
+        "Reload the page to go back to what is saved."
+    ]
+    assert workspace.problem == ""
+    assert workspace.value(name) == "old"  # another reload
+    workspace.set_value(name, lambda: "more")
+    workspace.store_changes()
+    assert store.get(workspace.id, name) == "more"
+    assert len(workspace.notices) == 1
+
+
+def test_a_reload_as_soon_as_the_database_is_back_shows_what_is_stored(open_workspace, store, away):
+    workspace = open_workspace()
+    workspace.set_value("drawing", lambda: "old")
+    workspace.store_changes()
+    away(True)
+    workspace.value("drawing")
+    workspace.set_value("drawing", lambda: "new")
+    away(False)
+    assert workspace.value("drawing") == "old"
+    workspace.store_changes()
+    assert store.get(workspace.id, "drawing") == "old"
+    assert workspace.notices == []
+
+
+def test_what_is_drawn_while_the_database_is_away_is_stored_if_there_was_nothing_before(open_workspace, store, away):
+    away(True)
+    workspace = open_workspace("a" * 32)  # a new visitor
+    assert workspace.value("drawing") is None
+    workspace.set_value("drawing", lambda: "new")
+    away(False)
+    workspace.store_changes()
+    assert store.get(workspace.id, "drawing") == "new"
+    assert workspace.notices == []
+    workspace.set_value("drawing", lambda: "newer")
+    workspace.store_changes()
+    assert store.get(workspace.id, "drawing") == "newer"

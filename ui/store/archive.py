@@ -55,7 +55,8 @@ def unpack(content: bytes, max_bytes: int, check: Callable[[str, bytes], None]) 
     """Read and check a zip file from outside; raise ``InklingError`` for anything that ``pack`` does not write.
 
     ``check`` may raise ``InklingError``. It gets each file, by a name such as ``networks/mine.npz`` or
-    ``runs/<key>/seed-0``; each value as JSON, by ``values/<name>``; and the details of each run as JSON, by ``runs/<key>``.
+    ``runs/<key>/seed-0``; each value as JSON, by ``values/<name>``; and for each run, by ``runs/<key>``, its ``details``,
+    whether it ``is_over`` and the names of its ``files`` as JSON.
     """
     if content.count(b"PK\1\2") > MAX_SIGNATURES:
         _refuse(f"it has more than {MAX_ENTRIES:,} files")
@@ -85,7 +86,9 @@ def unpack(content: bytes, max_bytes: int, check: Callable[[str, bytes], None]) 
     for name, value in archive.values.items():
         check(f"values/{name}", json.dumps(value).encode())
     for run in archive.runs:
-        check(f"runs/{run.key}", json.dumps(run.details).encode())
+        names = [name for key, name in archive.files if key == run.key]
+        record = {"details": run.details, "is_over": run.is_over, "files": names}
+        check(f"runs/{run.key}", json.dumps(record).encode())
     return archive
 
 

@@ -1,6 +1,7 @@
 """The store: workspaces with their runs, files, networks and values, in SQLite or PostgreSQL."""
 
 import logging
+import math
 import os
 import re
 import secrets
@@ -9,6 +10,7 @@ import sqlite3
 import tempfile
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import asdict, replace
@@ -19,7 +21,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from engine.checks import InklingError, check_integer, shown
+from engine.checks import InklingError, shown
+from engine.setting_fields import Integer, environment_value
 from ui.store.archive import Archive, pack, unpack
 from ui.store.database import default_file, make_engine, sqlite_url, transaction
 from ui.store.migrations import migrate
@@ -66,8 +69,8 @@ class Store:
         If INKLING_STORE is not set and the data folder cannot be written, the store is a file in the temporary folder.
         """
         url = os.environ.get("INKLING_STORE") or None
-        days = _number_from_environment("INKLING_KEEP_DAYS", 30, 36_500)
-        megabytes = _number_from_environment("INKLING_WORKSPACE_MB", 100, 100_000)
+        days = environment_value("INKLING_KEEP_DAYS", Integer(1, 36_500), 30)
+        megabytes = environment_value("INKLING_WORKSPACE_MB", Integer(1, 100_000), 100)
         is_temporary = url is None and not _is_writable(default_file().parent)
         if is_temporary:
             path = Path(tempfile.mkdtemp(prefix="inkling-")) / default_file().name
@@ -114,6 +117,11 @@ class Store:
         with self._transaction(write=False) as connection:
             return _size(connection, workspace)
 
+    def sizes(self, workspace: str) -> dict[tuple[str, str], int]:
+        """The number of bytes of each thing in the workspace, by ("run", key), ("network", name) or ("value", name)."""
+        with self._transaction(write=False) as connection:
+            return _sizes(connection, workspace)
+
     def version(self, workspace: str) -> int:
         """A number that rises with every change of a run or network; 0 if the workspace does not exist."""
         with self._transaction(write=False) as connection:
@@ -155,6 +163,13 @@ class Store:
     def removed_runs(self, workspace: str) -> list[RunRecord]:
         """The runs that were removed less than a day ago, oldest first."""
         return self._runs(workspace, self._is_restorable())
+
+    def seconds_restorable(self, workspace: str) -> float:
+        """The number of seconds until the next removed run cannot be restored any more; infinity if there is none."""
+        query = sa.select(sa.func.min(RUNS.c.removed)).where(RUNS.c.workspace == workspace, self._is_restorable())
+        with self._transaction(write=False) as connection:
+            removed = connection.scalar(query)
+        return math.inf if removed is None else removed + RESTORE_SECONDS - self._clock()
 
     def save_run(self, workspace: str, run: RunRecord, files: Mapping[str, bytes | None] = {}) -> list[str]:
         """Insert or update a run and these of its files; None deletes a file, the other files stay.
@@ -386,11 +401,6 @@ def _is_writable(folder: Path) -> bool:
         return False
 
 
-def _number_from_environment(name: str, default: int, highest: int) -> int:
-    text = os.environ.get(name) or str(default)
-    return check_integer(name, int(text) if re.fullmatch("[0-9]{1,9}", text) else text, 1, highest)
-
-
 def _upsert(connection: sa.Connection, table: sa.Table, row: Mapping[str, Any], unchanged: Collection[str] = ()) -> None:
     """Insert the row, or update the row with its primary key, except the ``unchanged`` columns."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
@@ -423,14 +433,21 @@ def _select_runs(connection: sa.Connection, workspace: str, condition: sa.Column
 
 
 def _size(connection: sa.Connection, workspace: str) -> int:
-    contents = (FILES.c.content, NETWORKS.c.content, RUNS.c.details, VALUES.c.value)
-    sums = [
-        sa.select(sa.func.coalesce(sa.func.sum(sa.func.length(content)), 0))
-        .where(content.table.c.workspace == workspace)
-        .scalar_subquery()
-        for content in contents
-    ]
-    return int(connection.scalar(sa.select(sum(sums[1:], sums[0]))))  # pyright: ignore
+    return sum(_sizes(connection, workspace).values())
+
+
+def _sizes(connection: sa.Connection, workspace: str) -> dict[tuple[str, str], int]:
+    sizes: Counter[tuple[str, str]] = Counter()
+    for kind, name, content in (
+        ("run", RUNS.c.key, RUNS.c.details),
+        ("run", FILES.c.run, FILES.c.content),
+        ("network", NETWORKS.c.name, NETWORKS.c.content),
+        ("value", VALUES.c.name, VALUES.c.value),
+    ):
+        query = sa.select(name, sa.func.sum(sa.func.length(content))).where(name.table.c.workspace == workspace)
+        for key, size in connection.execute(query.group_by(name)):
+            sizes[kind, key] += int(size)
+    return sizes
 
 
 def free_name(name: str, taken: Collection[str]) -> str:

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from datetime import date
+from typing import Any
 from urllib.parse import urlencode
 
 import segno
@@ -47,16 +48,27 @@ def show_page() -> None:
 
 def _contents(store: Store) -> None:
     st.header("What is saved", anchor=False)
-    current = workspace()
-    rows = [{"Name": run.name, "Kind": "run", "State": str(run.state)} for run in runs.all_runs()]
-    rows += [{"Name": name, "Kind": "network", "State": "uploaded"} for name in current.networks]
-    if rows:
-        st.dataframe(rows, hide_index=True, width="stretch")
-    else:
-        st.caption("No run yet. Train a network on the Train page, and its run appears here.")
+    current, sizes, used = workspace(), {}, ""
     with suppress(InklingError):  # the page says already that the database cannot be reached
-        used, room = store.size(current.id) / 1e6, store.max_bytes / 1e6
-        st.caption(f"Used: {used:.1f} of {room:,.0f} MB. If there is no room left, the oldest runs are deleted first.")
+        sizes = store.sizes(current.id)
+        used = f"Used: {sum(sizes.values()) / 1e6:.1f} of {store.max_bytes / 1e6:,.0f} MB."
+    rows: list[dict[str, Any]] = [
+        {"Name": run.name, "Kind": "run", "State": str(run.state), "Size": sizes.get(("run", run.id))}
+        for run in runs.all_runs()
+    ]
+    rows += [
+        {"Name": name, "Kind": "network", "State": "uploaded", "Size": sizes.get(("network", name))}
+        for name in current.networks
+    ]
+    if drawing := sum(sizes.get(("value", name), 0) for name in ("drawing", "cells")):
+        rows.append({"Name": "Drawing", "Kind": "drawing", "State": "", "Size": drawing})
+    if rows:
+        size = st.column_config.NumberColumn(format="bytes")
+        st.dataframe(rows, column_config={"Size": size}, hide_index=True, width="stretch")
+    if not runs.all_runs():
+        st.caption("No run yet. Train a network on the Train page, and its run appears here.")
+    if used:
+        st.caption(f"{used} If there is no room left, the oldest runs are deleted first.")
     for name in current.networks:
         label = f"Delete the network {escape_markdown(name)}"
         st.button(label, icon=":material/delete:", type="tertiary", on_click=current.remove_network, args=(name,))

@@ -229,7 +229,7 @@ def test_the_environment_describes_the_pool(monkeypatch):
 @pytest.mark.parametrize("name", ["TRAININGS", "TRAININGS_PER_VISITOR", "MEMORY", "UNATTENDED_MINUTES"])
 def test_other_values_are_refused(monkeypatch, name, text):
     monkeypatch.setenv(f"INKLING_{name}", text)
-    with pytest.raises(InklingError, match=f"INKLING_{name} must be a whole number from 1, got '{text}'"):
+    with pytest.raises(InklingError, match=f"INKLING_{name} must be a whole number from 1 to [0-9,]+, got '?{text}'?$"):
         Pool.from_environment()
 
 

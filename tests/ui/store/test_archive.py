@@ -77,7 +77,8 @@ def test_a_workspace_comes_back_from_its_zip_file(store, workspace, clock):
         "values/drawing", "networks/../net é%2F.npz",
         *(f"runs/{run.key}{file}" for run in runs for file in ("", "/seed-0", "/start")),
     }  # fmt: skip
-    assert checked[f"runs/{runs[0].key}"] == b'{"a": [1, "\\u00e9"]}'
+    record = json.loads(checked[f"runs/{runs[0].key}"])
+    assert record == {"details": {"a": [1, "é"]}, "is_over": runs[0].is_over, "files": ["seed-0", "start"]}
 
 
 def test_importing_adds_and_overwrites_nothing(store, workspace):

@@ -36,12 +36,14 @@ def everything(store, workspace):
 
 CALLS = {
     "size": lambda store, workspace: store.size(workspace),
+    "sizes": lambda store, workspace: store.sizes(workspace),
     "version": lambda store, workspace: store.version(workspace),
     "visit": lambda store, workspace: store.visit(workspace),
     "get": lambda store, workspace: store.get(workspace, "drawing"),
     "put": lambda store, workspace: [store.put(workspace, "drawing", value) for value in ("other", None)],
     "runs": lambda store, workspace: store.runs(workspace),
     "removed_runs": lambda store, workspace: store.removed_runs(workspace),
+    "seconds_restorable": lambda store, workspace: store.seconds_restorable(workspace),
     "save_run": lambda store, workspace: [
         store.save_run(workspace, RunRecord(key, 9, "other", "over", True, "server 1"), {"seed-0": content})
         for key in (KEY, REMOVED_KEY)

@@ -119,6 +119,19 @@ def test_a_run_removed_more_than_a_day_ago_is_gone(store, workspace, clock):
     assert store.file(workspace, run.key, "seed-0") is None
 
 
+def test_the_next_removed_run_to_go_says_when_to_look_again(store, workspace, clock):
+    assert store.seconds_restorable(workspace) == math.inf
+    for record in (make_run(1), make_run(2)):
+        store.save_run(workspace, record)
+        store.remove_run(workspace, record.key)
+        clock.now += 100
+    assert store.seconds_restorable(workspace) == DAY - 200
+    clock.now += DAY - 150
+    assert store.seconds_restorable(workspace) == 50
+    clock.now += 100
+    assert store.seconds_restorable(workspace) == math.inf
+
+
 def test_networks_are_saved_replaced_and_removed(store, workspace):
     assert store.save_network(workspace, "b.npz", b"1") == []
     store.save_network(workspace, "../a é.npz", b"2")
@@ -159,6 +172,22 @@ def test_the_size_counts_everything(store, workspace):
     store.save_run(workspace, make_run(details={"a": 1}), {"seed-0": bytes(1000), "start": bytes(10)})
     store.save_network(workspace, "a", bytes(100))
     assert store.size(workspace) == 8 + len('{"a":1}') + 1000 + 10 + 100
+
+
+def test_the_size_of_each_thing(store, workspace):
+    assert store.sizes(workspace) == {}
+    runs = make_run(1, details={"a": 1}), make_run(2)
+    store.put(workspace, "settings", "é")
+    store.save_run(workspace, runs[0], {"seed-0": bytes(1000), "start": bytes(10)})
+    store.save_run(workspace, runs[1])
+    store.save_network(workspace, "settings", bytes(100))
+    assert store.sizes(workspace) == {
+        ("value", "settings"): 8,
+        ("run", runs[0].key): 1010 + len('{"a":1}'),
+        ("run", runs[1].key): len("{}"),
+        ("network", "settings"): 100,
+    }
+    assert sum(store.sizes(workspace).values()) == store.size(workspace)
 
 
 def test_what_is_over_the_size_goes_oldest_first(open_store):

@@ -71,6 +71,33 @@ def test_runs_and_networks_are_listed_with_their_state(sets):
     assert workspace(app).networks == {}
 
 
+def test_each_thing_is_listed_with_its_size(sets):
+    app = draw(trained(sets).switch_page("ui/draw/page.py").run(), SEVEN)
+    current = workspace(app)
+    current.add_network("mine", Network(dense_layers((4,))))
+    current.set_value("cells", lambda: [30, 31])
+    current.store_changes()
+    assert current.store is not None
+    sizes = current.store.sizes(current.id)
+    open_work(app)
+    table = app.dataframe[0].value
+    assert list(table["Name"]) == ["Run 1", "mine", "Drawing"]
+    assert list(table["Size"]) == [
+        sizes["run", runs(app)[0].id],
+        sizes["network", "mine"],
+        sizes["value", "drawing"] + sizes["value", "cells"],
+    ]
+    assert min(table["Size"]) > 0
+
+
+def test_a_drawing_alone_is_listed():
+    app = draw(visit(), SEVEN)
+    workspace(app).store_changes()
+    open_work(app)
+    assert list(app.dataframe[0].value["Name"]) == ["Drawing"]
+    assert "No run yet." in texts(app)
+
+
 def test_deleted_runs_can_be_brought_back(sets):
     app = trained(sets)
     (run,) = runs(app)
@@ -180,6 +207,7 @@ def test_while_the_database_is_away_the_page_still_works(sets, monkeypatch):
         patch.setattr(store, "_transaction", _away)
         open_work(app)
         assert list(app.dataframe[0].value["Name"]) == ["Run 1"]
+        assert list(app.dataframe[0].value["Size"]) == [None]
         forget(app)
         assert not app.exception
         assert says(app.error, "the store cannot be reached")
