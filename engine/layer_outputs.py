@@ -41,14 +41,27 @@ def activity(network: Network, image: npt.ArrayLike) -> list[LayerActivity]:
 def strongest_units(network: Network, image: npt.ArrayLike, position: int, count: int = 8) -> list[Unit]:
     """The ``count`` units with the largest values for an image, largest first, in the layer at ``position`` (from 0).
 
-    A unit's weights are the gradient of its value by the pixels. In the first dense layer these are the unit's own weights.
-    In later layers they combine the weights of all layers up to there, and depend on the image. Raises ``InklingError`` for
-    a layer of feature maps.
+    Raises ``InklingError`` for a layer of feature maps.
     """
     values = activity(network, image)[check_integer("position", position, 0, len(network.layers) - 1)].values
     if values.ndim != 1:
         raise InklingError(f"units are those of a row, got layer {position + 1} with feature maps of shape {values.shape}")
-    strongest = np.argsort(-values, kind="stable")[:count]
-    inputs = np.repeat(network.as_input(np.asarray(image)[None]), len(strongest), axis=0)
-    gradients = input_gradients(differentiable(network, position + 1), inputs, np.eye(len(values))[strongest])
-    return [Unit(int(i), float(values[i]), g.reshape(np.shape(image))) for i, g in zip(strongest, gradients, strict=True)]
+    return units(network, image, position, np.argsort(-values, kind="stable")[:count])
+
+
+def units(network: Network, image: npt.ArrayLike, position: int, indices: npt.ArrayLike) -> list[Unit]:
+    """These units of the layer at ``position`` (from 0); of a layer of feature maps the ``indices`` count all their pixels.
+
+    A unit's weights are the gradient of its value by the pixels. In the first dense layer these are the unit's own weights.
+    In later layers they combine the weights of all layers up to there, and depend on the image.
+    """
+    values = activity(network, image)[check_integer("position", position, 0, len(network.layers) - 1)].values
+    chosen = [check_integer("index", index, 0, values.size - 1) for index in np.asarray(indices).tolist()]
+    inputs = np.repeat(network.as_input(np.asarray(image)[None]), len(chosen), axis=0)
+    outputs = np.zeros((len(chosen), values.size))
+    outputs[np.arange(len(chosen)), chosen] = 1
+    gradients = input_gradients(differentiable(network, position + 1), inputs, outputs.reshape(-1, *values.shape))
+    return [
+        Unit(index, float(values.flat[index]), gradient.reshape(np.shape(image)))
+        for index, gradient in zip(chosen, gradients, strict=True)
+    ]

@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import prod
 from threading import Lock
 from typing import Any
@@ -18,7 +18,7 @@ from engine import Network
 from engine.checks import check_choice, check_integer, shorten, shown
 from engine.config import Config
 from engine.data import SOURCES
-from engine.jobs import JobState, Saved, Series, Snapshot
+from engine.jobs import JobState, Keyframes, Saved, Series, Snapshot
 from engine.jobs.snapshot_file import from_bytes, to_bytes
 from engine.network import CLASSES, FLAT_IMAGE
 from ui import datasets
@@ -50,6 +50,7 @@ class Run:
     stored: object = None  # what was stored last
     num_stored: int = 0  # how many of its trainings that are over are in the store
     ended: JobState | None = None  # how it ended, if it is read from the store
+    last_keyframes: Keyframes = field(default_factory=Keyframes)  # of a run that has ended, as long as it is in memory
 
     def __post_init__(self) -> None:
         self.id = self.id or uuid4().hex
@@ -65,6 +66,11 @@ class Run:
     @property
     def state(self) -> JobState:
         return self.ended or self.snapshot().state
+
+    @property
+    def keyframes(self) -> Keyframes:
+        """The moments of its current or last training that can be shown again; they are not stored."""
+        return self.series.keyframes if self.series.jobs else self.last_keyframes
 
     def become(self, other: "Run") -> None:
         """Take over what was read again from the store. The object stays the same: a page may show it."""
@@ -134,6 +140,8 @@ def to_record(run: Run, owner: str, is_new: bool) -> tuple[RunRecord, dict[str, 
     with series.pool.changed:  # so that nothing changes meanwhile
         snapshots, saved, is_over = [job.snapshot() for job in series.jobs], series.saved, series.is_over
         num_before = series.num_begun - len(snapshots)  # those that are in the store only
+    if is_over:
+        run.last_keyframes = run.keyframes  # the series that is read from the store has none
     finished = snapshots if is_over else snapshots[:-1]
     files: dict[str, bytes | None] = {
         f"seed-{k}": to_bytes(snapshot) for k, snapshot in enumerate(finished, num_before) if is_new or k >= run.num_stored

@@ -10,7 +10,7 @@ from engine.config import Config
 from engine.jobs import JobState, Saved, Series, Snapshot
 from ui import datasets
 from ui.run import Run
-from ui.state import forget, session
+from ui.state import session
 from ui.store import free_name
 from ui.visitor import workspace
 
@@ -41,12 +41,22 @@ def show(run: Run) -> None:
     session().shown_run = run.number
 
 
-def start_run(config: Config, source: str, num_seeds: int = 1, start: Network | None = None, paused: bool = False) -> Run:
+def start_run(
+    config: Config,
+    source: str,
+    num_seeds: int = 1,
+    start: Network | None = None,
+    paused: bool = False,
+    speed: float | None = None,
+) -> Run:
     """Start a training, of ``num_seeds`` seeds one after another, from ``start``'s weights if given.
 
-    It is paused when nobody has looked at the workspace for a while. Raises ``InklingError`` for what cannot be trained.
+    It takes at most ``speed`` batches a second. It is paused when nobody has looked at the workspace for a while. Raises
+    ``InklingError`` for what cannot be trained.
     """
-    return _add(_series(config, source, num_seeds, start), config, source, paused, has_start=start is not None)
+    series = _series(config, source, num_seeds, start)
+    series.set_speed(speed)
+    return _add(series, config, source, paused, has_start=start is not None)
 
 
 def continue_training(file: bytes, source: str) -> Run:
@@ -103,13 +113,14 @@ def remove(run: Run) -> None:
 
 
 def reset(run: Run) -> None:
-    """Throw away what the run has learned: the same run again, paused before its first step."""
+    """Begin again: a new run with the same settings, paused before its first step. The old one is stopped, and stays if it
+    has learned anything."""
     if run not in all_runs():
         return
     again = _series(run.config, run.source, run.series.num_seeds, run.series.start_network)
-    remove(run)
-    run = Run(run.number, run.name, run.config, run.source, again, run.has_start)
-    forget(f"{run.key} ")  # what the widgets of this run say: it belongs to what is thrown away
-    workspace().add_run(run)
-    show(run)
-    run.series.start(paused=True)
+    again.set_speed(run.series.speed)
+    if any(snapshot.step for snapshot in run.series.snapshots()):
+        run.series.stop()
+    else:
+        remove(run)
+    _add(again, run.config, run.source, paused=True, has_start=run.has_start)

@@ -211,14 +211,14 @@ class Workspace:
                     try:
                         self._store_run(self.store, run)
                     except InklingError as error:  # it may be too large: the others can be stored
-                        errors.append(error)
+                        errors.append(str(error))  # not the error, which holds on to the files
             self._store_removals(self.store)
             if self._values and (everything or monotonic() - self._values_stored > VALUE_EVERY):
                 self._values_stored = monotonic()
                 for name in [*self._values]:
                     self._store_value(self.store, name)
             if errors:
-                raise errors[0]
+                raise InklingError(errors[0])
             self.problem = ""
 
     def check_store(self) -> None:

@@ -1,10 +1,23 @@
 """Trainings that run in worker processes while people watch: a queue, jobs, series of seeds, and what viewers see."""
 
-from engine.jobs.job import Job
+from engine.jobs.job import Job, TrainingOver
+from engine.jobs.keyframes import Keyframe, Keyframes
 from engine.jobs.messages import Saved
 from engine.jobs.pool import Place, Pool, default_pool
 from engine.jobs.series import Series
 from engine.jobs.snapshot import Snapshot
 from engine.jobs.state import JobState
 
-__all__ = ["Job", "JobState", "Place", "Pool", "Saved", "Series", "Snapshot", "default_pool"]
+__all__ = [
+    "Job",
+    "JobState",
+    "Keyframe",
+    "Keyframes",
+    "Place",
+    "Pool",
+    "Saved",
+    "Series",
+    "Snapshot",
+    "TrainingOver",
+    "default_pool",
+]

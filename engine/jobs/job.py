@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.checkpoint import save_training
-from engine.checks import InklingError
+from engine.checks import InklingError, check_number
 from engine.config import Config
 from engine.data.dataset import Dataset
 from engine.data.mapped import MappedDataset, map_dataset
+from engine.jobs.keyframes import Keyframes
 from engine.jobs.messages import GO_ON, STAND_STILL, Checkpoint, Command, Failure, Goal, Report, Request, Saved, Task
 from engine.jobs.observer import checked_image
 from engine.jobs.snapshot import Snapshot
@@ -28,12 +29,19 @@ if TYPE_CHECKING:
 
 MAX_STEP_WAIT = 30.0  # seconds to wait for the current step to end
 MAX_UNANSWERED = 16  # commands that are sent to a worker: more could fill the pipe, and block everybody until its step ends
+MIN_SPEED, MAX_SPEED = 1e-3, 1e6  # batches a second
 CONTROLS = (Request.PAUSE, Request.RESUME, Request.STEP, Request.STEP_EPOCH, Request.STOP)
 WORKER_ENDED = "This training stopped by accident, perhaps because memory ran out. Press Resume to go on."
 UNATTENDED = "This training was paused because nobody was watching it. Press Resume to go on."
-VIEWING_VECTORS = 25  # as long as the parameters, that reports and checkpoints take in the worker and the server (measured)
+# As long as the parameters, that reports and checkpoints take at most: measured were 6 in the worker and 14 in the server;
+# for small networks, which a database stores and whose freed memory is used again later, up to 10 and 18.
+VIEWING_VECTORS = 25
 
 LoadData = Callable[[], tuple[Dataset, Dataset | None]]
+
+
+class TrainingOver(InklingError):
+    """A request came too late: the training has ended meanwhile."""
 
 
 def memory_needed(config: Config) -> int:
@@ -47,8 +55,8 @@ class Job:
     ``load_data`` returns the train and test set; it is called when the training needs them. The training waits in the
     ``pool``'s queue until a worker is free. ``visitor`` is who wants it: visitors take turns. ``is_watched`` is called
     once a second; after some minutes without a viewer, the training is paused. A paused training may lose its worker to
-    one that waits. Requests to a training that is over are ignored, except that ``change`` and ``paused_training`` raise
-    ``InklingError``.
+    one that waits. Requests to a training that is over are ignored, except that ``change`` raises ``TrainingOver`` and
+    ``paused_training`` ``InklingError``. ``keyframes`` are those of its steps so far, while this process runs.
     """
 
     def __init__(
@@ -85,6 +93,8 @@ class Job:
         self._sent_followed: npt.NDArray | None = None
         self._goal, self._goes_on = GO_ON, False
         self._error: str | None = self._snapshot.error
+        self.speed: float | None = None  # batches a second at most; None is full speed
+        self.keyframes = Keyframes()
 
     # What a viewer may ask for.
 
@@ -142,7 +152,7 @@ class Job:
         """Change settings from the next step on; raises ``InklingError`` for those that a training cannot change."""
         with self._changed:
             if self._state.is_over or self._state is JobState.TESTING:
-                raise InklingError(f"the training is over: it is {self._state}")
+                raise TrainingOver(f"the training is over: it is {self._state}")
             config = self._snapshot.config.changed(**values)
             self._send(Request.CHANGE, values)
             if not self.worker:
@@ -152,6 +162,16 @@ class Job:
         """Block until all changes are in force, at most ``timeout`` seconds; return whether they are."""
         with self._changed:
             return self._changed.wait_for(lambda: self._state.is_over or not self.worker or not self._commands, timeout)
+
+    def set_speed(self, speed: float | None) -> None:
+        """Take at most so many batches a second from now on; None is full speed. The results stay the same."""
+        if speed is not None:
+            check_number("speed", speed, MIN_SPEED, MAX_SPEED)
+        with self._changed:
+            if speed != self.speed and not self._state.is_over:
+                self.speed = speed
+                if self.worker:
+                    self._send(Request.SPEED, speed)
 
     def follow(self, image: npt.ArrayLike | None) -> None:
         """Record the predictions of this image (28, 28) in [0, 1] from now on; None ends it."""
@@ -255,6 +275,8 @@ class Job:
             self._send_more()
             self._changed.notify_all()
             return
+        if message.keyframes:
+            self.keyframes.add(message.keyframes)
         for event in message.new_epochs:
             self._history.append(event)
         self._snapshot = replace(message.snapshot, history=self._history.frozen_copy())
@@ -273,6 +295,7 @@ class Job:
         """Go back to the last checkpoint: the worker has died. Viewers are told of the ``error``."""
         self._leave_worker()
         self._snapshot = self._fallback
+        self.keyframes.drop_after(self._snapshot.step)
         if any(command.request is Request.STOP for command in self._commands):
             self._end(JobState.STOPPED)
         else:
@@ -315,7 +338,7 @@ class Job:
     def _task(self) -> Task:
         train_set, test_set = self._sets  # pyright: ignore[reportGeneralTypeIssues]
         start = None if self.saved and self.saved.training is not None else self._start
-        return Task(self.config, train_set, test_set, start, self.saved, self._goal, self._followed)
+        return Task(self.config, train_set, test_set, start, self.saved, self._goal, self._followed, self.speed)
 
     def _send(self, request: Request, argument: Any = None) -> int:
         self._num_commands += 1

@@ -1,8 +1,10 @@
-"""What the server and a worker process send each other about a training."""
+"""What the server and a worker process send each other about a training, and how."""
 
+import pickle
 from dataclasses import dataclass
 from enum import Enum, auto
 from io import BytesIO
+from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
 import numpy.typing as npt
@@ -10,11 +12,35 @@ import numpy.typing as npt
 from engine.checkpoint import load_training
 from engine.config import Config
 from engine.data.mapped import MappedDataset
+from engine.jobs.keyframes import Keyframe
 from engine.jobs.snapshot import Snapshot
 from engine.network import Network
 from engine.training import EpochEnd, Trainer
 
 READY = "ready"  # the first message of a worker process
+LARGE = 100_000  # bytes
+
+
+def send(connection: Connection, message: Any) -> None:
+    """Send a message. Large arrays and files follow it without being copied into it, which would take their memory again."""
+    large: list[memoryview] = []
+
+    def belongs_inside(buffer: pickle.PickleBuffer) -> bool:
+        content = buffer.raw()
+        if is_large := content.nbytes >= LARGE:
+            large.append(content)
+        return not is_large
+
+    content = pickle.dumps(message, protocol=5, buffer_callback=belongs_inside)
+    connection.send_bytes(bytes([len(large)]) + content)
+    for buffer in large:
+        connection.send_bytes(buffer)
+
+
+def receive(connection: Connection) -> Any:
+    """The next message. What was large in it cannot be written to."""
+    content = connection.recv_bytes()
+    return pickle.loads(memoryview(content)[1:], buffers=[connection.recv_bytes() for _ in range(content[0])])
 
 
 class Saved(NamedTuple):
@@ -22,6 +48,14 @@ class Saved(NamedTuple):
 
     training: bytes | None
     snapshot: Snapshot
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        return Saved, (_by_itself(self.training, protocol), self.snapshot)
+
+
+def _by_itself(file: bytes | None, protocol: int) -> Any:
+    """What stands for a file in a message, so that ``send`` can send it without a copy."""
+    return file if file is None or protocol < 5 else pickle.PickleBuffer(file)
 
 
 class Goal(NamedTuple):
@@ -46,6 +80,7 @@ class Task:
     saved: Saved | None = None
     goal: Goal = GO_ON
     followed: npt.NDArray | None = None  # an image whose predictions are recorded
+    speed: float | None = None  # batches a second at most; None is full speed
 
     def make_trainer(self) -> Trainer:
         """The trainer, as it was when it was saved."""
@@ -70,6 +105,7 @@ class Request(Enum):
     STEP_EPOCH = auto()
     CHANGE = auto()
     FOLLOW = auto()
+    SPEED = auto()
     SAVE = auto()
     PARK = auto()  # save, and make room for another training
     STOP = auto()
@@ -86,12 +122,13 @@ class Command(NamedTuple):
 class Report(NamedTuple):
     """A training as it is now. ``answered`` is the number of the last command that was carried out.
 
-    The history in ``snapshot`` is empty: ``new_epochs`` are those since the last report.
+    The history in ``snapshot`` is empty: ``new_epochs`` are those since the last report, and so are the ``keyframes``.
     """
 
     answered: int
     snapshot: Snapshot
     new_epochs: list[EpochEnd]
+    keyframes: tuple[Keyframe, ...] = ()
 
 
 class Checkpoint(NamedTuple):
@@ -103,6 +140,9 @@ class Checkpoint(NamedTuple):
     answered: int
     training: bytes
     goal: Goal | None = None
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        return Checkpoint, (self.answered, _by_itself(self.training, protocol), self.goal)
 
 
 class Failure(NamedTuple):

@@ -9,8 +9,9 @@ import numpy.typing as npt
 from engine.checks import InklingError
 from engine.data.dataset import Dataset
 from engine.jobs.health import LayerHealth, layer_health
+from engine.jobs.keyframes import Keyframe, capacity, next_step
 from engine.network import IMAGE_SHAPE, Network
-from engine.training import Trainer
+from engine.training import Event, StepEnd, Trainer
 from engine.training.history import Curve, EvenlySpaced
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ class SamplePredictions:
 class Observer:
     """Measures a training: ``health`` of each layer with parameters (empty before the first ``look`` after a step),
     ``samples``, the predictions of a dozen test images (None without a test set), ``confusions``, the validation set's
-    confusion matrix by epoch, and the predictions of the image that ``follow`` names.
+    confusion matrix by epoch, the predictions of the image that ``follow`` names, and ``keyframes``, of which the next one
+    is to be recorded after ``next_keyframe`` steps.
     """
 
     def __init__(self, network: Network, test_set: Dataset | None = None) -> None:
@@ -41,6 +43,8 @@ class Observer:
         self.samples: SamplePredictions | None = None
         self.confusions = EvenlySpaced()
         self._following: tuple[npt.NDArray, Curve] | None = None
+        self.keyframes: list[Keyframe] = []
+        self.next_keyframe = 0.0
 
     def restore(self, snapshot: "Snapshot", image: npt.NDArray | None) -> None:
         """Continue from what was measured before a training was saved; ``image`` is the one that was followed."""
@@ -55,7 +59,7 @@ class Observer:
             self.health = layer_health(trainer)
         if self._dozen:
             images, labels = self._dozen
-            self.samples = SamplePredictions(images, labels, _predict(network, images))
+            self.samples = SamplePredictions(images, labels, predict(network, images))
 
     def record_epoch(self, trainer: Trainer) -> None:
         """Record the confusion matrix of the epoch that has just ended."""
@@ -80,8 +84,23 @@ class Observer:
         """Add a point to the curve of the followed image."""
         if self._following:
             image, curve = self._following
-            (probabilities,) = _predict(trainer.result, image[None])
+            (probabilities,) = predict(trainer.result, image[None])
             curve.append(trainer.step, trainer.progress * trainer.config.epochs, *probabilities.tolist())
+
+    def record_keyframe(self, trainer: Trainer, event: Event | None = None) -> None:
+        """Record the network as it is after the step that was this ``event``."""
+        config, state_vector = trainer.config, trainer.result.state_vector
+        limit, _ = capacity(state_vector.size)
+        num_steps = config.epochs * -(-len(trainer.train_set) // trainer.batch_size)
+        self.next_keyframe = next_step(trainer.step, num_steps, limit)
+        if limit:
+            losses = (event.loss, event.accuracy) if isinstance(event, StepEnd) else None
+            self.keyframes.append(Keyframe.of(trainer.step, trainer.progress * config.epochs, losses, state_vector))
+
+    def take_keyframes(self) -> tuple[Keyframe, ...]:
+        """The keyframes since the last call."""
+        keyframes, self.keyframes = tuple(self.keyframes), []
+        return keyframes
 
     def followed(self) -> npt.NDArray:
         """The predictions so far, (T, 2 + K): step, epoch (with a fraction), and the probability of each class."""
@@ -107,7 +126,7 @@ def _dozen(test_set: Dataset, classes: int) -> tuple[npt.NDArray, npt.NDArray]:
     return images, labels
 
 
-def _predict(network: Network, images: npt.NDArray) -> npt.NDArray:
+def predict(network: Network, images: npt.NDArray) -> npt.NDArray:
     """Probabilities (N, K); equal ones if an exploding network gives NaN."""
     with np.errstate(all="ignore"):
         probabilities: npt.NDArray = network.probabilities(images)

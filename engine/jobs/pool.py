@@ -24,7 +24,7 @@ from engine.checks import InklingError
 from engine.config import Config
 from engine.jobs import worker as worker_module
 from engine.jobs.job import Job
-from engine.jobs.messages import READY, Failure, Measurement
+from engine.jobs.messages import READY, Failure, Measurement, receive, send
 from engine.memory import total_memory
 from engine.setting_fields import Integer, environment_value
 
@@ -74,7 +74,7 @@ class Worker:
 
     def send(self, message: Any) -> None:
         with suppress(OSError):  # the process has died: its connection says so, too
-            self.connection.send(message)
+            send(self.connection, message)
 
 
 class _Measurement(NamedTuple):
@@ -311,7 +311,7 @@ class Pool:
 
     def _receive(self, worker: Worker) -> None:
         try:
-            message = worker.connection.recv()
+            message = receive(worker.connection)
         except Exception:  # it has died; or a message could not be read, so that the next ones cannot either
             worker.process.kill()
             self._bury(worker)

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from engine.checks import InklingError
 from engine.config import Config
 from engine.data.dataset import Dataset
-from engine.jobs.job import Job, LoadData
+from engine.jobs.job import Job, LoadData, TrainingOver
+from engine.jobs.keyframes import Keyframes
 from engine.jobs.messages import Saved
 from engine.jobs.pool import Place, Pool, default_pool
 from engine.jobs.snapshot import Snapshot
@@ -51,6 +52,7 @@ class Series:
         self._started, self._stopped = bool(saved or finished), False
         self._paused = False  # whether the next job begins paused
         self._followed: npt.ArrayLike | None = None
+        self.speed: float | None = None  # batches a second at most; None is full speed
         self.error: str | None = None
         if saved or not finished:
             self._add_job(saved)
@@ -69,9 +71,9 @@ class Series:
 
     @property
     def job(self) -> Job:
-        """The current training, or the last one; raises ``InklingError`` if all ended earlier."""
+        """The current training, or the last one; raises ``TrainingOver`` if all ended earlier."""
         if not self.jobs:
-            raise InklingError("the training is over")
+            raise TrainingOver("the training is over")
         return self.jobs[-1]
 
     def start(self, paused: bool = False) -> None:
@@ -118,6 +120,13 @@ class Series:
         """Block until all changes are in force, at most ``timeout`` seconds; return whether they are."""
         return self.is_over or self.job.wait_for_changes(timeout)
 
+    def set_speed(self, speed: float | None) -> None:
+        """Take at most so many batches a second from now on, with the next seeds, too; None is full speed."""
+        with self._changed:
+            if not self.is_over:
+                self.job.set_speed(speed)
+            self.speed = speed
+
     def follow(self, image: npt.ArrayLike | None) -> None:
         """Record the predictions of this image in the current training and in the next ones; None ends it."""
         with self._changed:
@@ -146,6 +155,11 @@ class Series:
     def snapshots(self) -> tuple[Snapshot, ...]:
         """A ``Snapshot`` of each training that has begun."""
         return (*self._finished, *(job.snapshot() for job in self.jobs))
+
+    @property
+    def keyframes(self) -> Keyframes:
+        """Those of the current training, or the last one; none if all ended earlier."""
+        return self.jobs[-1].keyframes if self.jobs else Keyframes()
 
     def place(self) -> Place | None:
         """Where the current training stands in the queue; None if it is not in it."""
@@ -197,6 +211,7 @@ class Series:
     def _add_job(self, saved: Saved | None = None) -> None:
         config = replace(self.config, seed=self.config.seed + self.num_begun)
         job = Job(config, self._load_data, self.pool, self.start_network, saved, self.visitor, self.is_watched)
+        job.set_speed(self.speed)
         job.on_over = self._next
         self.jobs += (job,)
 

@@ -1,6 +1,7 @@
 """``Snapshot``: everything a viewer sees of a training at one moment."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -9,7 +10,8 @@ import numpy.typing as npt
 from engine.config import Config
 from engine.data.dataset import Dataset
 from engine.jobs.health import LayerHealth
-from engine.jobs.observer import Observer, SamplePredictions
+from engine.jobs.keyframes import Keyframe
+from engine.jobs.observer import Observer, SamplePredictions, predict
 from engine.jobs.state import JobState
 from engine.metrics import Evaluation
 from engine.network import Network
@@ -100,6 +102,49 @@ class Snapshot:
             followed=np.empty((0, 2 + network.output_shape[0])),
             confusions=(),
         )
+
+    def at(self, keyframe: Keyframe, keyframes: Sequence[Keyframe] = ()) -> Self:
+        """The training as it was at an earlier moment, one of ``keyframes``, as if it had been paused then.
+
+        What was not recorded is empty: ``health``, ``end`` and ``test``.
+        """
+        step, network, samples, epochs = keyframe.step, self.network.copy(), self.samples, self.config.epochs
+        network.state_vector[:] = keyframe.state
+        ended = [event for event in self.history if event.step <= step]
+        if samples:
+            samples = replace(samples, probabilities=predict(network, samples.images))
+        return replace(
+            self,
+            state=JobState.PAUSED,
+            network=network,
+            epoch=min(int(keyframe.epoch) + 1, epochs),
+            step=step,
+            progress=keyframe.epoch / epochs,
+            curve=self._curve_until(step, [*keyframes, keyframe]),
+            history=History(EpochEnd, ended),
+            changes=tuple(change for change in self.changes if change.step <= step),
+            health=(),
+            samples=samples,
+            followed=self.followed[self.followed[:, 0] <= step],
+            confusions=tuple(pair for pair in self.confusions if pair[0] <= len(ended)),
+            end=None,
+            test=None,
+            seconds=ended[-1].seconds if ended else 0.0,
+            seconds_left=None,
+            error=None,
+        )
+
+    def _curve_until(self, step: int, keyframes: Sequence[Keyframe]) -> npt.NDArray:
+        """The curve until ``step``. Its points may cover many steps: outside of them, those of the keyframes stand."""
+        points = self.curve[self.curve[:, 0] <= step]
+        covered = (points[0, 0], points[-1, 0]) if len(points) else (np.inf, -np.inf)
+        more = {
+            frame.step: (frame.step, frame.epoch, *frame.losses)
+            for frame in keyframes
+            if frame.losses and frame.step <= step and not covered[0] <= frame.step <= covered[1]
+        }
+        rows = np.concatenate([points, np.array(list(more.values())).reshape(-1, 4)])
+        return rows[np.argsort(rows[:, 0])]
 
     @property
     def is_over(self) -> bool:

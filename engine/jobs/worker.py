@@ -8,6 +8,7 @@ from dataclasses import replace
 from io import BytesIO
 from multiprocessing.connection import Connection
 from time import monotonic, perf_counter
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -27,18 +28,21 @@ from engine.jobs.messages import (
     Report,
     Request,
     Task,
+    receive,
+    send,
 )
 from engine.jobs.observer import Observer
 from engine.jobs.snapshot import Snapshot
 from engine.jobs.state import JobState
 from engine.metrics import Evaluation, evaluate
-from engine.training import Diverged, EpochEnd, Event, Finished, Trainer
+from engine.training import Diverged, EpochEnd, Event, Finished, StepEnd, Trainer
 from engine.training.history import History
 from engine.training.timing import measure_seconds
 
 NICENESS = 19  # the server, which draws for everybody, goes first
 POLL_EVERY = 0.005  # seconds between two looks for commands: one takes 20 microseconds, as long as a small step
 REPORT_EVERY = 0.5  # seconds between two reports
+MAX_REPORTED_SPEED = 5.0  # batches a second, up to which each of them is reported
 RECORD_EVERY = 0.1  # seconds between two points of the curve of the followed image
 CHECKPOINT_EVERY = 5.0  # seconds, at least, between two checkpoints at the ends of epochs
 SETTLE_SECONDS = 1.0  # of a pause, until it is saved: whoever takes single steps takes the next one sooner
@@ -55,14 +59,9 @@ def serve(connection: Connection) -> None:
         os.nice(NICENESS)
     # One thread for matrix products: two trainings that wait for each other's threads are 2.6 times slower on two cores.
     with threadpool_limits(1, user_api="blas"), suppress(EOFError, OSError):
-        connection.send(READY)
+        send(connection, READY)
         while True:
-            message = connection.recv()
-            if isinstance(message, Task):
-                _run(message, connection)
-            elif isinstance(message, Measurement):
-                connection.send(_measure(message))
-            # a command that comes after its training's end is ignored
+            run(receive(connection), connection)
 
 
 def one_line(error: Exception) -> str:
@@ -75,16 +74,21 @@ def one_line(error: Exception) -> str:
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
-def _run(task: Task, connection: Connection) -> None:
+def run(message: Any, connection: Connection) -> None:
+    """Do what the message asks for; a command that comes after its training's end is ignored."""
     try:
-        training = _Training(task, connection)
-        training.run()
+        if isinstance(message, Measurement):
+            send(connection, _measure(message))
+        elif isinstance(message, Task):
+            training = _Training(message, connection)
+            del message  # a paused training's file, which was in it, has been read
+            training.run()
     except (EOFError, ConnectionError):  # the server is gone
         raise
     except Exception as error:  # nothing catches what a process raises: the viewer gets a line, the log the details
         if not isinstance(error, InklingError):
             log.exception("training failed")
-        connection.send(Failure(one_line(error)))
+        send(connection, Failure(one_line(error)))
 
 
 def _measure(measurement: Measurement) -> tuple[float, float] | Failure:
@@ -115,7 +119,8 @@ class _Training:
             self.observer.follow(task.followed)
         if not len(self.observer.followed()):
             self.observer.record(self.trainer)
-        self.goal = task.goal
+        self.observer.record_keyframe(self.trainer)
+        self.goal, self.speed = task.goal, task.speed
         self.stopped = self.parked = False
         self.answered = 0  # the number of the last command
         self.network = self.trainer.result.copy()
@@ -123,6 +128,7 @@ class _Training:
         self.saved_at = self.position if task.saved else None
         self.reports, self.checkpoints = _Rhythm(REPORT_EVERY), _Rhythm(CHECKPOINT_EVERY)
         self.polled = self.recorded = monotonic()
+        self.stepped = 0.0  # when the last step began, in slow motion
 
     # The training, from top to bottom.
 
@@ -132,6 +138,9 @@ class _Training:
         while not (self.stopped or self.parked or self.trainer.is_over):
             if self.is_paused:
                 self.wait_for_command()
+            elif self.speed and (seconds := self.seconds_to_next_step) > 0:
+                if self.connection.poll(seconds):
+                    self.obey_all()
             elif monotonic() - self.polled >= POLL_EVERY:
                 self.obey_all()
             else:
@@ -154,13 +163,24 @@ class _Training:
         reached = trainer.step >= goal.step and len(trainer.history) >= goal.epoch
         return goal.paused and reached and not trainer.complete
 
+    @property
+    def seconds_to_next_step(self) -> float:
+        """How long slow motion makes the next step wait; those that are taken by hand do not."""
+        if not self.speed or self.trainer.step < self.goal.step:
+            return 0.0
+        return self.stepped + 1 / self.speed - monotonic()
+
     def take_step(self) -> Event | None:
-        trainer = self.trainer
-        trainer.keep_gradient = look = self.is_time_to_look()
+        trainer, started = self.trainer, monotonic()
+        trainer.keep_gradient = look = self.is_time_to_look(started)
         event = next(trainer, None)
         now = monotonic()
         if isinstance(event, EpochEnd):
             self.observer.record_epoch(trainer)
+        elif self.speed and isinstance(event, StepEnd):
+            self.stepped = started
+        if trainer.step >= self.observer.next_keyframe:
+            self.observer.record_keyframe(trainer, event)
         if self.checkpoints.is_due(now) and not trainer.is_over:
             self.report()
             self.checkpoint()
@@ -184,7 +204,7 @@ class _Training:
         self.polled = monotonic()
         if self.connection.poll():
             while not (self.stopped or self.parked) and self.connection.poll():
-                self.obey(self.connection.recv())
+                self.obey(receive(self.connection))
             if not (self.stopped or self.parked):
                 self.report()
 
@@ -210,6 +230,8 @@ class _Training:
             case Request.FOLLOW:
                 if self.observer.follow(command.argument):
                     self.observer.record(trainer)
+            case Request.SPEED:
+                self.speed = command.argument
             case Request.SAVE:
                 self.report()
                 self.checkpoint()
@@ -221,10 +243,10 @@ class _Training:
 
     # What the server gets.
 
-    def is_time_to_look(self) -> bool:
-        """Twice a second, at every step taken by hand, and after 1, 2, 4, 8, ... steps: much happens in the first ones."""
-        step = self.trainer.step
-        return self.reports.is_due(monotonic()) or step < self.goal.step or step & (step + 1) == 0
+    def is_time_to_look(self, now: float) -> bool:
+        """Twice a second, at every step taken by hand or slowly, and after 1, 2, 4, 8, ... steps: much happens in these."""
+        step, is_slow = self.trainer.step, self.speed is not None and self.speed <= MAX_REPORTED_SPEED
+        return self.reports.is_due(now) or step < self.goal.step or is_slow or step & (step + 1) == 0
 
     def report(self, state: JobState | None = None, end: Event | None = None, test: Evaluation | None = None) -> None:
         """Send a copy of the network and everything else that a viewer sees."""
@@ -237,17 +259,25 @@ class _Training:
         state = state or (JobState.PAUSED if self.is_paused else JobState.RUNNING)
         end = end if isinstance(end, Finished | Diverged) else None
         snapshot = Snapshot.of(trainer, state, self.network, observer)
-        self.connection.send(
-            Report(self.answered, replace(snapshot, history=History(EpochEnd), end=end, test=test), new_epochs)
-        )
+        snapshot = replace(snapshot, history=History(EpochEnd), end=end, test=test, seconds_left=self.seconds_left)
+        send(self.connection, Report(self.answered, snapshot, new_epochs, observer.take_keyframes()))
         self.reports.done(perf_counter() - started)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """About how long the rest takes, in slow motion, too."""
+        trainer = self.trainer
+        if not self.speed:
+            return trainer.seconds_left
+        num_steps = (1 - trainer.progress) * trainer.config.epochs * len(trainer.train_set) / trainer.batch_size
+        return max(num_steps / self.speed, trainer.seconds_left or 0.0)
 
     def checkpoint(self) -> None:
         """Send the whole training as a file."""
         started = perf_counter()
         file = BytesIO()
         save_training(file, self.trainer, compress=False)
-        self.connection.send(Checkpoint(self.answered, file.getvalue(), self.goal if self.parked else None))
+        send(self.connection, Checkpoint(self.answered, file.getvalue(), self.goal if self.parked else None))
         self.saved_at = self.position
         self.checkpoints.done(perf_counter() - started)
 

@@ -4,7 +4,7 @@ from examples import READER
 from helpers import make_digits
 
 from engine.checks import InklingError
-from engine.layer_outputs import activity, strongest_units
+from engine.layer_outputs import activity, strongest_units, units
 from engine.layers import Activation, BatchNorm, Dense, Dropout
 from engine.network import Network, dense_layers
 
@@ -97,3 +97,18 @@ def test_feature_maps_have_no_units_to_rank():
     for position in (-1, len(READER), 1.5):
         with pytest.raises(InklingError, match="position must be"):
             strongest_units(network, IMAGE, position)
+
+
+def test_the_pixels_of_feature_maps_are_units():
+    network = make_network(READER, np.float64)
+    values = activity(network, IMAGE)[0].values
+    chosen = [0, 200, values.size - 1]
+    for unit, index in zip(units(network, IMAGE, 0, chosen), chosen, strict=True):
+        assert (unit.index, unit.value) == (index, values.flat[index])
+        channel, row, column = np.unravel_index(index, values.shape)
+        window = unit.weights[2 * row : 2 * row + 5, 2 * column : 2 * column + 5]  # kernel 5, stride 2
+        np.testing.assert_allclose(window, network.layers[0].W[channel, 0])
+        assert np.count_nonzero(unit.weights) == np.count_nonzero(window)
+    for index in (-1, values.size):
+        with pytest.raises(InklingError, match="index must be"):
+            units(network, IMAGE, 0, [index])

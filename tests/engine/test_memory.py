@@ -1,4 +1,9 @@
 import math
+import subprocess
+import sys
+
+import pytest
+from helpers import ROOT
 
 from engine.memory import _memory_of, available_memory
 
@@ -12,3 +17,25 @@ def test_the_available_memory_is_that_of_the_machine_or_of_its_container(tmp_pat
     assert _memory_of(str(tmp_path / "unlimited"), "", 1) == math.inf
     assert _memory_of(str(tmp_path / "none"), "", 1) == math.inf
     assert available_memory() > 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator")
+def test_freed_blocks_go_back_to_the_system_although_a_later_one_is_in_use():
+    program = """
+from pathlib import Path
+from engine.memory import return_large_blocks
+
+def megabytes():
+    return int(Path("/proc/self/statm").read_text().split()[1]) / 256
+
+return_large_blocks()
+before = megabytes()
+first = b"x" * 30_000_000
+del first  # from now on, the allocator would keep blocks of up to this size
+*blocks, last = [b"x" * 4_000_000 for _ in range(50)]
+assert megabytes() - before > 150
+del blocks
+print(megabytes() - before)
+"""
+    result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert float(result.stdout) < 20, result.stderr

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 from helpers import make_digits
+from streamlit.components.v2 import manifest_scanner
 
 from engine import Config, InklingError
 from engine.data import Dataset
@@ -28,6 +30,14 @@ def end_runs(all_runs: list[Run]) -> None:
         run.series.stop()
     for run in all_runs:
         assert run.series.wait_until_over(WAIT)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _components_are_looked_for_once() -> Iterator[None]:
+    """In every new ``AppTest``, Streamlit reads the metadata of all installed packages, which takes most of its time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -82,7 +92,6 @@ def open_workspace(
     session, opened = Session(), []
     monkeypatch.setattr(runs, "session", lambda: session)
     monkeypatch.setattr(visitor, "session", lambda: session)
-    monkeypatch.setattr(runs, "forget", lambda prefix: None)
 
     def open_one(id: str | None = None) -> Workspace:
         session.workspace = Workspace(id or store.create(), store)

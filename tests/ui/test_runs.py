@@ -1,5 +1,7 @@
 """The runs of a session."""
 
+from dataclasses import replace
+
 import pytest
 from helpers import make_digits
 
@@ -20,7 +22,6 @@ def session(monkeypatch):
     session.workspace = workspaces().open(workspaces().new_id())
     monkeypatch.setattr(runs, "session", lambda: session)
     monkeypatch.setattr(visitor, "session", lambda: session)
-    monkeypatch.setattr(runs, "forget", lambda prefix: None)
     monkeypatch.setattr(datasets, "load", lambda source: (make_digits(600), make_digits(100, 1)))
     return session
 
@@ -82,20 +83,40 @@ def test_no_two_runs_have_the_same_name():
     assert finished_run().name == "Run 3"
 
 
-def test_a_reset_run_is_the_same_run_before_its_first_step():
+def test_a_run_that_is_reset_stays_and_a_new_one_with_its_settings_is_paused_before_its_first_step():
     run = finished_run(num_seeds=2)
     runs.rename(run, "mine")
-    run.from_file = True
+    end = run.snapshot()
     runs.reset(run)
-    (again,) = runs.all_runs()
-    assert again.series is not run.series
-    assert (again.name, again.key, again.config, again.from_file) == ("mine", "Run 1", CONFIG, False)
-    assert (again.snapshot().step, again.state, again.series.num_seeds) == (0, JobState.PAUSED, 2)
+    again = runs.all_runs()[1]
+    assert runs.all_runs() == [run, again]
+    assert (run.name, run.snapshot().step) == ("mine", end.step)
+    assert (again.name, again.key, again.config, again.series.num_seeds) == ("Run 2", "Run 2", CONFIG, 2)
+    assert (again.snapshot().step, again.state) == (0, JobState.PAUSED)
     assert runs.active_run() is again
     assert runs.shown_run() is again
     runs.remove(again)
     runs.reset(again)
-    assert runs.all_runs() == []
+    assert runs.all_runs() == [run]
+
+
+def test_a_reset_stops_a_training_that_runs_and_keeps_its_speed():
+    run = runs.start_run(replace(CONFIG, epochs=2_000), "mnist", speed=1_000.0)
+    with run.series.pool.changed:
+        assert run.series.pool.changed.wait_for(lambda: run.snapshot().step > 0, WAIT)
+    runs.reset(run)
+    again = runs.all_runs()[1]
+    assert run.series.wait_until_over(WAIT)
+    assert (run.state, again.series.speed) == (JobState.STOPPED, 1_000.0)
+    assert run.snapshot().step > 0
+
+
+def test_a_run_without_a_step_gives_its_place_to_the_new_one():
+    run = runs.start_run(CONFIG, "mnist", paused=True)
+    runs.reset(run)
+    (again,) = runs.all_runs()
+    assert again is not run
+    assert (again.config, again.state) == (CONFIG, JobState.PAUSED)
 
 
 def test_the_oldest_runs_make_room(monkeypatch):

@@ -237,8 +237,26 @@ def test_a_reset_after_a_restart_begins_with_the_same_network(open_workspace, se
     run_in_pause(start=start)
     again = restarted(open_workspace, workspace).runs[0]
     runs.reset(again)
-    reset = runs.all_runs()[0]
+    reset = runs.all_runs()[-1]
     np.testing.assert_array_equal(reset.snapshot().network.state_vector, start.state_vector)
+
+
+def test_moments_to_go_back_to_stay_in_memory_when_a_run_is_stored_and_are_not_read_again(open_workspace):
+    workspace = open_workspace()
+    run = run_to_end(SHORT)
+    frames = run.keyframes.frames
+    assert run.snapshot().step - 5 < frames[-1].step <= run.snapshot().step
+    workspace.store_changes()
+    assert not run.series.jobs  # from now on it is read from the store
+    assert run.keyframes.frames == frames
+    (again,) = restarted(open_workspace, workspace).runs
+    assert not again.keyframes.frames
+
+
+def test_a_run_that_is_read_again_has_full_speed(open_workspace):
+    workspace = open_workspace()
+    run_in_pause(speed=1_000.0)
+    assert restarted(open_workspace, workspace).runs[0].series.speed is None
 
 
 def test_a_start_of_other_layers_is_refused_before_anything_is_stored(open_workspace, store):

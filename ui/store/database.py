@@ -35,7 +35,8 @@ def make_engine(url: str | None) -> sa.Engine:
         parsed = make_url(url) if url is not None else sqlite_url(default_file())
         if parsed.drivername == "sqlite" and parsed.database and parsed.database != ":memory:":
             Path(parsed.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            engine = sa.create_engine(parsed)
+            # A statement in the cache would keep the last file that it wrote in memory.
+            engine = sa.create_engine(parsed, connect_args={"cached_statements": 0})
             event.listen(engine, "connect", _set_up_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
             return engine

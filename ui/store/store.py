@@ -178,6 +178,7 @@ class Store:
         one; the names of the deleted runs are returned. Raises ``RunTaken`` if the run's owner is not ``run.owner``, so
         that a server that was cut off for a while does not overwrite what the next owner has saved.
         """
+        self._check_size(sum(len(content or b"") for content in files.values()))  # before anything is written in vain
         with self._changes(workspace) as connection:
             stored = connection.execute(sa.select(RUNS.c.owner).where(_is_run(workspace, run.key))).one_or_none()
             if stored and stored.owner != run.owner:

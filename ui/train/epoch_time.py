@@ -46,6 +46,13 @@ def seconds_per_epoch(
     return (num_images - num_validation) * training + num_validation * validation
 
 
+def num_batches(config: Config, num_images: int) -> int:
+    """How many batches an epoch has, if there are ``num_images`` training images."""
+    num_images = min(config.train_size, num_images)
+    num_images -= config.num_validation(num_images)
+    return -(-num_images // min(config.batch_size or num_images, num_images))
+
+
 def _key(config: Config, names: Sequence[str]) -> str:
     return repr([getattr(config, name) for name in names])
 

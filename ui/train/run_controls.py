@@ -1,4 +1,4 @@
-"""Run control: start, pause, step, stop and reset, and the settings that can be changed in the middle of a training."""
+"""Run control: start, pause, step, stop, reset and speed, and what can be changed in the middle of a training."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,18 +7,21 @@ import streamlit as st
 
 from engine import InklingError
 from engine.config import CHANGEABLE, Config
-from engine.jobs import JobState, Series, Snapshot
+from engine.jobs import JobState, Series, Snapshot, TrainingOver
 from engine.network import num_parameters
 from ui import current_drawing, datasets, runs
 from ui.formatting import SETTINGS, duration
 from ui.run import Run
-from ui.state import report_error, session
+from ui.state import keep, report_error, session, set_value, value
 from ui.train.config_form import Choice
-from ui.train.epoch_time import seconds_per_epoch
+from ui.train.epoch_time import num_batches, seconds_per_epoch
 from ui.train.setting_widget import from_widget, setting_widget
 from ui.visitor import workspace
 
 RESPONSE_SECONDS = 0.2  # that a click waits for what it asks for, so that the page shows it at once
+FULL_SPEED = 0.0
+SPEEDS = {1.0: "1 batch/s", 5.0: "5 batches/s", 20.0: "20 batches/s", FULL_SPEED: "Full speed"}
+MAX_SEEN_SPEED = 5.0  # batches a second, up to which the page shows each of them
 MEASURING_SECONDS = 0.4  # between two looks whether the time of an epoch has been measured
 
 
@@ -26,7 +29,8 @@ def controls(choice: Choice, run: Run | None) -> None:
     """The buttons, for the ``run`` that has not ended yet, if any."""
     config = choice.config
     start = batch = epoch = False
-    with st.container(horizontal=True, gap="small", key="controls"):
+    bar = st.container(horizontal=True, gap="small", vertical_alignment="center", key="play bar")
+    with bar.container(horizontal=True, gap="small", key="controls"):
         if run is None:
             start = _button("Start", "play_arrow", "S", type="primary", disabled=config is None)
             batch = _button("1 batch", "skip_next", "B", disabled=config is None)
@@ -41,8 +45,11 @@ def controls(choice: Choice, run: Run | None) -> None:
                 _button("Pause", "pause", "S", _advance, run, Series.pause, type="primary", disabled=ending)
             _button("1 batch", "skip_next", "B", _advance, run, Series.step, disabled=ending)
             _button("1 epoch", "fast_forward", "E", _advance, run, Series.step_epoch, disabled=ending)
-        _button("Stop", "stop", "X", _stop, run, disabled=ending)
-        _button("Reset", "replay", "0", _reset, run, disabled=run is None)
+        # No shortcuts: a key that is hit by accident must not end a training.
+        _button("Stop", "stop", None, _stop, run, disabled=ending)
+        _button("Reset", "replay", None, _reset, run, disabled=run is None)
+    with bar:
+        _speed_box(run)
     if run is not None:
         _changeable_settings(run, snapshot)
         return
@@ -53,7 +60,7 @@ def controls(choice: Choice, run: Run | None) -> None:
     st.fragment(_estimate, run_every=None if measured else MEASURING_SECONDS)(config, choice.source, measured)
     if start or batch or epoch:  # not in a callback: a download shows its progress bar in this place
         try:
-            started = runs.start_run(config, choice.source, choice.num_seeds, choice.start, paused=not start)
+            started = runs.start_run(config, choice.source, choice.num_seeds, choice.start, not start, _speed())
         except InklingError as error:
             report_error(error)
         else:
@@ -64,7 +71,7 @@ def controls(choice: Choice, run: Run | None) -> None:
         st.rerun()
 
 
-def _button(label: str, icon: str, shortcut: str, action: Callable | None = None, *args: Any, **look: Any) -> bool:
+def _button(label: str, icon: str, shortcut: str | None, action: Callable | None = None, *args: Any, **look: Any) -> bool:
     return st.button(
         label,
         key=label,  # a key for each label: a late click on Pause must not become one on Resume
@@ -96,6 +103,42 @@ def _stop(run: Run) -> None:
         return
     run.series.stop()
     run.series.wait_until_over(RESPONSE_SECONDS)
+
+
+def _speed_box(run: Run | None) -> None:
+    """How fast to train: slow motion shows each batch."""
+    if run and (run.series.speed or FULL_SPEED) != value("speed", FULL_SPEED):  # another tab has changed it
+        set_value("speed", run.series.speed or FULL_SPEED)
+    st.selectbox(
+        "Speed",
+        list(SPEEDS),
+        format_func=SPEEDS.__getitem__,
+        label_visibility="collapsed",
+        width=150,
+        on_change=_change_speed,
+        args=(run,),
+        **keep("speed", FULL_SPEED),
+    )
+
+
+def _speed() -> float | None:
+    """The speed that is chosen, as ``Series.set_speed`` takes it."""
+    return value("speed", FULL_SPEED) or None
+
+
+def _change_speed(run: Run | None) -> None:
+    if run:
+        try:
+            workspace().claim(run)
+            run.series.set_speed(_speed())
+        except InklingError as error:
+            report_error(error)
+
+
+def refresh_seconds(run: Run) -> float:
+    """Seconds between two looks at a run that moves: in slow motion, so few that each batch is seen."""
+    speed = run.series.speed
+    return min(session().refresh_seconds, 1 / speed) if speed and speed <= MAX_SEEN_SPEED else session().refresh_seconds
 
 
 def _reset(run: Run) -> None:
@@ -141,6 +184,8 @@ def _change(run: Run, name: str, key: str) -> None:
         workspace().claim(run)
         run.series.change(**{name: from_widget(st.session_state[key])})
         run.series.wait_for_changes(RESPONSE_SECONDS)
+    except TrainingOver:
+        pass  # Stop was faster: a box reports what was typed when another control is clicked
     except InklingError as error:
         report_error(error)
 
@@ -164,6 +209,8 @@ def _seconds_per_epoch(config: Config, source: str) -> float | None:
     """As ``epoch_time`` gives it: None until it was measured, 0 if it cannot be."""
     try:
         same_data = [run for run in runs.all_runs() if run.source == source]
-        return seconds_per_epoch(config, datasets.num_train_images(source), same_data, workspace().is_watched)
+        num_images, speed = datasets.num_train_images(source), _speed()
+        seconds = seconds_per_epoch(config, num_images, same_data, workspace().is_watched)
+        return max(seconds, num_batches(config, num_images) / speed) if seconds and speed else seconds
     except InklingError:  # settings that do not fit the data: Start shows the error
         return 0.0

@@ -13,7 +13,7 @@ from engine.config import Config
 from engine.jobs import Job, Pool, Series
 from engine.jobs import pool as pool_module
 from engine.jobs import worker as worker_module
-from engine.jobs.messages import READY, Task
+from engine.jobs.messages import READY, receive, send
 from engine.network import dense_layers
 from engine.training import Trainer
 
@@ -118,11 +118,9 @@ class ThreadWorker(pool_module.Worker):
 
     def serve(self):
         with suppress(EOFError, OSError):
-            self.other_end.send(READY)
+            send(self.other_end, READY)
             while True:
-                message = self.other_end.recv()
-                if isinstance(message, Task):
-                    worker_module._run(message, self.other_end)
+                worker_module.run(receive(self.other_end), self.other_end)
 
     def kill(self):
         self.connection.close()

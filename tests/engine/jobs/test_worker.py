@@ -13,7 +13,8 @@ from engine.checks import InklingError
 from engine.data.mapped import map_dataset
 from engine.jobs import JobState
 from engine.jobs import worker as worker_module
-from engine.jobs.messages import GO_ON, STAND_STILL, Checkpoint, Command, Failure, Goal, Report, Request, Task
+from engine.jobs.messages import GO_ON, STAND_STILL, Checkpoint, Command, Failure, Goal, Report, Request, Task, send
+from engine.jobs.messages import receive as receive_message
 
 IMAGE = make_digits(1).images[0] / np.float32(255)
 DEADLINE = 30
@@ -27,7 +28,7 @@ def begin(tiny, long_config, monkeypatch):
     def make(*commands, goal=STAND_STILL, followed=None, **changes):
         connection, other_end = Pipe()
         for number, command in enumerate(commands, 1):
-            connection.send(Command(number, *command) if isinstance(command, tuple) else Command(number, command))
+            send(connection, Command(number, *command) if isinstance(command, tuple) else Command(number, command))
         task = Task(long_config(**changes), map_dataset(tiny), None, goal=goal, followed=followed)
         threads.append(Thread(target=run, args=(task, other_end)))
         threads[-1].start()
@@ -36,7 +37,7 @@ def begin(tiny, long_config, monkeypatch):
 
     def run(task, connection):
         try:
-            worker_module._run(task, connection)
+            worker_module.run(task, connection)
         except (EOFError, ConnectionError):
             pass
         finally:
@@ -57,7 +58,7 @@ def receive(connection, count=None):
     while count is None or len(messages) < count:
         assert connection.poll(DEADLINE), "nothing came"
         try:
-            messages.append(connection.recv())
+            messages.append(receive_message(connection))
         except (EOFError, ConnectionError):
             break
     return messages

@@ -211,6 +211,14 @@ def test_what_is_over_the_size_goes_oldest_first(open_store):
     assert (names(store.runs(workspace)), list(store.networks(workspace))) == (before, ["a"])
 
 
+def test_a_run_larger_than_the_workspace_is_not_written_in_vain(open_store, monkeypatch):
+    store = open_store(max_bytes=10_000)
+    workspace, run = store.create(), make_run()
+    monkeypatch.setattr(store, "_changes", None)
+    with pytest.raises(InklingError, match=r"this needs 0\.0 MB, but a workspace has 0\.0 MB"):
+        store.save_run(workspace, run, {"seed-0": bytes(6_000), "seed-1": bytes(6_000), "training": None})
+
+
 def test_a_run_has_one_owner(store, workspace, clock):
     run = make_run(owner="server 1")
     store.heartbeat("server 1")

@@ -9,7 +9,7 @@ from pages import button, widget
 from engine.jobs import Job, JobState
 from engine.jobs import series as series_module
 from tests.ui.train.steps import WAIT, open_train, run_to_end, runs, says, start, wait_for
-from ui import state
+from ui import datasets, state
 from ui.train import run_controls
 
 CONTROLS = ("Start", "Pause", "Resume", "1 batch", "1 epoch", "Stop", "Reset")
@@ -85,22 +85,24 @@ def test_reset_goes_back_to_before_the_first_step_with_the_same_settings(sets):
     wait_for(lambda: run.snapshot().step > 3, "it does not begin")
     config = run.config
     button(app, "Reset").click().run()
-    (again,) = runs(app)
-    assert (again.name, again.config) == ("Run 1", config)
+    _, again = runs(app)
+    assert (again.name, again.config) == ("Run 2", config)
     assert again.snapshot().step == 0
     assert again.state is JobState.PAUSED
+    assert run.series.wait_until_over(WAIT)  # and stays in the table with what it has learned
+    assert run.snapshot().step > 3
 
 
 def test_after_a_reset_the_run_is_still_the_one_that_the_draw_page_has_chosen(sets):
     app = open_train()
-    start(app, Epochs=2_000)
+    run = start(app, Epochs=2_000)
+    wait_for(lambda: run.snapshot().step > 0, "it does not begin")
     app.switch_page("ui/draw/page.py").run()
     widget(app.selectbox, "Network").select("Run 1").run()
     app.switch_page("ui/train/page.py").run()
     button(app, "Reset").click().run()
     app.switch_page("ui/draw/page.py").run()
     assert widget(app.selectbox, "Network").value == "Run 1"
-    runs(app)[0].series.stop()
 
 
 def test_settings_change_during_a_run_and_the_change_is_marked(sets):
@@ -114,8 +116,66 @@ def test_settings_change_during_a_run_and_the_change_is_marked(sets):
     assert run.snapshot().config.learning_rate == 0.5
     assert says(app.caption, "learning rate changed to 0\\.5 at epoch")
     button(app, "Reset").click().run()
-    assert next(box for box in app.selectbox if box.key == f"{run.key} learning_rate").value == 0.002
+    assert next(box for box in app.selectbox if box.key == f"{runs(app)[-1].key} learning_rate").value == 0.002
+
+
+def test_no_key_ends_or_resets_a_training(sets):
+    app = open_train()
+    start(app, Epochs=2_000)
+    shortcuts = {button.label: button.proto.shortcut for button in app.button if button.label in CONTROLS}
+    assert {label: bool(shortcut) for label, shortcut in shortcuts.items()} == {
+        "Pause": True,
+        "1 batch": True,
+        "1 epoch": True,
+        "Stop": False,
+        "Reset": False,
+    }
+
+
+@pytest.mark.parametrize("is_over", [False, True])
+def test_a_change_that_comes_after_the_end_is_no_error(sets, is_over):
+    app = open_train()
+    run = start(app, Epochs=2_000)
+    change = next(box for box in app.selectbox if box.key == f"{run.key} learning_rate")
     run.series.stop()
+    if is_over:
+        assert run.series.wait_until_over(WAIT)
+    change.select(0.5).run()
+    assert not app.exception
+    assert not app.error
+
+
+def test_the_speed_is_chosen_before_the_start_and_changed_at_any_time(sets):
+    app = open_train()
+    speed = widget(app.selectbox, "Speed")
+    assert (speed.value, speed.options) == (0.0, ["1 batch/s", "5 batches/s", "20 batches/s", "Full speed"])
+    speed.select(1.0).run()
+    run = start(app, Epochs=2_000)
+    assert run.series.speed == 1.0
+    wait_for(lambda: run.snapshot().step > 0, "it does not begin")
+    widget(app.selectbox, "Speed").select(5.0).run()
+    assert run.series.speed == 5.0
+    assert run_controls.refresh_seconds(run) == 0.2
+    button(app, "Pause").click().run()
+    widget(app.selectbox, "Speed").select(0.0).run()
+    assert run.series.speed is None
+    step = run.snapshot().step
+    button(app, "Resume").click().run()
+    wait_for(lambda: run.snapshot().step > step + 50, "it is still slow")
+    run.series.set_speed(20.0)  # in another tab
+    assert widget(app.run().selectbox, "Speed").value == 20.0
+    app.switch_page("ui/draw/page.py").run()
+    app.switch_page("ui/train/page.py").run()
+    assert widget(app.selectbox, "Speed").value == 20.0
+    button(app, "Stop").click().run()
+    assert run.series.wait_until_over(WAIT)
+
+
+def test_the_estimate_beside_start_is_that_of_slow_motion(monkeypatch):
+    monkeypatch.setattr(datasets, "num_train_images", lambda source: 1_200)
+    app = open_train()
+    widget(app.selectbox, "Speed").select(1.0).run()
+    assert says(app.caption, "about **9.0 s** per epoch here")  # 9 batches
 
 
 def test_only_an_optimizer_with_momentum_offers_to_change_it(sets):

@@ -1,0 +1,197 @@
+"""The narrator: one plain sentence about what happens in a training now.
+
+Every rule looks at means over many batches or epochs, and over windows that grow with the training, so that the sentence
+changes seldom.
+"""
+
+from math import log
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.jobs import JobState, Snapshot
+from engine.jobs.health import LayerHealth, Problem
+from engine.training import Diverged, Finished
+from ui.formatting import escape_markdown, percent
+
+FEW_STEPS, FEW_POINTS = 20, 30  # from which little can be said yet: steps, and points of the curve
+MIN_POINTS = 5  # at the end of the curve, that are averaged
+SURE = 3.0  # standard errors of a slope that are no chance
+FLAT_SLOPE = 0.1  # a smaller one is a plateau: twice as many steps then change the loss by less than 7 %
+STARTED = 0.9  # of the first loss: above it, hardly anything has been learned
+GUESSING = 0.15  # accuracy: below it, too
+EASY = 0.35  # of the first loss: above it, the network still learns what is easy
+TOO_HIGH, SHOT_UP = 1.1, 5.0  # times the first loss, for long and for a moment
+RISE = 1.2  # times the lowest loss so far
+NEARLY_ALL = 0.995  # of the training images
+PATIENCE = 3  # epochs without a better validation loss
+WORSE = 1.02  # times the best validation loss, before it is said to have risen
+
+
+def narrate(snapshot: Snapshot) -> str:
+    """What happens now, as one sentence of Markdown."""
+    match snapshot.state:
+        case JobState.READY:
+            return "Nothing has been learned yet."
+        case JobState.QUEUED:
+            return "It waits until another training makes room for it."
+        case JobState.PAUSED:
+            return _paused(snapshot)
+        case JobState.RUNNING:
+            return _running(snapshot)
+        case JobState.TESTING:
+            return "It is being measured on the test images, which it has never seen."
+        case JobState.FAILED:
+            return "It ended because of an error."
+        case _:
+            return _over(snapshot)
+
+
+def _paused(snapshot: Snapshot) -> str:
+    if not snapshot.step:
+        return "It is paused before its first step: it has learned nothing yet."
+    return f"It is paused after step {snapshot.step:,}: nothing changes until it goes on."
+
+
+def _over(snapshot: Snapshot) -> str:
+    end, right = snapshot.end, ""
+    if isinstance(end, Diverged) or snapshot.state is JobState.DIVERGED:
+        return "The loss grew beyond all numbers, so the training ended: its steps were far too large."
+    if snapshot.test:
+        right = f": it reads {percent(snapshot.test.accuracy)} of the test images right"
+    if isinstance(end, Finished) and end.stopped_early:
+        return f"The validation loss no longer fell, so it went back to the network of epoch {end.best_epoch}{right}."
+    if snapshot.state is JobState.FINISHED:
+        epochs = snapshot.config.epochs
+        return f"{'Its only epoch is' if epochs == 1 else f'All {epochs:,} epochs are'} done{right}."
+    return f"It was stopped after step {snapshot.step:,}{right}."
+
+
+def _running(snapshot: Snapshot) -> str:
+    trend = _trend(snapshot)
+    if trend is None:
+        return "It takes its first steps: it guesses, and each batch moves its weights a little."
+    if trend.mean > TOO_HIGH * trend.first or (trend.guesses and trend.highest > SHOT_UP * trend.first):
+        return "The loss shot up, higher than at the start: the steps are far too large."
+    if trend.guesses:
+        return _sickest(snapshot.health) or "The network still guesses: so far, it has learned hardly anything."
+    if trend.rises:
+        return "The loss is rising again: its steps may be too large."
+    epochs = _validation(snapshot)
+    if epochs and epochs.is_memorising:
+        return (
+            f"The validation loss has risen since epoch {epochs.best + 1} while the training loss falls: it is memorising "
+            "the training images."
+        )
+    if trend.accuracy > NEARLY_ALL:
+        return "It reads nearly all training images right: little is left to learn from them."
+    if trend.is_flat:
+        return _sickest(snapshot.health) or "The loss hardly moves any more: it is on a plateau."
+    if epochs and epochs.since_best >= PATIENCE:
+        return "The training loss still falls, but the validation loss does not: it learns little more about new images."
+    if trend.now > EASY * trend.first:
+        return "The loss falls quickly: it is learning the easy part."
+    if epochs and len(epochs.losses) >= PATIENCE:
+        return "Training and validation loss both fall: what it learns holds for new images, too."
+    return "The loss falls more slowly now: it is learning the harder images."
+
+
+class _Trend(NamedTuple):
+    """Where the training loss goes: its mean in the ``first`` batches (at most that of guessing), in the last two thirds
+    (``mean``) and in the latest batches (``now``), the ``lowest`` such mean so far, the ``highest`` loss, and the accuracy
+    of the latest batches. ``slope`` is that of the last two thirds, with its standard ``error``, of the loss over the step
+    on logarithmic axes."""
+
+    first: float
+    mean: float
+    now: float
+    lowest: float
+    highest: float
+    accuracy: float
+    slope: float
+    error: float
+    num_points: int
+
+    @property
+    def guesses(self) -> bool:
+        return self.now > STARTED * self.first or self.accuracy < GUESSING
+
+    @property
+    def rises(self) -> bool:
+        is_sure = self.num_points >= FEW_POINTS and self.slope > SURE * self.error
+        return is_sure and self.now > RISE * self.lowest
+
+    @property
+    def is_flat(self) -> bool:
+        return self.num_points >= FEW_POINTS and abs(self.slope) < FLAT_SLOPE and SURE * self.error < FLAT_SLOPE
+
+
+def _trend(snapshot: Snapshot) -> _Trend | None:
+    """The trend of the curve; None while little can be said about it."""
+    curve = snapshot.curve
+    if len(curve) < 2 * MIN_POINTS or curve[-1, 0] < FEW_STEPS:
+        return None
+    width = max(len(curve) // 10, MIN_POINTS)
+    steps, losses = curve[len(curve) // 3 :, 0], curve[len(curve) // 3 :, 2]
+    means = np.convolve(curve[:, 2], np.full(width, 1 / width), "valid")
+    slope, error = _slope(np.log(steps), np.log(np.maximum(losses, 1e-12)))
+    first, now = float(curve[: max(width // 3, 1), 2].mean()), float(means[-1])
+    if snapshot.config.loss == "cross_entropy":
+        first = min(first, log(snapshot.network.output_shape[0]))  # the first points may be high already
+    highest, accuracy = curve[:, 2].max(), curve[-width:, 3].mean()
+    trend = _Trend(first, losses.mean(), now, means.min(), highest, accuracy, slope, error, len(curve))
+    return None if trend.guesses and len(curve) < FEW_POINTS else trend
+
+
+def _slope(x: npt.NDArray, y: npt.NDArray) -> tuple[float, float]:
+    """The slope of the least-squares line through these points, and its standard error."""
+    x, y = x - x.mean(), y - y.mean()
+    slope = x @ y / (x @ x)
+    return float(slope), float(np.sqrt(np.square(y - slope * x).sum() / ((len(x) - 2) * (x @ x))))
+
+
+class _Validation(NamedTuple):
+    """The losses of the epochs so far: on the validation set and on the training images."""
+
+    losses: npt.NDArray
+    training: npt.NDArray
+
+    @property
+    def best(self) -> int:
+        return int(self.losses.argmin())
+
+    @property
+    def since_best(self) -> int:
+        """How many epochs have ended since the best one."""
+        return len(self.losses) - 1 - self.best
+
+    @property
+    def is_memorising(self) -> bool:
+        """Whether the validation loss has risen for some epochs, by more than chance, while the training loss has fallen."""
+        if self.since_best < PATIENCE:
+            return False
+        best = self.losses[self.best]
+        has_risen = self.losses[self.best + 1 :].mean() > (1 + WORSE) / 2 * best and self.losses[-2:].mean() > WORSE * best
+        return bool(has_risen and self.training[-1] < self.training[self.best])
+
+
+def _validation(snapshot: Snapshot) -> _Validation | None:
+    losses, training = (snapshot.history.column(name) for name in ("validation_loss", "loss"))
+    return _Validation(losses, training) if len(losses) and not np.isnan(losses).any() else None
+
+
+def _sickest(layers: tuple[LayerHealth, ...]) -> str | None:
+    """The first layer that hardly learns or explodes, in words; None if all are healthy."""
+    reasons = {
+        Problem.DEAD: "no gradient reaches it, so it learns nothing",
+        Problem.VANISHING: "hardly any gradient reaches it, so it learns next to nothing",
+        Problem.EXPLODING: "each step changes its weights far too much",
+    }
+    for problem, reason in reasons.items():
+        for layer in layers:
+            if layer.problem is problem:
+                return (
+                    f"The loss does not fall; look at layer {layer.position + 1} ({escape_markdown(layer.label)}): {reason}."
+                )
+    return None

@@ -1,0 +1,53 @@
+"""The slider that goes back through a training: its network, its curves and its predictions as they were then."""
+
+import streamlit as st
+
+from engine.jobs import Keyframe, Snapshot
+from engine.jobs.keyframes import capacity
+from ui.run import Run
+from ui.state import keep, set_value, value
+
+NOW = -1  # the slider's right end, which follows the training
+START = 0  # a step
+LABEL = "Look back"
+
+
+def show(run: Run, snapshot: Snapshot) -> Snapshot:
+    """Draw the slider; return ``snapshot``, or what it was at the moment that is chosen."""
+    keyframes = past(run, snapshot)
+    key = f"{run.key} moment"
+    chosen = value(key, NOW)
+    if chosen != NOW and all(frame.step != chosen for frame in keyframes):  # it was dropped: the nearest one is shown
+        nearest = min((frame.step for frame in keyframes), key=lambda step: abs(step - chosen), default=NOW)
+        set_value(key, nearest)
+    names = {frame.step: moment_name(frame, snapshot.config.epochs) for frame in keyframes} or {START: "start"}
+    step = st.select_slider(
+        LABEL if keyframes or not snapshot.step else f"{LABEL}: {why_not(run, snapshot)}",
+        [*names, NOW],
+        format_func=lambda step: names.get(step, "now"),
+        disabled=not keyframes,
+        help="Weights, predictions and curves as they were then. The training goes on meanwhile.",
+        **keep(key, NOW),
+    )
+    keyframe = next((frame for frame in keyframes if frame.step == step), None)
+    return snapshot.at(keyframe, keyframes) if keyframe else snapshot
+
+
+def past(run: Run, snapshot: Snapshot) -> list[Keyframe]:
+    """The moments to go back to."""
+    return [frame for frame in run.keyframes.frames if frame.step < snapshot.step]
+
+
+def moment_name(keyframe: Keyframe, epochs: int) -> str:
+    """A moment in words."""
+    if not keyframe.step:
+        return "start"
+    return f"epoch {keyframe.epoch:.2f} of {epochs:,} · step {keyframe.step:,}"
+
+
+def why_not(run: Run, snapshot: Snapshot) -> str:
+    """Why a training that has taken steps has no moments to go back to."""
+    if run.keyframes.were_dropped:
+        return "its earlier moments were dropped to free memory"
+    limit, _ = capacity(snapshot.network.state_vector.size)
+    return "its earlier moments are not saved with it" if limit else "its network is too large for that"
