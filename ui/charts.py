@@ -11,7 +11,8 @@ from engine.jobs import Snapshot
 from ui import formatting
 
 TRAINING, SMOOTHED, VALIDATION, CHANGE = "training", "smoothed", "validation", "change"
-COLOURS = {TRAINING: "#8f96b3", SMOOTHED: "#5b69d6", VALIDATION: "#e4572e", CHANGE: "#c28f00"}
+FIRST = "first step"  # while a line would have only one point
+COLOURS = {TRAINING: "#8f96b3", SMOOTHED: "#5b69d6", VALIDATION: "#e4572e", CHANGE: "#c28f00", FIRST: "#8f96b3"}
 RUN_COLOURS = ["#4c6ef5", "#e4572e", "#2f9e6e", "#c28f00", "#a24bcf", "#1098ad", "#d6336c", "#7a8699"]
 DIGIT_COLOURS = [
     "#4e79a7",
@@ -30,14 +31,17 @@ PADDING = {"left": 0, "top": 5, "right": 12, "bottom": 0}
 MAX_FIXED_EPOCHS = 12  # up to this many, the axis shows all epochs from the beginning; more would crowd the first ones
 MAX_VALIDATION_POINTS = 100  # in one chart
 CURVE_COLUMN = {"loss": 2, "accuracy": 3}  # of ``Snapshot.curve``
+PERCENT = "format(100 * datum.{}, '.4~f') + ' %'"  # a fraction in Vega's language, with as many decimals as it needs
+BEFORE_FIRST = 0.5  # the step of what was before the first one, on a logarithmic axis
+ZOOMED = 0.9  # where an accuracy axis begins that shows only the best
 
 Spec = dict[str, Any]  # in Vega-Lite
 Columns = dict[str, Any]  # equally long sequences by name
 
 
-def legend(smooth: bool) -> str:
+def legend(smooth: bool, has_validation: bool = True) -> str:
     """The legend of ``curves`` as HTML."""
-    shown = (TRAINING, SMOOTHED, VALIDATION) if smooth else (TRAINING, VALIDATION)
+    shown = (TRAINING, *[SMOOTHED] * smooth, *[VALIDATION] * has_validation)
     return colour_key({name: COLOURS[name] for name in shown})
 
 
@@ -60,15 +64,31 @@ def smoothed(values: Iterable[float]) -> list[float]:
 
 
 def rows(snapshot: Snapshot, quantity: str, smooth: bool = False) -> Columns:
-    """A run's "loss" or "accuracy" for ``curves``: columns ``epoch`` (with fraction), ``value``, ``series``, ``note``."""
-    epochs, training = snapshot.curve[:, 1].tolist(), snapshot.curve[:, CURVE_COLUMN[quantity]].tolist()
-    lines = [(TRAINING, epochs, training), (VALIDATION, *validation(snapshot, quantity))]
+    """A run's "loss" or "accuracy" for ``curves``: columns ``x`` (steps until the first epoch is over, then epochs with
+    a fraction), ``value``, ``series``, ``note``."""
+    column = 1 if snapshot.history else 0
+    x, training = snapshot.curve[:, column].tolist(), snapshot.curve[:, CURVE_COLUMN[quantity]].tolist()
+    lines = [(TRAINING if len(x) > 1 else FIRST, x, training), (VALIDATION, *validation(snapshot, quantity))]
     if smooth:
-        lines.append((SMOOTHED, epochs, smoothed(training)))
+        lines.append((SMOOTHED, x, smoothed(training)))
     points = [(x, y, series, "") for series, xs, ys in lines for x, y in zip(xs, ys, strict=True)]
-    points += [(change.epoch, np.nan, CHANGE, formatting.changes(change.values)) for change in snapshot.changes]
-    columns: Columns = {name: [point[i] for point in points] for i, name in enumerate(("epoch", "value", "series", "note"))}
+    for change in snapshot.changes:
+        points.append(((change.step, change.epoch)[column], np.nan, CHANGE, formatting.changes(change.values)))
+    columns: Columns = {name: [point[i] for point in points] for i, name in enumerate(("x", "value", "series", "note"))}
     return columns | {"value": np.array(columns["value"], float)}
+
+
+def last_step(snapshot: Snapshot) -> int | None:
+    """Where the step axis of ``curves`` ends: at a round number, so that it seldom changes. 0 before the first
+    step, and None once the first epoch is over, when the axis has epochs."""
+    if snapshot.history or not snapshot.step:
+        return None if snapshot.history else 0
+    return round_up(snapshot.step)
+
+
+def round_up(number: float) -> int:
+    """The next of 10, 20, 50, 100, 200, ..."""
+    return next(end for power in range(1, 20) for base in (1, 2, 5) if (end := base * 10**power) >= number)
 
 
 def validation(snapshot: Snapshot, quantity: str) -> tuple[list[int], list[float]]:
@@ -97,7 +117,7 @@ def _line(width: float, dot_size: int = 0, **mark: Any) -> Spec:
 def _y(quantity: str, log: bool = False, field: str = "value") -> Spec:
     scale: Spec
     if quantity == "accuracy":
-        axis, scale = {"format": ".0%"}, {"domainMax": 1, "zero": False}
+        axis, scale = {"labelExpr": PERCENT.format("value")}, {"domainMax": 1, "zero": False}
     else:
         needs_exponent = "datum.value >= 10000 || (datum.value > 0 && datum.value < 0.001)"
         axis = {"labelExpr": f"{needs_exponent} ? format(datum.value, '~e') : datum.label"}
@@ -105,22 +125,47 @@ def _y(quantity: str, log: bool = False, field: str = "value") -> Spec:
     return {"field": field, "type": "quantitative", "title": None, "axis": axis, "scale": scale}
 
 
-def curves(quantity: str, epochs: int, smooth: bool = False, log: bool = False) -> Spec:
-    """The chart of ``rows``."""
+def _tooltip(x_title: str, quantity: str, *names: str) -> Spec:
+    """The parts of a chart whose tooltip shows the fields ``names``, the place and the value, rounded."""
+    value = PERCENT.format("value").replace(".4~f", ".2f") if quantity == "accuracy" else "format(datum.value, '.4~g')"
+    fields = [{"field": name, "title": "curve" if name == "series" else name} for name in names]
+    fields += [{"field": "x", "title": x_title, "format": ",.2~f"}, {"field": "shown", "title": quantity}]
+    return {"transform": [{"calculate": value, "as": "shown"}], "tooltip": fields}
+
+
+def curves(
+    quantity: str, epochs: int, smooth: bool = False, log: bool = False, zoom: bool = False, last_step: int | None = None
+) -> Spec:
+    """The chart of ``rows``. Every accuracy axis is the same, from 0 or, zoomed, from 90 %, so that runs can be compared.
+    ``last_step`` is where the axis ends if it has steps."""
     scale = {"domain": [0, epochs]} if epochs <= MAX_FIXED_EPOCHS else {"zero": True, "nice": False}
+    x_title = "epoch" if last_step is None else "step"
+    if last_step is not None:
+        scale = {"domain": [0, last_step or 10]}
     axis = {"tickMinStep": 1, "grid": False}
-    x = {"field": "epoch", "type": "quantitative", "title": "epoch", "scale": scale, "axis": axis}
+    x = {"field": "x", "type": "quantitative", "title": x_title, "scale": scale, "axis": axis}
+    y = _y(quantity, log)
+    if quantity == "accuracy":
+        y["scale"] = {"domain": [ZOOMED if zoom else 0, 1]}
+    elif last_step == 0:  # there is no value yet
+        y["axis"] |= {"labels": False, "tickCount": 5}
     colours = {"domain": list(COLOURS), "range": list(COLOURS.values())}
     colour = {"field": "series", "type": "nominal", "legend": None, "scale": colours}
-    note = [{"field": "note", "title": "changed"}, {"field": "epoch", "format": ".2f"}]
+    note = [{"field": "note", "title": "changed"}, {"field": "x", "title": x_title, "format": ",.2~f"}]
+    shown = _tooltip(x_title, quantity, "series")
     dashed = {"type": "rule", "strokeDash": [4, 3], "strokeWidth": 2, "aria": False}  # a caption names the changes
-    layers = [
-        _layer(CHANGE, mark=dashed, encoding={"y": None, "tooltip": note}),
-        _layer(TRAINING, mark=_line(1, opacity=0.45) if smooth else _line(1.5, opacity=1)),
-        _layer(SMOOTHED, mark=_line(2)),
-        _layer(VALIDATION, mark=_line(2.5, dot_size=60)),
+    marks = {
+        TRAINING: _line(1, opacity=0.45) if smooth else _line(1.5, opacity=1),
+        FIRST: {"type": "point", "filled": True, "size": 70, "opacity": 1},
+        SMOOTHED: _line(2),
+        VALIDATION: _line(2.5, dot_size=60),
+    }
+    layers = [_layer(CHANGE, mark=dashed, encoding={"y": None, "tooltip": note})]
+    layers += [
+        _layer(series, mark=mark | {"clip": zoom}, encoding={"tooltip": shown["tooltip"]}) for series, mark in marks.items()
     ]
-    return _chart(280, quantity.capitalize(), encoding={"x": x, "y": _y(quantity, log), "color": colour}, layer=layers)
+    encoding = {"x": x, "y": y, "color": colour}
+    return _chart(280, quantity.capitalize(), transform=shown["transform"], encoding=encoding, layer=layers)
 
 
 def overlay(quantity: str, names: Sequence[str], x_title: str) -> Spec:
@@ -131,13 +176,30 @@ def overlay(quantity: str, names: Sequence[str], x_title: str) -> Spec:
     colour = {"field": "run", "type": "nominal", "legend": None, "scale": scale}
     y = _y(quantity) | {"scale": {"zero": False}}
     band = {"y": y | {"field": "low"}, "y2": {"field": "high"}}
-    tooltip = [{"field": "run"}, {"field": "value", "format": ".4f"}]
+    shown = _tooltip(x_title, quantity, "run", "series")
+    tooltip = shown["tooltip"]
     layers = [
-        _layer(VALIDATION, mark={"type": "area", "opacity": 0.2}, encoding=band),
-        _layer(TRAINING, mark=_line(1, opacity=0.5), encoding={"y": y}),
+        _layer(VALIDATION, mark={"type": "area", "opacity": 0.2}, encoding=band | {"tooltip": None}),
+        _layer(TRAINING, mark=_line(1, opacity=0.5), encoding={"y": y, "tooltip": tooltip}),
         _layer(VALIDATION, mark=_line(2.5, dot_size=45), encoding={"y": y, "tooltip": tooltip}),
     ]
-    return _chart(290, f"Validation {quantity}", encoding={"x": x, "color": colour}, layer=layers)
+    encoding = {"x": x, "color": colour}
+    return _chart(290, f"Validation {quantity}", transform=shown["transform"], encoding=encoding, layer=layers)
+
+
+def lane(name: str, colour: str, x_title: str, last: float) -> Spec:
+    """One run's lane of a race: the columns of ``overlay``, on an axis that ends at ``last`` in every lane."""
+    axis = {"grid": False, "tickMinStep": 0 if x_title == "seconds" else 1}
+    x = {"field": "x", "type": "quantitative", "title": x_title, "axis": axis, "scale": {"domain": [0, last], "nice": False}}
+    y = _y("accuracy") | {"scale": {"domain": [0, 1]}}
+    shown = _tooltip(x_title, "accuracy", "run", "series")
+    marks = {
+        TRAINING: _line(1.5, opacity=0.5, color=colour),
+        VALIDATION: _line(2.5, color=colour) | {"point": {"size": 60, "filled": True, "color": colour}},
+    }
+    tooltip = {"tooltip": shown["tooltip"]}
+    layers = [_layer(series, mark=mark | {"clip": True}, encoding=tooltip) for series, mark in marks.items()]
+    return _chart(190, name, transform=shown["transform"], encoding={"x": x, "y": y}, layer=layers)
 
 
 def run_colours(count: int) -> list[str]:
@@ -146,17 +208,23 @@ def run_colours(count: int) -> list[str]:
 
 
 def probabilities() -> Spec:
-    """Ten probabilities during a training, as a stacked area: columns ``step`` and ``0`` to ``9``."""
+    """Ten probabilities during a training, as a stacked area: columns ``step`` and ``0`` to ``9``. The axis is logarithmic:
+    most happens in the first steps. What was before them is at step ``BEFORE_FIRST``."""
     digits = list(map(str, range(10)))
-    x = {"field": "step", "type": "quantitative", "axis": {"grid": False}, "scale": {"nice": False}}
+    ticks = [BEFORE_FIRST, *(10**power for power in range(9))]
+    label = f"datum.value === {BEFORE_FIRST} ? 'start' : format(datum.value, ',')"
+    axis = {"grid": False, "values": ticks, "labelExpr": label}
+    x = {"field": "step", "type": "quantitative", "axis": axis, "scale": {"type": "log", "nice": False}}
     y = {"field": "probability", "type": "quantitative", "stack": "zero", "title": None}
-    y |= {"axis": {"format": ".0%"}, "scale": {"domain": [0, 1]}}
+    y |= {"axis": {"labelExpr": PERCENT.format("value")}, "scale": {"domain": [0, 1]}}
     colour = {"field": "digit", "type": "nominal", "title": None, "scale": {"domain": digits, "range": DIGIT_COLOURS}}
+    shown = f"{PERCENT.format('probability')}".replace(".4~f", ".1f")
+    tooltip = [{"field": "digit"}, {"field": "step", "format": ",.0f"}, {"field": "shown", "title": "probability"}]
     return _chart(
         230,
-        transform=[{"fold": digits, "as": ["digit", "probability"]}],
+        transform=[{"fold": digits, "as": ["digit", "probability"]}, {"calculate": shown, "as": "shown"}],
         mark={"type": "area", "interpolate": "step-after"},
-        encoding={"x": x, "y": y, "color": colour, "order": {"field": "digit"}},
+        encoding={"x": x, "y": y, "color": colour, "order": {"field": "digit"}, "tooltip": tooltip},
     )
 
 
@@ -195,7 +263,7 @@ def confusion_matrix(dark: bool, selectable: bool = False) -> Spec:
 
 def reliability() -> Spec:
     """How often a network is right for each confidence: columns ``confidence``, ``accuracy`` and ``images``."""
-    percent = {"axis": {"format": ".0%"}, "scale": {"domain": [0, 1]}, "type": "quantitative"}
+    percent = {"axis": {"labelExpr": PERCENT.format("value")}, "scale": {"domain": [0, 1]}, "type": "quantitative"}
     diagonal = {
         "data": {"values": [{"at": 0}, {"at": 1}]},
         "mark": {"type": "line", "strokeDash": [4, 3], "color": "#8f96b3"},
@@ -204,6 +272,8 @@ def reliability() -> Spec:
     x = {"field": "confidence", "title": "how sure it is", **percent}
     y = {"field": "accuracy", "title": "how often it is right", **percent}
     dots = {"type": "point", "filled": True, "size": 70, "color": RUN_COLOURS[0], "opacity": 1}
-    tooltip = [{"field": name, "format": ".1%"} for name in ("confidence", "accuracy")] + [{"field": "images"}]
+    names = ("confidence", "accuracy")
+    texts = [{"calculate": PERCENT.format(name).replace(".4~f", ".1f"), "as": f"{name} text"} for name in names]
+    tooltip = [{"field": f"{name} text", "title": name} for name in names] + [{"field": "images"}]
     layers = [{"mark": {"type": "line", "color": RUN_COLOURS[0]}}, {"mark": dots, "encoding": {"tooltip": tooltip}}]
-    return _chart(260, layer=[diagonal, {"layer": layers, "encoding": {"x": x, "y": y}}])
+    return _chart(260, transform=texts, layer=[diagonal, {"layer": layers, "encoding": {"x": x, "y": y}}])

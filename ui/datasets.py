@@ -48,7 +48,7 @@ class Loading:
 
     def __init__(self, source: str) -> None:
         self.sets: Future[tuple[Dataset, Dataset]] = Future()
-        self.total, self.num_done, self.unit = 0, 0, ""
+        self.source, self.total, self.num_done, self.unit = source, 0, 0, ""
         Thread(target=self._run, args=(source,), daemon=True).start()
 
     def _run(self, source: str) -> None:
@@ -86,7 +86,7 @@ def _mapped(train_set: Dataset, test_set: Dataset) -> tuple[Dataset, Dataset]:
 
 def _show_progress(loading: Loading) -> None:
     """Show a bar until the loading is over."""
-    with st.spinner("Reading the data"):
+    with st.spinner("Drawing digits" if loading.source == "synthetic" else "Getting the digits"):
         bar = st.empty()
         while not wait([loading.sets], POLL_SECONDS).done:
             if text := loading.text():

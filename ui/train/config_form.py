@@ -30,6 +30,7 @@ AS_STORED: dict[str, Any] = {}  # in the place of settings that are as they were
 ALWAYS_SHOWN = ("learning_rate", "epochs", "batch_size")
 OWN_WIDGETS = ("layers", "input_shape", "augmentation", "shuffle", "seed")  # those that need more than one plain widget
 FOLDED_AWAY = [name for name in SETTINGS if name not in (*ALWAYS_SHOWN, *OWN_WIDGETS)]
+WIDE = ("loss", "validation_size")  # with texts that half a row would cut off
 WITH_ONE_WIDGET = [name for name in SETTINGS if name not in ("layers", "input_shape", "augmentation")]
 AUGMENTATION_SETTINGS = settings_of(Augmentation)
 NUM_SEEDS = Setting(
@@ -157,12 +158,30 @@ def _source() -> str:
         help="\n".join(f"- **{name}**: {line}" for name, line in SOURCES.items()),
         **keep("source", default_source()),
     )
-    if not datasets.is_local("mnist"):
-        if source == "synthetic":
-            st.caption("MNIST is not on this machine, so the digits that Inkling draws itself are used.")
-        else:
-            st.caption("MNIST is not on this machine yet. Start downloads it first (11 MB).")
+    if not datasets.is_local("mnist") and source != "synthetic":
+        st.caption("MNIST is not on this machine yet. Start downloads it first (11 MB).")
     return source
+
+
+def data_offer() -> None:
+    """Where MNIST is not on this machine: the choice between it and drawn digits, at the place of Start."""
+    if datasets.is_local("mnist"):
+        return
+    labels = {"synthetic": "Digits that Inkling draws", "mnist": "MNIST, 11 MB to download"}
+    chosen = value("source") if value("source") in labels else None
+    st.segmented_control(
+        "Which digits should it learn from?",
+        list(labels),
+        default=chosen,
+        format_func=labels.__getitem__,
+        key=f"offered {chosen}",
+        on_change=lambda: set_value("source", st.session_state[f"offered {chosen}"] or chosen),
+    )
+    st.caption(
+        "MNIST has digits that 250 people wrote by hand, and everybody compares their networks on it. "
+        "It is not on this machine yet: Start downloads it first. The drawn digits are here at once, "
+        "but they are a little less like real handwriting."
+    )
 
 
 def _preset() -> None:
@@ -204,13 +223,13 @@ def _changes(config: Config) -> None:
 
 def _more(starts: list[str]) -> None:
     """All settings that are not always on the page, but for the layers."""
-    columns = st.columns(2)
-    for position, name in enumerate(FOLDED_AWAY):
-        with columns[position % 2]:
-            if name == "optimizer":
-                _widget(name, "Choosing one sets the learning rate to a usual value for it.", on_change=_use_usual_rate)
-            else:
-                _widget(name)
+    for names in _rows(FOLDED_AWAY):
+        for column, name in zip(st.columns(len(names)), names, strict=True):
+            with column:
+                if name == "optimizer":
+                    _widget(name, "Choosing one sets the learning rate to a usual value for it.", on_change=_use_usual_rate)
+                else:
+                    _widget(name)
     setting = SETTINGS["augmentation"]
     st.selectbox(setting.label, [*AUGMENTATIONS, CUSTOM], help=setting.help, **keep("augmentation", "none"))
     if value("augmentation") == CUSTOM:
@@ -233,6 +252,17 @@ def _more(starts: list[str]) -> None:
         help="Random, or those of a network with the same layers: shipped, uploaded or trained in this session.",
         **keep("starting_weights", RANDOM_WEIGHTS),
     )
+
+
+def _rows(names: list[str]) -> list[list[str]]:
+    """The settings in rows of two, but for those that need a whole row."""
+    rows: list[list[str]] = []
+    for name in names:
+        if rows and len(rows[-1]) == 1 and not {name, rows[-1][0]} & {*WIDE}:
+            rows[-1].append(name)
+        else:
+            rows.append([name])
+    return rows
 
 
 def _use_usual_rate() -> None:

@@ -65,8 +65,8 @@ def _on_test_images(run: Run, test: Evaluation) -> None:
         st.markdown(f"**{test.errors:,} errors.** Press a cell to see its images.")
         event = _matrix(test.confusion, f"{run.key} test confusion", selectable=True)
     with right:
-        st.markdown("**Accuracy by digit**")
-        _accuracy_by_digit(test.confusion)
+        st.markdown("**Errors by digit**")
+        _errors_by_digit(test.confusion)
     label, prediction = _chosen_cell(run, test.confusion, event)
     in_cell = np.flatnonzero((labels == label) & (predicted == prediction))
     in_cell = in_cell[np.argsort(-test.probabilities[in_cell, prediction], kind="stable")]
@@ -106,19 +106,17 @@ def _chosen_cell(run: Run, confusion: npt.NDArray, event: Any) -> tuple[int, int
     )
 
 
-def _accuracy_by_digit(confusion: npt.NDArray) -> None:
-    """How many percent of each digit's images are read right. The bars begin a little below the worst one."""
-    accuracies = 100 * np.diag(confusion) / np.maximum(confusion.sum(axis=1), 1)
-    low = 10 * np.floor(accuracies.min() / 10 - 1e-9)
-    bar = st.column_config.ProgressColumn("Right", min_value=max(low, 0), max_value=100, format="%.1f %%")
+def _errors_by_digit(confusion: npt.NDArray) -> None:
+    """How many percent of each digit's images are read wrongly, as bars from 0."""
+    errors = 100 * (1 - np.diag(confusion) / np.maximum(confusion.sum(axis=1), 1))
+    bar = st.column_config.ProgressColumn("Wrong", min_value=0, max_value=max(errors.max(), 1), format="%.1f %%")
     st.dataframe(
-        {"Digit": list(map(str, range(len(accuracies)))), "Right": accuracies},
-        column_config={"Digit": st.column_config.Column(width=40), "Right": bar},
+        {"Digit": list(map(str, range(len(errors)))), "Wrong": errors},
+        column_config={"Digit": st.column_config.Column(width=40), "Wrong": bar},
         hide_index=True,
         height="content",
-        alt="How many percent of each digit's images are read right",
+        alt="How many percent of each digit's images are read wrongly",
     )
-    st.caption(f"The bars begin at {max(low, 0):.0f} %.")
 
 
 def _gallery(images: npt.NDArray, labels: npt.NDArray, probabilities: npt.NDArray, positions: Iterable[int]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from engine import InklingError
-from engine.layers import LAYERS, MAX_LAYERS, Layer
+from engine.layers import LAYERS, MAX_LAYERS, Activation, Conv2D, Dense, Layer, MaxPool2D
 from engine.network import image_shape, iterate_plan
 from engine.setting_fields import settings_of
 from ui.formatting import escape_markdown
@@ -41,6 +41,7 @@ def network_builder() -> tuple[Layer, ...] | None:
         st.caption("Under each layer: the shape of its output, then its number of parameters.")
         slots = [_row(block) for block in session().blocks]
         _add_row()
+        _suggest()
     return check_layers(slots)
 
 
@@ -60,6 +61,56 @@ def check_layers(slots: list[Any] | None = None) -> tuple[Layer, ...] | None:
     if not slots:
         st.error("A setting of a layer is wrong: open Network to see which.", icon=":material/error:")
     return None
+
+
+def _suggest() -> None:
+    """Say which activation is missing or too many, and offer to put it right."""
+    layers = current_layers()
+    if position := missing_activation(layers):
+        st.warning(
+            f"{_numbered(layers, position)} needs an activation before it, such as ReLU: without one, this layer and the "
+            "one with weights before it can do no more than a single layer.",
+            icon=":material/lightbulb:",
+        )
+        label = f"Add ReLU before {_numbered(layers, position)}"
+        st.button(label, icon=":material/add:", key="add activation", on_click=_insert_relu, args=(position,))
+    for before, position in useless_activations(layers):
+        st.warning(
+            f"{_numbered(layers, position)} comes straight after {_numbered(layers, before)}. "
+            "Two activations in a row hardly help: remove one of them.",
+            icon=":material/lightbulb:",
+        )
+
+
+def _numbered(layers: tuple[Layer, ...], position: int) -> str:
+    return f"{position + 1} {layers[position].label}"
+
+
+def missing_activation(layers: tuple[Layer, ...]) -> int:
+    """The position of the first layer with weights that only linear layers separate from the one before; 0 if none."""
+    is_linear = False  # all since the last layer with weights
+    for position, layer in enumerate(layers):
+        if isinstance(layer, Dense | Conv2D):
+            if is_linear:
+                return position
+            is_linear = True
+        elif isinstance(layer, MaxPool2D) or _bends(layer):
+            is_linear = False
+    return 0
+
+
+def useless_activations(layers: tuple[Layer, ...]) -> list[tuple[int, int]]:
+    """The positions of activations with another one straight before them."""
+    pairs = [(position - 1, position) for position in range(1, len(layers))]
+    return [pair for pair in pairs if all(_bends(layers[position]) for position in pair)]
+
+
+def _bends(layer: Layer) -> bool:
+    return isinstance(layer, Activation) and layer.function != "identity"
+
+
+def _insert_relu(position: int) -> None:
+    session().blocks.insert(position, _new_block(Activation("relu")))
 
 
 def _title(name: str, output: tuple[int, ...] = (), num_parameters: int = 0, frozen: bool = False) -> str:

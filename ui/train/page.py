@@ -6,13 +6,15 @@ import streamlit as st
 
 from engine.jobs import JobState
 from ui import runs
+from ui.formatting import escape_markdown
 from ui.run import Run
-from ui.state import report_error, session, show_error
-from ui.train.config_form import Choice, config_form
+from ui.state import keep, report_error, session, set_value, show_error
+from ui.train.config_form import Choice, config_form, data_offer
 from ui.train.links import open_link
-from ui.train.run_controls import controls, follow_drawing
+from ui.train.race import is_rival, race_form
+from ui.train.run_controls import controls, follow_drawing, refresh_seconds
 from ui.train.run_dashboard import dashboard, show_headline
-from ui.train.runs_table import bring_back_button, show_runs
+from ui.train.runs_table import removed_run, show_runs, undo_line
 from ui.train.uploads import upload_form
 
 REFRESH_SECONDS, MAX_REFRESH_SECONDS = 0.7, 3.0  # between two looks at a running training: more if the server is busy
@@ -22,25 +24,46 @@ QUEUE_SECONDS, QUEUE_REDRAW_SECONDS = 2.0, 15.0  # the same while a training wai
 
 
 def show_page() -> None:
-    st.title("Train a network", anchor=False)
     if broken_link := open_link():
         report_error(broken_link)
     settings_column, run_column = st.columns([1, 2], gap="large")
+    _close_drawer(runs.active_run())
     with settings_column:
-        choice = config_form()
-        upload_form()
-        if run := runs.active_run():
-            boxes = "To change the running training, use the boxes above its curves."
-            seeds = "The settings stay the same for all seeds of the running training."
-            st.caption(f"These settings are for the next run. {seeds if run.series.num_seeds > 1 else boxes}")
+        st.title("Train a network", anchor=False)
+        st.fragment(_drawer)()
+        with st.container(key="settings"):
+            _settings_heading(runs.active_run())
+            choice = config_form()
+            upload_form()
     with run_column:
         active = runs.active_run()
         follow_drawing(active)
         st.fragment(run_area, run_every=_redraw_seconds(active))(choice, active, paused_step(active))
     if runs.all_runs():
         show_runs()
+    elif not removed_run():
+        undo_line()
+
+
+def _drawer() -> None:
+    """On a phone, the settings are folded away: train.css shows them over the page while this is ticked."""
+    st.checkbox(":material/tune: Settings", **keep("drawer", False))
+
+
+def _close_drawer(active: Run | None) -> None:
+    """Fold the settings away when a run has begun, so that its curves are in view."""
+    begun = active and active.key
+    if begun and begun != st.session_state.get("begun"):
+        set_value("drawer", False)
+    st.session_state["begun"] = begun
+
+
+def _settings_heading(active: Run | None) -> None:
+    """Which run the settings are for."""
+    if active is None:
+        st.markdown(":material/tune: **Settings**")
     else:
-        bring_back_button()
+        st.markdown(f":material/tune: **Settings of the next run**, not of {escape_markdown(active.name)}")
 
 
 def _redraw_seconds(active: Run | None) -> float | None:
@@ -61,24 +84,32 @@ def run_area(choice: Choice, active: Run | None, drawn_at: int | None) -> None:
     if runs.active_run() is not active:
         st.rerun()
     run, paused_at = runs.shown_run(), paused_step(active)  # before the controls are drawn, which agree with it then
+    removed = removed_run()
     moving = active if active is not None and paused_at is None else None
     state = moving and moving.state
     with st.container():  # always present: what is below keeps its place when the error goes
         show_error()
-    controls(choice, active)
-    if run is None:
+    with st.container(key="control place"):  # of one height, so that a run's beginning and end move nothing
+        controls(choice, active)
+        if active is None:
+            race_form(choice)
+    if removed:
         with st.container(border=True, height=300, horizontal_alignment="center", vertical_alignment="center"):
+            undo_line()
+    elif run is None:
+        with st.container(border=True, horizontal_alignment="center", vertical_alignment="center", key="empty"):
+            data_offer()
             st.markdown("Press **Start**. You will see how the loss falls and the accuracy rises.", width="content")
             st.markdown("Or take **1 batch** at a time.", width="content")
-    elif run is not moving:
+    elif run is not moving and not is_rival(run, moving):
         with st.container():  # as the fragment below has one, so that a pause moves nothing
             dashboard(run)
     if moving and state is JobState.QUEUED:
         st.fragment(refresh_place, run_every=QUEUE_SECONDS)(moving)
-        if run is moving and moving.snapshot().step:
+        if run is moving and not removed:
             dashboard(moving, with_headline=False)
     elif moving:
-        st.fragment(refresh, run_every=session().refresh_seconds)(moving, state, run)
+        st.fragment(refresh, run_every=refresh_seconds(moving))(moving, state, None if removed else run)
     if paused_at != drawn_at:
         st.rerun()  # now that this area shows what was clicked: the table has changed, too
 
@@ -87,9 +118,9 @@ def refresh(active: Run, drawn_for: JobState | None, shown: Run | None) -> None:
     """Redraw the ``active`` run if it is shown, and everything if it has left the state that the page was ``drawn_for``."""
     if active.series.is_still or active.state is not drawn_for:
         st.rerun()
-    if shown is active:
+    if shown and (shown is active or is_rival(shown, active)):
         began = perf_counter()
-        dashboard(active)
+        dashboard(shown)
         seconds = (perf_counter() - began) / MAX_REFRESH_SHARE
         session().refresh_seconds = min(max(seconds, REFRESH_SECONDS), MAX_REFRESH_SECONDS)
 
@@ -99,7 +130,6 @@ def refresh_place(waiting: Run) -> None:
     if waiting.state is not JobState.QUEUED:
         st.rerun()
     show_headline(waiting, waiting.snapshot())
-    st.caption("It begins by itself. You can draw meanwhile, or change the settings of your next run.")
 
 
 show_page()

@@ -9,11 +9,15 @@ from ui import charts, formatting, images
 from ui.formatting import confidence, escape_markdown, percent
 from ui.run import Run
 from ui.state import keep, tabs
+from ui.train import scrubber
 from ui.train.confusion import mistakes
 from ui.train.downloads import save_and_share
+from ui.train.narrator import narrate
+from ui.train.race import PANEL, lanes
 from ui.train.run_summary import summary
 
 NUM_CHANGES_SHOWN = 4  # the latest
+BLACK = 0.05  # of the largest weight: a tile of smaller ones looks black
 
 
 def dashboard(run: Run, with_headline: bool = True) -> None:
@@ -21,27 +25,43 @@ def dashboard(run: Run, with_headline: bool = True) -> None:
     snapshot = run.snapshot()
     if with_headline:
         show_headline(run, snapshot)
-    _figures(snapshot)
-    if snapshot.error and not run.series.is_over:
-        st.warning(escape_markdown(snapshot.error), icon=":material/restart_alt:")
-    if run.series.is_over:
-        summary(run, snapshot)
+    with st.container(horizontal=True, key="figures and outcome"):  # of one height, so that nothing below it moves
+        _figures(snapshot)
+        with st.container(key="outcome"):
+            _outcome(run, snapshot)
+    panels_place = st.container(key="panels")
+    earlier = scrubber.show(run, snapshot)  # below the panels, as under a film
     panels = {
         "Curves": _curves,
         "What it learned": _layers,
         "Predictions": _predictions,
         "Mistakes": mistakes,
+        PANEL: lanes,
         "Save and share": save_and_share,
     }
-    for tab, show_panel in zip(tabs(list(panels), "panel"), panels.values(), strict=True):
-        if tab.open:
-            with tab:
-                show_panel(run, snapshot)
+    with panels_place:
+        for tab, show_panel in zip(tabs(list(panels), "panel"), panels.values(), strict=True):
+            if tab.open:
+                with tab:
+                    show_panel(run, earlier)
+
+
+def _outcome(run: Run, snapshot: Snapshot) -> None:
+    """What happens now; of a run that is over, its result."""
+    if run.series.is_over:
+        summary(run, snapshot)
+    elif snapshot.error:
+        st.warning(escape_markdown(snapshot.error), icon=":material/restart_alt:")
+    elif snapshot.state is JobState.QUEUED and run.series.place():
+        st.markdown("It begins by itself. You can draw meanwhile, or change the settings of your next run.")
+    else:
+        st.markdown(narrate(snapshot))
 
 
 def show_headline(run: Run, snapshot: Snapshot) -> None:
     """The progress bar, and the line above it."""
-    st.progress(snapshot.progress, text=headline(run, snapshot))
+    with st.container(key="headline"):
+        st.progress(snapshot.progress, text=headline(run, snapshot))
 
 
 def headline(run: Run, snapshot: Snapshot) -> str:
@@ -50,7 +70,7 @@ def headline(run: Run, snapshot: Snapshot) -> str:
     epoch = f"epoch {snapshot.epoch:,} of {run.config.epochs:,}"
     if snapshot.is_over:
         elsewhere = " (partly before the upload)" if run.from_file else ""
-        progress = f"{snapshot.state} after {formatting.duration(snapshot.seconds)}{elsewhere}, {speed}"
+        progress = f"{snapshot.state} after {formatting.duration(_seconds(run, snapshot))}{elsewhere}, {speed}"
     elif snapshot.state is JobState.QUEUED:
         progress = waiting(run)
     elif snapshot.state is JobState.TESTING:
@@ -63,6 +83,11 @@ def headline(run: Run, snapshot: Snapshot) -> str:
     num_seeds = run.series.num_seeds
     seed = f", seed {len(run.series.snapshots())} of {num_seeds}" if num_seeds > 1 else ""
     return f"**{escape_markdown(run.name)}** on {escape_markdown(run.source)}{seed} · {progress}"
+
+
+def _seconds(run: Run, snapshot: Snapshot) -> float:
+    """How long a run took, with all its seeds once they are over."""
+    return sum(seed.seconds for seed in run.series.snapshots()) if run.series.is_over else snapshot.seconds
 
 
 def waiting(run: Run) -> str:
@@ -78,29 +103,36 @@ def waiting(run: Run) -> str:
 def _figures(snapshot: Snapshot) -> None:
     """The latest figures. Dots stand for those that are not known yet, so that nothing moves when they come."""
     validation = snapshot.history[-1].validation_accuracy if snapshot.history else None
-    figures = {
-        "Training loss": formatting.loss(snapshot.curve[-1, 2]) if len(snapshot.curve) else None,
-        "Validation accuracy": percent(validation, 2) if validation is not None else None,
-        "Test accuracy": percent(snapshot.test.accuracy, 2) if snapshot.test else None,
-    }
-    with st.container(horizontal=True):
+    figures = {"Training loss": formatting.loss(snapshot.curve[-1, 2]) if len(snapshot.curve) else None}
+    if _has_validation(snapshot):
+        figures["Validation accuracy"] = percent(validation, 2) if validation is not None else None
+    figures["Test accuracy"] = percent(snapshot.test.accuracy, 2) if snapshot.test else None
+    with st.container(horizontal=True, wrap=False, width="content", key="figures"):
         for label, figure in figures.items():
-            st.metric(label, figure or "…", width=150)
+            st.metric(label, figure or "…", width="content")
+
+
+def _has_validation(snapshot: Snapshot) -> bool:
+    return snapshot.config.validation_size != 0
 
 
 def _curves(run: Run, snapshot: Snapshot) -> None:
     """Loss and accuracy during the training."""
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with st.container(horizontal=True, vertical_alignment="center", key="chart options"):
         smooth = st.toggle("Smooth", help="A moving average. The raw line stays visible.", **keep("smooth", False))
         log = st.toggle("Log loss", help="A logarithmic scale for the loss.", **keep("log_loss", False))
-        st.html(charts.legend(smooth))
-    for column, quantity in zip(st.columns(2), ("loss", "accuracy"), strict=True):
+        zoom = st.toggle("From 90 %", help="Only the accuracies from 90 % on, enlarged.", **keep("zoom", False))
+        st.html(charts.legend(smooth, _has_validation(snapshot)))
+    last_step = charts.last_step(snapshot)
+    with st.container(key="charts"):
+        columns = st.columns(2)
+    for column, quantity in zip(columns, ("loss", "accuracy"), strict=True):
         column.vega_lite_chart(
             charts.rows(snapshot, quantity, smooth),
-            charts.curves(quantity, run.config.epochs, smooth, log),
+            charts.curves(quantity, run.config.epochs, smooth, log, zoom, last_step),
             key=f"{run.key} {quantity}",
             width="stretch",
-            alt=f"{quantity} of {run.name} by epoch",
+            alt=f"{quantity} of {run.name} by {'epoch' if last_step is None else 'step'}",
         )
     if snapshot.changes:
         latest = snapshot.changes[-NUM_CHANGES_SHOWN:]
@@ -122,13 +154,24 @@ def _layers(run: Run, snapshot: Snapshot) -> None:
     st.html(
         f'<figure class="inkling-weights"><img src="{images.url(images.tiles(weights))}" alt="Weights of the first layer">'
         f"<figcaption>What the first {len(weights)} {kind}s of the first layer look for. Ink on red raises the {kind}, ink "
-        "on blue lowers it.</figcaption></figure>"
+        f"on blue lowers it. {_dead(weights, kind)}</figcaption></figure>"
     )
+
+
+def _dead(weights: np.ndarray, kind: str) -> str:
+    """Why some of the tiles are black."""
+    sizes = np.abs(weights).max(axis=(1, 2))
+    count = int(np.count_nonzero(sizes < BLACK * sizes.max()))
+    if not count:
+        return ""
+    if count == 1:
+        return f"The black tile is a dead {kind}: its weights are nearly 0, so no ink changes it."
+    return f"The {count} black tiles are dead {kind}s: their weights are nearly 0, so no ink changes them."
 
 
 def _health_table(layers: tuple[LayerHealth, ...]) -> None:
     columns = {
-        "Layer": [f"{layer.position + 1} {layer.label}" for layer in layers],
+        "Layer": [f"{layer.position + 1} {layer.label}" for layer in layers],  # as numbered in the settings
         "Gradient": [f"{layer.gradient_norm:.2g}" for layer in layers],
         "Change per step": [percent(layer.update_ratio, 2) for layer in layers],
         "Status": [_status(layer) for layer in layers],
@@ -154,7 +197,8 @@ def _predictions(run: Run, snapshot: Snapshot) -> None:
     if not len(followed):
         st.caption("Draw a digit on the Draw page. How the network reads it is then recorded here, step by step.")
         return
-    columns = {"step": followed[:, 0]} | {str(digit): followed[:, 2 + digit] for digit in range(10)}
+    columns = {str(digit): followed[:, 2 + digit] for digit in range(10)}
+    columns["step"] = np.maximum(followed[:, 0], charts.BEFORE_FIRST)
     st.vega_lite_chart(columns, charts.probabilities(), key=f"{run.key} drawing", width="stretch")
     latest = followed[-1, 2:]
     st.caption(f"Now it reads a **{np.argmax(latest)}** and is {confidence(latest.max())} sure.")

@@ -5,14 +5,22 @@ import streamlit as st
 
 from engine.jobs import JobState, Snapshot
 from engine.jobs.health import Problem
+from engine.losses import LOSSES
 from engine.metrics import Evaluation
+from engine.optimizers import OPTIMIZERS
 from engine.training import Finished
 from ui import DRAW_PAGE
-from ui.formatting import duration, escape_markdown, loss, percent
+from ui.formatting import escape_markdown, loss, percent
 from ui.run import Run
 from ui.state import set_value
 
 GUESSING_ACCURACY = 0.2  # under this test accuracy, nothing worth drawing with has been learned
+FAIR_AND_GOOD = {
+    "mnist": (0.85, 0.95),
+    "mixed": (0.85, 0.95),
+    "synthetic": (0.8, 0.92),
+}  # the least accuracy for each, by data
+FAR_TOO_LARGE = 4  # times the loss of guessing, or times the usual learning rate
 
 
 def summary(run: Run, snapshot: Snapshot) -> None:
@@ -29,8 +37,10 @@ def summary(run: Run, snapshot: Snapshot) -> None:
             icon=":material/help:",
         )
     elif not snapshot.test:
-        st.warning("It was stopped while it was waiting, so it was not measured on the test images.", icon=":material/help:")
-        _draw_with(run)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            line = "It was stopped while it was waiting, so it was not measured on the test images."
+            st.warning(line, icon=":material/help:", width="stretch")
+            _draw_with(run)
     elif snapshot.test.accuracy < GUESSING_ACCURACY:
         st.warning(escape_markdown(explain_guessing(snapshot, snapshot.test)), icon=":material/help:")
     else:
@@ -49,14 +59,33 @@ def _error(text: str) -> None:
 
 def explain_guessing(snapshot: Snapshot, test: Evaluation) -> str:
     """Why a run has learned nothing, and what to try."""
-    rate, first, last = snapshot.config.learning_rate, snapshot.curve[0, 2], snapshot.curve[-1, 2]
-    if last > first:
-        why = f"The loss rose from {loss(first)} to {loss(last)}: the steps were too large."
-        advice = f"Try a smaller learning rate than {rate:g}, for example {rate / 10:g}."
-    else:
-        why = "The network has learned nothing."
-        advice = f"Try another learning rate than {rate:g}, other initial weights in the network's layers, or more epochs."
-    return f"It reads {percent(test.accuracy)} of the test images right, hardly more than by guessing. {why} {advice}"
+    rate = snapshot.config.learning_rate
+    why = too_large(snapshot)
+    if not why:
+        why = (
+            f"The network has learned nothing. Try another learning rate than {rate:g}, "
+            "other initial weights in the network's layers, or more epochs."
+        )
+    return f"It reads {percent(test.accuracy)} of the test images right, hardly more than by guessing. {why}"
+
+
+def too_large(snapshot: Snapshot) -> str:
+    """Whether the learning rate was too large, as the whole loss curve shows, and what to try; "" if it was not."""
+    config = snapshot.config
+    rate, optimizer, losses = config.learning_rate, OPTIMIZERS[config.optimizer], snapshot.curve[:, 2]
+    by_guessing, _ = LOSSES[config.loss](np.zeros((1, 10), np.float32), np.zeros(1, int))
+    if rate >= FAR_TOO_LARGE * optimizer.usual_learning_rate and losses.max() > FAR_TOO_LARGE * by_guessing:
+        return (
+            f"The loss rose to {loss(losses.max())}; by guessing it is {by_guessing:.1f}. "
+            f"A learning rate of {rate:g} is far too large: try {optimizer.usual_learning_rate:g}, "
+            f"the usual one for {optimizer.label}."
+        )
+    if losses[-1] > losses[0]:
+        return (
+            f"The loss rose from {loss(losses[0])} to {loss(losses[-1])}: the steps were too large. "
+            f"Try a smaller learning rate than {rate:g}, for example {rate / 10:g}."
+        )
+    return ""
 
 
 def explain_divergence(snapshot: Snapshot) -> str:
@@ -77,18 +106,25 @@ def explain_divergence(snapshot: Snapshot) -> str:
 
 
 def _result(run: Run, snapshot: Snapshot, test: Evaluation) -> None:
-    right = f"It reads **{percent(test.accuracy, 2)}** of {test.images:,} test images right. It has never seen them before."
+    fair, good = FAIR_AND_GOOD[run.source]
+    text = f"it reads **{percent(test.accuracy, 2)}** of {test.images:,} test images right"
+    if test.accuracy >= good:
+        show, text = st.success, f"Good: {text}. It has never seen them before."
+    elif test.accuracy >= fair:
+        show, text = st.info, f"Fair: {text}. A good network for {run.source} reads {percent(good, 0)} or more."
+    else:
+        advice = escape_markdown(too_large(snapshot)) or "Try more epochs, more images or another learning rate."
+        show, text = st.warning, f"Poor for {run.source}: {text}. {advice}"
     if isinstance(snapshot.end, Finished) and snapshot.end.stopped_early:
-        right += f" It stopped early and went back to its best epoch, {snapshot.end.best_epoch}."
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.success(right)
+        text += f" It stopped early and went back to its best epoch, {snapshot.end.best_epoch}."
+    with st.container(horizontal=True, vertical_alignment="center", key="result"):
+        show(text)
         _draw_with(run)
     measured = [snapshot for snapshot in run.series.snapshots() if snapshot.test]
     if len(measured) > 1:
         accuracies = np.array([snapshot.test.accuracy for snapshot in measured if snapshot.test])
         low, mean, high = (percent(value, 2) for value in (accuracies.min(), accuracies.mean(), accuracies.max()))
         st.caption(
-            f"Its {len(measured)} seeds: {mean} right on average, from {low} to {high}, "
-            f"in {duration(sum(snapshot.seconds for snapshot in measured))}. "
+            f"Its {len(measured)} seeds: {mean} right on average, from {low} to {high}. "
             "If the ranges of two settings overlap, the difference between them may be luck."
         )

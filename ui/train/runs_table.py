@@ -14,7 +14,8 @@ from engine.metrics import compare
 from ui import charts, runs
 from ui.formatting import SETTINGS, differences, escape_markdown, setting_value
 from ui.run import Run
-from ui.state import keep, report_error
+from ui.state import keep, report_error, session
+from ui.store import RunRecord
 from ui.train.config_form import fill
 from ui.visitor import workspace
 
@@ -36,9 +37,10 @@ def show_runs() -> None:
         row_height=36,
         placeholder="…",
         column_config={
+            "Name": st.column_config.TextColumn(width=90),
+            "Test": st.column_config.NumberColumn(format="%.2f %%", width=80),
+            "Best validation": st.column_config.NumberColumn(format="%.2f %%", width=115),
             "Changed from previous run": st.column_config.TextColumn(width="large"),
-            "Best validation": st.column_config.NumberColumn(format="%.2f %%"),
-            "Test": st.column_config.NumberColumn(format="%.2f %%"),
             "Seconds": st.column_config.NumberColumn(format="%.1f"),
             "Parameters": st.column_config.NumberColumn(format="localized"),
         },
@@ -46,7 +48,8 @@ def show_runs() -> None:
     ticked = [all_runs[row] for row in event["selection"]["rows"] if row < len(all_runs)]
     if not ticked:
         st.caption("Tick one run to show, rename, repeat or delete it. Tick two or more to compare them.")
-        bring_back_button()
+        if not removed_run():
+            undo_line()
     elif len(ticked) == 1:
         _single_run(ticked[0])
     else:
@@ -56,12 +59,21 @@ def show_runs() -> None:
             st.markdown(verdict(ticked[0], other))
 
 
-def bring_back_button() -> None:
-    """A button for the run that was deleted last, if it can be brought back."""
+def undo_line() -> None:
+    """Which run was removed last, and a button that brings it back, if it can be."""
     if removed := workspace().removed_runs():
         latest = removed[-1]
-        label = f"Bring back {escape_markdown(latest.name)}"
-        st.button(label, icon=":material/undo:", type="tertiary", on_click=workspace().restore_run, args=(latest.key,))
+        with st.container(horizontal=True, vertical_alignment="center", width="content"):
+            st.markdown(f"{escape_markdown(latest.name)} was removed.", width="content")
+            st.button(
+                "Undo", icon=":material/undo:", on_click=workspace().restore_run, args=(latest.key,), key="undo removal"
+            )
+
+
+def removed_run() -> RunRecord | None:
+    """The run that was shown when it was removed: its place stays empty until another one is chosen."""
+    shown = session().shown_run
+    return next((record for record in workspace().removed_runs()[-1:] if record.number == shown), None)
 
 
 def _row(run: Run, previous: Run | None) -> dict[str, Any]:
@@ -71,9 +83,9 @@ def _row(run: Run, previous: Run | None) -> dict[str, Any]:
     tested = [seed.test.accuracy for seed in seeds if seed.test]
     return {
         "Name": run.name,
-        "Changed from previous run": _changed(run, previous),
-        "Best validation": 100 * np.mean(best) or None,
         "Test": 100 * np.mean(tested) if tested else None,
+        "Best validation": 100 * np.mean(best) or None,
+        "Changed from previous run": _changed(run, previous),
         "Seconds": sum(seed.seconds for seed in seeds),
         "Parameters": seeds[-1].network.parameters.size,
     }
@@ -102,12 +114,20 @@ def _single_run(run: Run) -> None:
             runs.show(run)
             st.rerun()
         st.button("Repeat with one change", icon=":material/edit:", key="repeat", on_click=_repeat, args=(run,))
-        st.button("Delete", icon=":material/delete:", key="delete", on_click=runs.remove, args=(run,))
+        st.button("Delete", icon=":material/delete:", key="delete", on_click=_remove, args=(run,))
         key = f"{run.key} name"
         st.session_state[key] = run.name  # which another tab may have changed
         st.text_input("Name", key=key, max_chars=40, width=220, on_change=_rename, args=(run, key))
     if run.series.num_seeds > 1:
         _overlay([run])
+
+
+def _remove(run: Run) -> None:
+    """Remove the run; if the page shows it, no other run takes its place unasked."""
+    if run is runs.shown_run():
+        runs.show(run)
+    runs.remove(run)
+    st.session_state["runs table"] = {"selection": {"rows": [], "columns": [], "cells": []}}  # row numbers have changed
 
 
 def _rename(run: Run, key: str) -> None:

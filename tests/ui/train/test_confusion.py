@@ -22,7 +22,7 @@ def test_the_images_behind_a_cell_are_those_that_were_read_so(sets):
     assert gallery.count("<figure") == min(count, 24)
 
 
-def test_the_accuracy_of_each_digit_is_its_row_of_the_matrix(sets):
+def test_the_errors_of_each_digit_are_its_row_of_the_matrix(sets):
     app = open_train()
     start(app, Epochs=2)
     run = run_to_end(app)
@@ -30,7 +30,7 @@ def test_the_accuracy_of_each_digit_is_its_row_of_the_matrix(sets):
     confusion = evaluation(run).confusion
     table = next(frame.value for frame in app.dataframe if "Digit" in frame.value)
     assert list(table["Digit"]) == list(map(str, range(10)))
-    np.testing.assert_allclose(table["Right"], 100 * np.diag(confusion) / confusion.sum(axis=1))
+    np.testing.assert_allclose(table["Wrong"], 100 * (1 - np.diag(confusion) / confusion.sum(axis=1)))
 
 
 def test_the_matrix_of_an_earlier_epoch_can_be_chosen(sets):

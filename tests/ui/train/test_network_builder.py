@@ -1,12 +1,14 @@
 """The network builder."""
 
 import numpy as np
+import pytest
 from pages import button, session, widget
 
 import engine
 from engine.layers import MAX_LAYERS, Flatten
 from engine.recipes import RECIPES
-from tests.ui.train.steps import open_train
+from tests.ui.train.steps import open_train, says
+from ui.train import network_builder
 
 
 def kinds(app):
@@ -69,3 +71,26 @@ def test_a_network_of_100_layers_is_planned_once_a_run_and_takes_no_more_layers(
     button(app, "Add").click().run()
     assert len(kinds(app)) == MAX_LAYERS
     assert button(app, "Add").disabled
+
+
+def test_a_network_that_stays_linear_is_pointed_out_and_put_right():
+    app = open_train()
+    assert not app.warning
+    button(app, "Add").click().run()
+    assert says(app.warning, "4 Dense needs an activation before it")
+    button(app, "Add ReLU before 4 Dense").click().run()
+    assert not app.exception
+    assert kinds(app) == ["dense", "activation", "dense", "activation", "dense"]
+    assert not app.warning
+
+
+def test_two_activations_in_a_row_are_pointed_out():
+    app = open_train()
+    widget(app.selectbox, "New layer").select("activation").run()
+    button(app, "Add").click().run()
+    assert says(app.warning, "3 Activation comes straight after 2 Activation")
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_no_preset_is_called_linear(name):
+    assert not network_builder.missing_activation(RECIPES[name].config.layers)

@@ -31,5 +31,5 @@ def test_during_a_run_the_page_says_which_settings_can_be_changed(sets):
     app = open_train()
     start(app, Epochs=2_000).series.pause()
     app.run()
-    assert says(app.caption, "These settings are for the next run.")
+    assert says(app.markdown, "**Settings of the next run**, not of Run 1")
     assert not says(app.markdown, "Press **Start**.")

@@ -115,4 +115,4 @@ def test_the_limit_of_a_visitor_is_one_clear_sentence(one_worker, sets, monkeypa
     assert error == "you can have 1 training at a time: pause or stop one first"
     assert len(runs(app)) == 1
     assert widget(app.number_input, "Epochs").value == 2_000
-    assert not says(app.caption, "next run")
+    assert not says(app.markdown, "next run")

@@ -1,5 +1,8 @@
 """The result of a run in words."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from pages import button, session, widget
 
@@ -14,7 +17,7 @@ def test_a_network_is_trained_and_then_drawn_with(sets):
     start(app, Epochs=20)
     run = run_to_end(app)
     assert not button(app, "Start").disabled
-    assert "300 test images right" in app.success[0].value
+    assert "300 test images right" in app.info[0].value
     assert run.state is JobState.FINISHED
     assert len(run.snapshot().history) == 20
     button(app, "Draw with this network").click().run()
@@ -84,4 +87,38 @@ def test_only_a_network_that_is_worse_than_its_threshold_counts_as_guessing(sets
     button(app, "1 epoch").click().run()
     button(app, "Stop").click().run()
     run = run_to_end(app)
-    assert bool(app.warning) == (evaluation(run).accuracy < accuracy)
+    assert says(app.warning, "by guessing") == (evaluation(run).accuracy < accuracy)
+
+
+@pytest.mark.parametrize(
+    ("fair", "good", "look", "words"),
+    [(0.0, 0.0, "success", "Good: "), (0.0, 1.0, "info", "Fair: "), (1.0, 1.0, "warning", "Poor for ")],
+)
+def test_the_tone_follows_the_result(sets, monkeypatch, fair, good, look, words):
+    monkeypatch.setattr(run_summary, "FAIR_AND_GOOD", dict.fromkeys(("mnist", "synthetic"), (fair, good)))
+    app = open_train()
+    start(app, Epochs=2)
+    run_to_end(app)
+    boxes = {name: [box.value for box in getattr(app, name)] for name in ("success", "info", "warning")}
+    assert {name: len(texts) for name, texts in boxes.items() if texts} == {look: 1}
+    assert "300 test images right" in boxes[look][0]
+    assert words in boxes[look][0]
+
+
+def curve(snapshot, *losses):
+    """The snapshot with a curve of these losses."""
+    steps = np.arange(1.0, len(losses) + 1)
+    return replace(snapshot, curve=np.column_stack([steps, steps, losses, np.zeros(len(losses))]))
+
+
+@pytest.mark.parametrize("losses", [(1e5, 4e4, 900.0), (2.3, 1e5, 2.0)])
+def test_a_far_too_large_learning_rate_is_named_with_a_usual_one_whatever_the_loss_at_the_beginning(snapshot, losses):
+    wild = curve(replace(snapshot, config=replace(snapshot.config, learning_rate=10.0)), *losses)
+    text = run_summary.explain_guessing(wild, wild.test)
+    assert "The loss rose to 100,000; by guessing it is 2.3. A learning rate of 10 is far too large" in text
+    assert "try 0.002, the usual one for Adam" in text
+
+
+def test_a_usual_learning_rate_is_not_blamed_for_a_high_loss_at_the_beginning(snapshot):
+    assert run_summary.too_large(curve(snapshot, 300.0, 5.0, 2.3)) == ""
+    assert "the steps were too large. Try a smaller" in run_summary.too_large(curve(snapshot, 2.3, 2.2, 2.9))

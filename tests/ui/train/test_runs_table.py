@@ -76,6 +76,33 @@ def test_a_run_is_renamed_repeated_with_one_change_and_deleted(sets):
     assert runs(app) == []
 
 
+def test_a_deleted_run_leaves_its_place_empty_and_comes_back_there(sets):
+    app = open_train()
+    for _ in range(2):
+        start(app, Epochs=1)
+        run_to_end(app)
+    tick(app, 1)
+    button(app, "Delete").click().run()
+    assert not app.exception
+    assert [run.name for run in runs(app)] == ["Run 1"]
+    assert says(app.markdown, "Run 2 was removed.")
+    assert not app.get("progress"), "another run has taken its place"
+    button(app, "Undo").click().run()
+    assert [run.name for run in runs(app)] == ["Run 1", "Run 2"]
+    assert app.get("progress")[0].proto.text.startswith("**Run 2**")
+    tick(app, 0)
+    button(app, "Delete").click().run()
+    assert app.get("progress")[0].proto.text.startswith("**Run 2**"), "a run that was not shown is deleted"
+    assert says(app.markdown, "Run 1 was removed.")
+
+
+def test_the_accuracies_stand_beside_the_names(sets):
+    app = open_train()
+    start(app, Epochs=1)
+    run_to_end(app)
+    assert list(app.dataframe[0].value.columns)[:3] == ["Name", "Test", "Best validation"]
+
+
 @pytest.mark.parametrize("name", ["", "   ", "Run 2", "  Run   2 "])
 def test_a_name_that_is_blank_or_taken_is_refused(sets, name):
     app = open_train()
