@@ -3,19 +3,13 @@
 import streamlit as st
 
 if __name__ == "__main__":  # run for a visitor
-    from ui import ASSETS, DRAW_PAGE, STYLES, TRAIN_PAGE, WORK_PAGE, state, visitor
+    from ui import ASSETS, STYLES, navigation, presentation, state, visitor
 
     st.set_page_config(page_title="Inkling", page_icon=ASSETS / "icon.png", layout="wide")
-    for style in STYLES:
+    for style in [*STYLES, *presentation.styles()]:
         st.html(style)
-    page = st.navigation(
-        [
-            st.Page(DRAW_PAGE, title="Draw", icon=":material/draw:", default=True),
-            st.Page(TRAIN_PAGE, title="Train", icon=":material/model_training:", url_path="train"),
-            st.Page(WORK_PAGE, title="My work", icon=":material/folder:", url_path="work"),
-        ],
-        position="top",
-    )
+    page, pages = navigation.choose_page()
+    navigation.show_links(page, pages)
     visitor.open_workspace()
     state.begin_run(page.title)
     visitor.show_notices()

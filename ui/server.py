@@ -14,13 +14,14 @@ import streamlit as st
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from engine.checks import InklingError
 from engine.jobs import default_pool
-from ui import compat
+from engine.memory import return_large_blocks
+from ui import PATHS, compat
 from ui.server_status import status_in_log
 from ui.workspace import workspaces
 
@@ -35,6 +36,7 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
     except InklingError as error:  # to be mended, or started again when the database is there
         sys.stderr.write(f"Inkling cannot start: {error}\n")
         os._exit(1)
+    return_large_blocks()
     compat.send_at_once()
     with status_in_log(trainings):
         yield
@@ -56,6 +58,7 @@ def middleware() -> list[Middleware]:
         Middleware(OwnPagesOnly),
         Middleware(LimitedUploads),
         Middleware(CurrentPageOnly),
+        Middleware(AddressOfPages),
     ]
 
 
@@ -146,3 +149,26 @@ class CurrentPageOnly:
                 return message
 
         await self.app(scope, receive_current, send)
+
+
+class AddressOfPages:
+    """Answer a page that asks whether the app's address is the page's own; without an answer the browser reports errors.
+
+    A page opened at ``/train`` tries ``/train`` first, and then the address above it. It takes no configuration, ``null``,
+    for a no: with a real one it would take ``/train/train`` for the address of the page.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] in self.paths():
+            await JSONResponse(None)(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    @staticmethod
+    def paths() -> list[str]:
+        """What the pages ask for, from the root of the server."""
+        base = "".join(f"/{name}" for name in (st.get_option("server.baseUrlPath") or "").split("/") if name)
+        return [f"{base}/{page}/_stcore/{name}" for page in PATHS.values() for name in ("health", "host-config")]

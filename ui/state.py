@@ -15,6 +15,7 @@ from ui.formatting import escape_markdown
 
 if TYPE_CHECKING:
     from engine.config import Config
+    from ui.draw.challenges import Progress
     from ui.draw.drawing import Drawing
     from ui.draw.keyboard_grid import Cells
     from ui.train.network_builder import Block
@@ -29,9 +30,11 @@ class Session:
 
     workspace: "Workspace | None" = None
     page: str = ""
+    is_presenting: bool | None = None  # None until the address was read
     surface_changed: bool = False  # whether the canvas or the grid is shown again, and has to be told what is on it
     drawing: "Drawing | None" = None
     cells: "Cells | None" = None
+    challenges: "Progress | None" = None
     sample_seed: int = 0  # of the ten sample digits on the Draw page
     refresh_seconds: float = 0.7  # between two looks at a running training
     shown_run: int | None = None

@@ -67,9 +67,9 @@ def test_the_train_page_works_within_the_content_security_policy(deployment, vis
 def test_every_other_page_works_within_the_content_security_policy(deployment, visit):
     visitor = visit(f"https://{HOST}:{deployment.port}")
     visitor.canvas()
-    titles = visitor.page.get_by_test_id("stTopNavLink").all_inner_texts()
+    titles = visitor.page.locator(".st-key-pages a").all_inner_texts()
     assert {"Draw", "Train"} <= {title.split()[-1] for title in titles}, titles
-    for link in visitor.page.get_by_test_id("stTopNavLink").all()[2:]:
+    for link in visitor.page.locator(".st-key-pages a").all()[2:]:
         link.click()
         visitor.page.get_by_role("heading", level=1).wait_for()
         visitor.idle()

@@ -1,12 +1,8 @@
 """The Draw page, and the way between the pages, through ``AppTest``."""
 
-import base64
-import io
-
 import numpy as np
 import pytest
 from pages import ONE, SEVEN, answer, button, draw, draw_live, drawing, open_app, session, widget
-from PIL import Image
 from streamlit.proto.WidgetStates_pb2 import WidgetStates
 from streamlit.runtime.scriptrunner import RerunException, get_script_run_ctx
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
@@ -23,19 +19,15 @@ def test_an_empty_canvas_says_what_to_do_and_predicts_nothing():
     app = open_app()
     assert not app.exception
     assert "Draw a digit from 0 to 9" in answer(app)
-    assert "%" not in answer(app).replace("width:0.00%", "")
+    assert "%" not in answer(app).replace("--p:0.00%", "")
 
 
-def test_a_drawing_is_read_with_ten_probabilities_and_the_image_that_the_network_sees():
+def test_a_drawing_is_read_with_ten_probabilities():
     app = draw(open_app(), SEVEN)
     body = answer(app)
     assert '<div class="inkling-digit" data-sure="True">7</div>' in body
     assert body.count("<li") == 10
     assert body.count('class="winner"') == 1
-    encoded = body.split("data:image/png;base64,")[1].split('"')[0]
-    seen = np.asarray(Image.open(io.BytesIO(base64.b64decode(encoded))))
-    assert seen.shape == (28, 28)
-    assert seen.max() == 255
 
 
 def test_if_the_network_is_not_sure_the_page_names_no_digit(monkeypatch, tmp_path):
@@ -47,7 +39,7 @@ def test_if_the_network_is_not_sure_the_page_names_no_digit(monkeypatch, tmp_pat
         body = answer(draw(open_app(), SEVEN))
     finally:
         networks.shipped_networks.cache_clear()
-    assert "Not sure" in body
+    assert "This doesn't look like a digit" in body
     assert 'class="winner"' not in body
     assert body.count("<li") == 10
 
@@ -193,7 +185,7 @@ def test_values_survive_a_page_switch_that_was_cut_short(monkeypatch):
     widget(app.slider, "Pen width").set_value(30).run()
     cut_short(monkeypatch, [], page="")
     app.switch_page("ui/train/page.py").run()
-    assert app.title[0].value == "Inkling: draw a digit, watch a neural network read it"
+    assert app.title[0].value == "Inkling: draw a digit"
     assert "Pen width" in {widget.label for widget in written(app)}
     assert widget(app.slider, "Pen width").value == 30
 

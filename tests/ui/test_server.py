@@ -134,3 +134,22 @@ def test_connections_to_a_socket_that_listens_send_at_once():
 def test_the_log_says_how_many_trainings_there_are(monkeypatch, counts, text):
     monkeypatch.setattr(server.default_pool(), "counts", lambda: counts)
     assert server.trainings() == text
+
+
+@pytest.mark.parametrize(
+    ("base", "path", "is_answered"),
+    [
+        ("", "/train/_stcore/health", True),
+        ("", "/work/_stcore/host-config", True),
+        ("digits/inkling", "/digits/inkling/train/_stcore/health", True),
+        ("/digits/", "/digits/work/_stcore/health", True),
+        ("train", "/train/_stcore/health", False),  # Streamlit's own
+        ("", "/_stcore/health", False),
+        ("", "/train/_stcore/metrics", False),
+        ("", "/train/train/_stcore/health", False),
+    ],
+)
+def test_a_page_that_asks_for_the_app_at_its_own_address_gets_a_no(monkeypatch, base, path, is_answered):
+    monkeypatch.setattr(server.st, "get_option", {"server.baseUrlPath": base}.get)
+    app = server.AddressOfPages(PlainTextResponse("Streamlit's", 404))
+    assert asyncio.run(call(app, "GET", path)) == (200 if is_answered else 404)

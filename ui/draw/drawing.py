@@ -164,6 +164,10 @@ class Drawing:
     def clear(self) -> None:
         self._replace([])
 
+    def replace(self, objects: Objects) -> None:
+        """Replace everything by these strokes and pictures, as one step for Undo."""
+        self._replace(objects)
+
     def replace_with_picture(self, picture: Image.Image | npt.NDArray[np.uint8]) -> None:
         """Replace everything by the ink of a picture; raises ``BlankDrawing`` if it has none."""
         self._replace([strokes.make_picture(picture)])

@@ -9,7 +9,7 @@ from engine import BlankDrawing, InklingError, read_image
 from engine.image_file import UnsuitableImage
 from ui import compat, datasets, images, state
 from ui.current_drawing import current_image, network_input
-from ui.draw import keyboard_grid
+from ui.draw import keyboard_grid, share
 from ui.draw.canvas import current_drawing
 from ui.formatting import escape_markdown
 from ui.state import session
@@ -21,11 +21,12 @@ MENU = "picture menu"  # key of the popover
 
 def show_picture_menu() -> None:
     """A popover with a picture to put on the canvas, and the drawing to download."""
-    with st.popover("Picture", icon=":material/image:", key=MENU, on_change="rerun", width="stretch") as menu:
+    with st.popover("Picture", icon=":material/image:", key=MENU, on_change="rerun", width="content") as menu:
         if menu.open:
             with st.container(width=400):
                 _show_upload()
                 _show_downloads()
+                share.show_share()
 
 
 def _show_upload() -> None:

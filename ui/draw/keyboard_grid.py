@@ -12,12 +12,13 @@ from engine.pen import CANVAS, PEN, draw_dots
 from engine.preprocessing import SIDE
 from ui import state
 from ui.components import make_component
-from ui.current_drawing import DRAW_WITH_KEYS
+from ui.current_drawing import DRAW_WITH_KEYS, update_drawing
 from ui.state import session
 from ui.visitor import workspace
 
 KEY = "grid"
 CELL = CANVAS / SIDE  # pixels of the canvas
+MIN_SHARE = 0.06  # of a cell that is the middle of a line
 MAX_REPORT = 10 * SIDE * SIDE  # entries of a report that are looked at
 NEXT_NEIGHBOURS = ((0, 1), (1, -1), (1, 0), (1, 1))  # the neighbours of a cell that come after it: rows and columns
 HTML = f"""
@@ -112,6 +113,24 @@ def turn_off() -> None:
 
 def _surface_changed() -> None:
     session().surface_changed = True
+    if is_on() and not current_cells().cells:  # what is on the canvas does not vanish
+        update_drawing()
+        drawing = session().drawing
+        if drawing and (image := drawing.image()) is not None:
+            current_cells().take_report(cells_of(image))
+
+
+def cells_of(image: npt.NDArray[np.uint8]) -> list[int]:
+    """The cells under the middle of the lines of an image (280, 280): the pen's line through these looks like it."""
+    from scipy import ndimage  # slow to import
+
+    depth = np.asarray(ndimage.distance_transform_edt(image > 127))
+    is_middle = np.zeros(depth.shape, bool)
+    for step in ((0, 3), (3, 0), (2, 2), (2, -2)):  # pixels across the line: on both sides the edge is nearer
+        sides = (np.roll(depth, sign * np.array(step), (0, 1)) for sign in (1, -1))
+        is_middle |= depth >= np.maximum(*sides) + 1
+    share = is_middle.reshape(SIDE, int(CELL), SIDE, int(CELL)).mean(axis=(1, 3))
+    return np.flatnonzero(share >= MIN_SHARE).tolist()
 
 
 def show_grid() -> None:

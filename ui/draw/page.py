@@ -8,19 +8,19 @@ import streamlit as st
 from engine import Network
 from engine.pen import PEN
 from ui import TRAIN_PAGE, networks, state
-from ui.current_drawing import network_input
-from ui.draw import canvas, image_input, keyboard_grid, prediction
+from ui.draw import canvas, challenges, image_input, keyboard_grid, network_view, prediction, share
 from ui.draw.drawing import Drawing
-from ui.draw.panels import numbers
 from ui.draw.panels.tabs import show_panels
 from ui.formatting import escape_markdown
 from ui.visitor import workspace
+from ui.welcome import show_welcome
 
 TOOLS = {"Pen": ":material/edit: Pen", "Eraser": ":material/ink_eraser: Eraser"}
 
 
 def page() -> None:
-    st.title("Inkling: draw a digit, watch a neural network read it", anchor=False)
+    share.open_link()
+    show_welcome()
     for problem in networks.shipped_networks()[1]:
         st.warning(escape_markdown(problem))
     drawing_and_prediction()
@@ -30,23 +30,24 @@ def page() -> None:
 def drawing_and_prediction() -> None:
     """Everything below the title; only this runs again when a stroke has ended or a button was pressed."""
     with st.container(key="draw", horizontal=True):
-        with st.container(width="content"):
-            pen = show_surface()
-            with st.container(horizontal=True, vertical_alignment="center"):
-                image_input.show_picture_menu()
-                keyboard_grid.switch()
-        with st.container(width="stretch"):
-            panel = st.container()
-            with st.container(key="choice", horizontal=True, vertical_alignment="bottom"):
-                chosen = choose_network()
-                st.page_link(TRAIN_PAGE, label="Train your own", icon=":material/arrow_forward:")
-            if chosen and chosen.status:
-                st.caption(f"{escape_markdown(chosen.label)}: {chosen.status}")
-            network = chosen and chosen.network
+        pen = show_surface()
+        panel = st.container(width="stretch")
+    with st.container(key="toolbar", horizontal=True, vertical_alignment="center"):
+        if pen is not None:
+            show_pen()
+        image_input.show_picture_menu()
+        keyboard_grid.switch()
+        with st.container(key="choice", horizontal=True, vertical_alignment="center", width="stretch"):
+            chosen = choose_network()
+            st.page_link(TRAIN_PAGE, label="Train your own", icon=":material/arrow_forward:", width="content")
+    if chosen and chosen.status:
+        st.caption(f"{escape_markdown(chosen.label)}: {chosen.status}")
+    network = chosen and chosen.network
     with panel:
         show_prediction(network, pen)
     store_drawing(current_surface())
     image_input.show_samples()
+    challenges.show_rail(network)
     show_panels(network)
     state.end_run()  # a rerun of this fragment alone does not reach the one in streamlit_app.py
 
@@ -57,7 +58,7 @@ def current_surface() -> Drawing | keyboard_grid.Cells:
 
 
 def show_surface() -> canvas.Pen | None:
-    """Show the canvas with its tools, or the grid. Returns the canvas's pen, or None for the grid."""
+    """Show the canvas with its history, or the grid. Returns the canvas's pen, or None for the grid."""
     if state.session().surface_changed:
         state.session().surface_changed = False
         current_surface().show_again()
@@ -65,13 +66,18 @@ def show_surface() -> canvas.Pen | None:
         keyboard_grid.show_grid()
         return None
     pen = canvas.Pen(state.value("pen width", PEN), state.value("tool", "Pen") == "Eraser")
-    with st.container(key="sheet", horizontal=True):
+    with st.container(key="sheet", horizontal=True, width="content"):
         canvas.show_canvas(pen)
         with st.container(key="history", width="content"):
             _button("Undo", ":material/undo:", "Mod+Z", Drawing.undo)
             _button("Redo", ":material/redo:", "Mod+Y", Drawing.redo, disabled=not canvas.current_drawing().future)
             _button("Clear", ":material/delete:", "Delete", Drawing.clear)
-    with st.container(key="pen", horizontal=True):
+    return pen
+
+
+def show_pen() -> None:
+    """Show the choice of pen or eraser, and its width."""
+    with st.container(key="pen", horizontal=True, width="content"):
         st.segmented_control(
             "Tool",
             TOOLS,
@@ -81,7 +87,6 @@ def show_surface() -> canvas.Pen | None:
             **state.keep("tool", "Pen"),
         )
         st.slider("Pen width", 8, 32, label_visibility="collapsed", **state.keep("pen width", PEN))
-    return pen
 
 
 def _button(label: str, icon: str, shortcut: str, action: Callable[[Drawing], None], **options: Any) -> None:
@@ -90,16 +95,12 @@ def _button(label: str, icon: str, shortcut: str, action: Callable[[Drawing], No
 
 @st.fragment
 def show_prediction(network: Network | None, pen: canvas.Pen | None) -> None:
-    """The prediction panel; only this runs again while a stroke is being drawn."""
+    """The prediction and the network; only this runs again while a stroke is being drawn."""
     surface = current_surface()
-    image = surface.image()
-    seen = network_input(image)
-    if network is None or image is None or seen is None:
-        prediction.show_panel(None, seen)
-    else:
-        (predicted,) = prediction.predict(network, [seen])
-        lines = [] if surface.pending else [predicted.text, numbers.hint(network, image, spoken=True)]
-        prediction.show_panel(predicted, seen, ". ".join(filter(None, lines)))
+    answer = prediction.answer(network, surface.image()) if network else None
+    with st.container(key="answer"):
+        prediction.show_panel(answer, answer.text if answer and not surface.pending else "")
+        network_view.show_network(network, answer and answer.seen)
     if pen is not None:
         store_drawing(surface)
         canvas.run_companion(pen)  # last: once this has run, the companion sends its next message
@@ -125,7 +126,7 @@ def choose_network() -> networks.Candidate | None:
         "Network",
         names,
         format_func=lambda name: candidates[name].label,
-        help="The networks that come with Inkling, and those that you train or upload.",
+        label_visibility="collapsed",
         **state.keep("network"),
     )
     return candidates[name]

@@ -1,4 +1,4 @@
-"""What a network predicts for an image: as text, as a small chart, and as the panel beside the canvas."""
+"""What a network predicts for a drawing: as text, as a small chart, and as the panel beside the canvas."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,13 +8,16 @@ import numpy.typing as npt
 
 from engine import Network
 from engine.calibration import threshold
-from ui import images
+from engine.segmentation import Digit, find_digits
 from ui.components import make_component
+from ui.current_drawing import network_input
 from ui.formatting import confidence, percent
 
 MIN_SPOKEN = 0.01  # smaller probabilities are not read out
+MIN_TWO, MIN_STEP = 0.7, 2  # two candidates stand out if together they are this likely, and the second this often the third
+MAX_NO_DIGIT = 0.3  # a drawing whose most likely digit is less likely than this is no digit
+CERTAIN = 0.9999  # more than this is shown as ">99.9 %": no network is certain
 FIGURE_SPACE = "\u2007"  # as wide as a digit: numbers of any length begin at the same place, and do not move as they change
-BLANK = np.zeros((28, 28))
 
 
 class Prediction(NamedTuple):
@@ -38,6 +41,17 @@ class Prediction(NamedTuple):
         return self.confidence >= self.threshold
 
     @property
+    def is_no_digit(self) -> bool:
+        """Whether the drawing looks like no digit at all: all ten are unlikely."""
+        return not self.is_sure and self.confidence < MAX_NO_DIGIT
+
+    @property
+    def candidates(self) -> list[int]:
+        """The two most likely digits if the network is not sure and both stand out from the others, else none."""
+        first, second, third = (float(self.probabilities[digit]) for digit in self.ranking[:3])
+        return self.ranking[:2] if not self.is_sure and first + second >= MIN_TWO and second >= MIN_STEP * third else []
+
+    @property
     def symbol(self) -> str:
         """The digit, or a question mark if the network is not sure."""
         return str(self.digit) if self.is_sure else "?"
@@ -45,12 +59,16 @@ class Prediction(NamedTuple):
     @property
     def text(self) -> str:
         """The prediction in a few words."""
-        return f"{self.digit}, {confidence(self.confidence)} sure" if self.is_sure else f"not sure: {self.top_two}"
+        if self.is_sure:
+            return f"{self.digit}, {chance(self.confidence)} sure"
+        if self.candidates:
+            return f"not sure: {self.candidates_text}"
+        return "this doesn't look like a digit" if self.is_no_digit else "not sure"
 
     @property
-    def top_two(self) -> str:
-        """The two most likely digits with their probabilities."""
-        return " or ".join(f"{digit} ({confidence(self.probabilities[digit])})" for digit in self.ranking[:2])
+    def candidates_text(self) -> str:
+        """The candidates with their probabilities."""
+        return " or ".join(f"{digit} ({chance(self.probabilities[digit])})" for digit in self.candidates)
 
     @property
     def ranking(self) -> list[int]:
@@ -60,10 +78,10 @@ class Prediction(NamedTuple):
     def chart(self) -> str:
         """Ten narrow columns, as HTML."""
         likely = [digit for digit in self.ranking if self.probabilities[digit] >= MIN_SPOKEN] or self.ranking[:1]
-        spoken = ", ".join(f"{digit} {confidence(self.probabilities[digit])}" for digit in likely)
+        spoken = ", ".join(f"{digit} {chance(self.probabilities[digit])}" for digit in likely)
         columns = "".join(
             f'<span class="{"winner" if self.is_winner(digit) else ""}">'
-            f'<i style="height:{100 * p:.1f}%" title="{digit}: {_short(p)}"></i><b>{digit}</b></span>'
+            f'<i style="height:{100 * p:.1f}%" title="{digit}: {chance(p)}"></i><b>{digit}</b></span>'
             for digit, p in enumerate(self.probabilities)
         )
         return f'<div class="inkling-ten" role="img" aria-label="Probabilities: {spoken}">{columns}</div>'
@@ -73,9 +91,45 @@ class Prediction(NamedTuple):
         return self.is_sure and digit == self.digit
 
 
-def _short(p: float) -> str:
-    """A probability in at most seven characters."""
-    return confidence(p).replace("more than ", ">")
+class Answer(NamedTuple):
+    """The predictions for the digits of a drawing, from left to right, and what the network sees of the last one.
+
+    ``image`` (280, 280) is the drawing without the other digits, ``seen`` (28, 28) is the network's input.
+    """
+
+    predictions: list[Prediction]
+    image: npt.NDArray[np.uint8]
+    seen: npt.NDArray[np.float32]
+
+    @property
+    def last(self) -> Prediction:
+        return self.predictions[-1]
+
+    @property
+    def symbol(self) -> str:
+        """The digit or the number, with a question mark for each digit that the network is not sure of."""
+        return "".join(prediction.symbol for prediction in self.predictions)
+
+    @property
+    def confidence(self) -> float:
+        """How sure the network is of the whole number: as sure as of its least sure digit."""
+        return min(prediction.confidence for prediction in self.predictions)
+
+    @property
+    def is_number(self) -> bool:
+        return len(self.predictions) > 1
+
+    @property
+    def text(self) -> str:
+        """The answer in a few words, to be read out."""
+        if not self.is_number:
+            return self.last.text
+        return f"{self.symbol}: {'; '.join(prediction.text for prediction in self.predictions)}"
+
+
+def chance(p: float) -> str:
+    """A probability as the Draw page shows it everywhere: in at most seven characters, and never 100 %."""
+    return confidence(min(float(p), CERTAIN), ">")
 
 
 def predict(network: Network, images: Sequence[npt.NDArray[np.float32]]) -> list[Prediction]:
@@ -84,31 +138,58 @@ def predict(network: Network, images: Sequence[npt.NDArray[np.float32]]) -> list
     return [Prediction(probabilities, least) for probabilities in network.predict_proba(np.asarray(images))]
 
 
+def predict_digits(network: Network, image: npt.NDArray[np.uint8]) -> tuple[list[Digit], list[Prediction]]:
+    """The digits of an image with ink, from left to right, and the prediction for each."""
+    digits = find_digits(image)
+    return digits, predict(network, [digit.image for digit in digits])
+
+
+def answer(network: Network, image: npt.NDArray[np.uint8] | None) -> Answer | None:
+    """What the network predicts for a drawing (280, 280); None if it is blank.
+
+    Separate pieces of ink are a number if the network is sure of each, or of some of them but not of the whole drawing.
+    """
+    seen = network_input(image)
+    if image is None or seen is None:
+        return None
+    digits = find_digits(image)
+    whole, *each = predict(network, [seen, *(digit.image for digit in digits)] if len(digits) > 1 else [seen])
+    num_sure = sum(prediction.is_sure for prediction in each)
+    if not num_sure or (num_sure < len(each) and whole.is_sure):
+        return Answer([whole], image, seen)
+    left, top, right, bottom = digits[-1].box
+    alone = np.zeros_like(image)
+    alone[top:bottom, left:right] = image[top:bottom, left:right]
+    return Answer(each, alone, digits[-1].image)
+
+
 def with_article(digit: int) -> str:
     """The digit as "a 7" or "an 8"."""
     return f"{'an' if digit == 8 else 'a'} {digit}"
 
 
-def panel_html(prediction: Prediction | None = None, image: npt.NDArray | None = None) -> str:
-    """The panel: the digit, its confidence, the image (28, 28) that the network sees, and ten bars.
-
-    Without a prediction it says what to do. If the network is not sure, it names no digit, but the two most likely ones.
-    """
-    return f'<div class="inkling-answer">{_headline(prediction, image)}{_bars(prediction)}</div>'
+def panel_html(answer: Answer | None = None) -> str:
+    """The panel: the digit or the number, how sure the network is, and ten bars. Without an answer it says what to do."""
+    return f'<div class="inkling-answer">{_headline(answer)}{_bars(answer and answer.last)}</div>'
 
 
-def _headline(prediction: Prediction | None, image: npt.NDArray | None) -> str:
-    if prediction is None or image is None:
-        symbol, text, picture, alt = "?", "Draw a digit from 0 to 9 in the black square.", BLANK, ""
-    else:
-        symbol, picture, alt = prediction.symbol, image, "The 28 x 28 pixels that the network sees"
-        text = f"<b>{confidence(prediction.confidence)}</b> <br>sure"
-        if not prediction.is_sure:
-            text = f"<b>Not sure</b> <br>{prediction.top_two}?"
+def _headline(answer: Answer | None) -> str:
+    symbol, text = "?", "Draw a digit from 0 to 9 in the black square."
+    if answer is not None:
+        symbol, last = answer.symbol, answer.last
+        if answer.is_number:
+            sure = "<b>Not sure</b> of each digit" if "?" in symbol else f"<b>{chance(answer.confidence)}</b> sure"
+            text = f"{sure} <br><small>The last digit:</small>"
+        elif last.is_sure:
+            text = f"<b>{chance(last.confidence)}</b> <br>sure"
+        elif last.is_no_digit:
+            text = "<b>This doesn't look like a digit</b>"
+        else:
+            text = f"<b>Not sure</b> <br>{last.candidates_text}?" if last.candidates else "<b>Not sure</b>"
+    length = f' data-length="{min(len(symbol), 8)}"' if len(symbol) > 1 else ""
     return (
-        f'<div class="inkling-headline"><div class="inkling-digit" data-sure="{symbol != "?"}">{symbol}</div>'
-        f'<p>{text}</p><figure><img class="inkling-seen" src="{images.url(picture)}" alt="{alt}">'
-        "<figcaption>what the network sees</figcaption></figure></div>"
+        f'<div class="inkling-headline"{length}><div class="inkling-digit" data-sure="{"?" not in symbol}">{symbol}</div>'
+        f"<p>{text}</p></div>"
     )
 
 
@@ -117,16 +198,16 @@ def _bars(prediction: Prediction | None) -> str:
     for digit in range(10):
         p = 0 if prediction is None else float(prediction.probabilities[digit])
         mark = ' class="winner"' if prediction and prediction.is_winner(digit) else ""
-        number = "" if prediction is None else _short(p).rjust(len(percent(1)), FIGURE_SPACE)
+        number = "" if prediction is None else chance(p).rjust(len(percent(1)), FIGURE_SPACE)
         rows.append(
             f'<li{mark}><span class="digit">{digit}</span>'
-            f'<span class="track" aria-hidden="true"><span class="bar" style="width:{100 * p:.2f}%"></span></span>'
+            f'<span class="track" aria-hidden="true"><span class="bar" style="--p:{100 * p:.2f}%"></span></span>'
             f'<span class="number">{number}</span></li>'
         )
     return f'<ul class="inkling-bars" aria-label="Probability of each digit">{"".join(rows)}</ul>'
 
 
-def show_panel(prediction: Prediction | None, image: npt.NDArray | None, spoken: str = "") -> None:
+def show_panel(answer: Answer | None, spoken: str = "") -> None:
     """Show the panel, changing only what differs from the last one; a screen reader reads out the ``spoken`` text."""
     status = f'<p class="inkling-spoken" role="status">{spoken}</p>'
-    make_component("morph", "<div data-morph></div>")(data={"html": panel_html(prediction, image) + status}, key="live")
+    make_component("morph", "<div data-morph></div>")(data={"html": panel_html(answer) + status}, key="live")

@@ -6,7 +6,8 @@ from helpers import ROOT
 from pages import ONE, answer, draw, open_app, session, widget
 
 import engine
-from ui.draw.keyboard_grid import KEY, Cells
+from engine.pen import draw_strokes
+from ui.draw.keyboard_grid import KEY, Cells, cells_of
 from ui.draw.prediction import predict
 
 SEVEN = [8 * 28 + column for column in range(8, 19)] + [row * 28 + 18 - (row - 8) // 2 for row in range(9, 22)]
@@ -91,16 +92,33 @@ def test_cells_drawn_with_keys_are_read_and_survive_a_page_switch():
     assert keyboard_cells(app).grid_content["cells"] == sorted(SEVEN)
 
 
-def test_the_canvas_and_the_grid_have_a_drawing_each():
+def test_an_empty_grid_begins_with_the_drawing_on_the_canvas_and_has_its_own_from_then_on():
     app = draw(open_app(), ONE)
     panel_of_one = answer(app)
     widget(app.toggle, "Draw with keys").set_value(True).run()
-    assert "Draw a digit from 0 to 9" in answer(app)
+    assert not app.exception
+    assert 'data-sure="True">1</div>' in answer(app)
+    assert keyboard_cells(app).grid_content["cells"] == keyboard_cells(app).cells != []
     panel_of_seven = answer(fill(app, SEVEN))
     widget(app.toggle, "Draw with keys").set_value(False).run()
     assert answer(app) == panel_of_one
     widget(app.toggle, "Draw with keys").set_value(True).run()
     assert answer(app) == panel_of_seven
+
+
+@pytest.mark.parametrize("width", [8, 18, 32])
+def test_the_cells_of_a_drawing_look_like_it(width):
+    network = engine.load(ROOT / "pretrained" / "cnn.npz")
+    lines = {
+        "7": [[(60, 60), (200, 60), (120, 230)]],
+        "1": [[(140, 50), (140, 230)]],
+        "4": [[(80, 50), (70, 150), (200, 150)], [(170, 60), (165, 240)]],
+    }
+    for digit, strokes in lines.items():
+        cells = cells_of(draw_strokes(strokes, width=width))
+        (prediction,) = predict(network, [engine.prepare(np.asarray(Cells(cells).image()))])
+        assert prediction.symbol == digit
+    assert cells_of(np.zeros((280, 280), np.uint8)) == []
 
 
 def test_a_sample_returns_to_the_canvas():

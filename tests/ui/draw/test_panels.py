@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from examples import READER
 from helpers import ROOT, make_digits
-from pages import ONE, SEVEN, button, draw, drawing, open_app, widget
+from pages import ONE, SEVEN, answer, button, draw, drawing, open_app, widget
 
 import engine
 from engine import Network, dense_layers
@@ -14,10 +14,11 @@ from engine.attribution import contrast, integrated_gradients
 from engine.layers import Activation, BatchNorm, Conv2D, Dense, Dropout, Flatten, MaxPool2D
 from engine.pen import draw_strokes
 from engine.preprocessing import stages
+from engine.segmentation import find_digits
 from tests.ui.train.steps import runs, workspace
-from ui import datasets, networks
+from ui import datasets, glossary, networks
 from ui.draw.panels.activations import blocks
-from ui.draw.panels.attribution import METHODS
+from ui.draw.panels.attribution import METHODS, explain
 from ui.draw.panels.preprocessing import STEPS
 from ui.draw.panels.tabs import KEY, PANELS
 from ui.draw.prediction import predict
@@ -131,7 +132,7 @@ def test_each_stage_is_shown_with_its_size_and_can_be_left_out():
         widget(app.toggle, step.label).set_value(False).run()
         body = html(app)
         assert f"Without {step.action}" in body
-        assert step.effect in [caption.value for caption in app.caption]
+        assert glossary.explain(step.effect) in [caption.value for caption in app.caption]
         assert body.count('class="inkling-ten"') == 2
         widget(app.toggle, step.label).set_value(True).run()
         assert app.session_state[f"step {name}"]
@@ -188,13 +189,40 @@ def test_the_quick_method_claims_no_sum():
 def test_the_strongest_units_and_the_feature_maps_are_shown():
     app = draw(open_app(), SEVEN)
     app.session_state["network"] = "mlp"
-    assert html(open_panel(app, "Inside")).count("unit ") > 16  # of two hidden layers
+    body = html(open_panel(app, "Inside"))
+    assert body.count("unit ") > 16  # of two hidden layers
+    assert "<b>Layers 1 to 4 · 1200" in body  # as the Train page counts
+    scores = body[body.index("The 10 scores, highest first") :]
+    assert scores.count("<figure>") == 10
     app.session_state["network"] = "cnn"
     body = html(open_panel(app, "Inside"))
     convolutions = [layer for layer in engine.load(ROOT / "pretrained" / "cnn.npz").layers if layer.kind == "conv2d"]
     assert body.count("feature maps") == len(convolutions)
     assert f"{convolutions[0].filters} maps of " in body
     assert "dropout" not in body
+
+
+def test_units_that_are_off_say_so():
+    app = draw(open_app(), SEVEN)
+    layers = (Dense(12), Activation("relu"), Dense(10))
+    network = Network(layers, rng=np.random.default_rng(0))
+    network.layers[0].b[:] = -100
+    workspace(app).networks |= {"dead": network}
+    app.run()
+    app.session_state["network"] = "Uploaded: dead"
+    body = html(open_panel(app, "Inside"))
+    assert body.count("0.00 · off</small>") == 8
+    assert "A black picture belongs to a unit or a map that is off" in app.caption[0].value
+
+
+def test_the_map_says_why_its_sum_differs():
+    values = np.full((28, 28), 0.1 / 784)
+    network = Network(dense_layers(()), rng=np.random.default_rng(0))
+    _, line = explain(network, np.zeros((28, 28), np.float32), 3, next(iter(METHODS)), values)
+    assert line.startswith("The map adds up to 0.10: the 3's score is 0.00 for this drawing and 0.00 for an empty sheet.")
+    assert line.endswith("in small steps, which leaves a small error.")
+    _, line = explain(network, np.zeros((28, 28), np.float32), 3, next(iter(METHODS)), 0 * values)
+    assert line.endswith("The difference is 0.00.")
 
 
 def test_the_blocks_of_a_network_begin_at_its_layers_with_weights():
@@ -230,8 +258,11 @@ def test_several_networks_are_compared(shipped):
 
 def test_several_digits_are_read_one_by_one():
     app = draw(open_app(), NARROW_SEVEN, NARROW_ONE, *NARROW_FOUR)
+    assert re.search(r'data-sure="True">71\d</div>', answer(app))
     body = html(open_panel(app, "What it sees"))
-    assert re.search(r"This looks like 3 digits: <b>71\d</b>", body)
+    assert "Of the 3 digits, this is about the last one" in app.caption[0].value
+    left, top, right, bottom = find_digits(np.asarray(drawing(app).image()))[-1].box
+    assert f"{right - left} x {bottom - top} pixels" in body  # cropped
     body = html(open_panel(app, "Number"))
     assert body.count('class="inkling-ten"') == 3
     boxes = [tuple(map(float, box)) for box in re.findall(r"left:([\d.]+)%;top:([\d.]+)%;width:([\d.]+)%", body)]
@@ -240,9 +271,8 @@ def test_several_digits_are_read_one_by_one():
     assert all(left + width <= 100 for left, _, width in boxes)
 
 
-def test_a_single_digit_gives_no_hint():
-    app = draw(open_app(), SEVEN)
-    assert "This looks like" not in html(open_panel(app, "Number"))
+def test_a_single_digit_is_no_number():
+    app = open_panel(draw(open_app(), SEVEN), "Number")
     assert "This is one digit" in app.caption[0].value
 
 

@@ -8,11 +8,12 @@ import numpy.typing as npt
 import streamlit as st
 
 from engine import Network, prepare
-from engine.layer_outputs import Unit, activity, strongest_units
-from engine.layers import Dropout, Layer, summary
-from ui import images
+from engine.layer_outputs import LayerActivity, Unit, activity, strongest_units, units
+from engine.layers import Conv2D, Dropout, Layer, summary
+from ui import glossary, images, state
 
-NUM_UNITS = 8  # of a dense layer, the strongest
+PICKED = "picked node"  # key of the node to show first: the number of its block, and its own
+NUM_UNITS, NUM_SCORES = 8, 10  # of a dense layer, the strongest; of the last layer all
 MAX_MAPS = 32
 MIN_MAP_SIZE = 24  # pixels; smaller feature maps are enlarged to at least half of it
 UNITS_PER_ROW = 64
@@ -30,20 +31,85 @@ def show(network: Network, image: npt.NDArray[np.uint8]) -> None:
     """The panel."""
     seen = prepare(image)
     outputs = activity(network, seen)
-    st.caption(
+    parts = blocks(network.layers, [output.values for output in outputs])
+    if picked := _picked(network, seen, parts, outputs):
+        st.html(picked)
+    text = (
         "From the pixels to the ten scores. Each unit weighs and adds up everything from the layer before it. The pictures "
-        "show which pixels of this drawing raise a unit (red) and which lower it (blue)."
+        "show which pixels of this drawing raise a unit (red) and which lower it (blue). A black picture belongs to a unit "
+        "or a map that is off: it gives 0 for this drawing."
     )
-    for number, block in enumerate(blocks(network.layers, [output.values for output in outputs]), start=1):
+    st.caption(glossary.explain(text), unsafe_allow_html=True)
+    for block in parts:
         values, is_last = outputs[block.shown].values, block.stop == len(network.layers)
-        layers = [layer for layer in network.layers[block.start : block.stop] if not isinstance(layer, Dropout)]
-        title = f"<b>Layer {number} · {summary(layers)}</b><small>{describe(values, is_last)}</small>"
+        title = f"<b>{layer_numbers(block)} · {_summary(network, block)}</b><small>{describe(values, is_last)}</small>"
         if values.ndim == 3:
             content = _feature_maps(values)
         else:
-            units = _units(strongest_units(network, seen, block.shown, NUM_UNITS), "" if is_last else "unit ")
-            content = units if is_last else _strip(values) + units
+            figures = _units(strongest_units(network, seen, block.shown, _num_units(is_last)), is_last)
+            content = figures if is_last else _strip(values) + figures
         st.html(f'<p class="inkling-part">{title}</p>{content}')
+
+
+def _num_units(is_last: bool) -> int:
+    return NUM_SCORES if is_last else NUM_UNITS
+
+
+def layer_numbers(block: Block) -> str:
+    """The layers of a block by their places in the network, as the Train page counts them."""
+    first, last = block.start + 1, block.stop
+    return f"Layer {first}" if first == last else f"Layers {first} to {last}"
+
+
+def place(pixel: int, shape: Sequence[int]) -> str:
+    """Where in a picture of this shape a pixel lies, in words."""
+    row, column = divmod(pixel, shape[1])
+    down, across = ("top", "middle", "bottom")[3 * row // shape[0]], ("left", "centre", "right")[3 * column // shape[1]]
+    return f"at the {down} {across}"
+
+
+def _summary(network: Network, block: Block) -> str:
+    return summary([layer for layer in network.layers[block.start : block.stop] if not isinstance(layer, Dropout)])
+
+
+def _picked(network: Network, seen: npt.NDArray, parts: Sequence[Block], outputs: Sequence[LayerActivity]) -> str:
+    """The node that was pressed in the picture of the network, as HTML; empty if the network has no such node."""
+    number, node = state.value(PICKED) or (-1, -1)
+    if not 0 <= number < len(parts):
+        return ""
+    block = parts[number]
+    is_last = block.stop == len(network.layers)
+    position = len(network.layers) - 1 if is_last else block.shown
+    values = outputs[position].values
+    if not 0 <= node < len(values):
+        return ""
+    where = f"<small>{layer_numbers(block)} · {_summary(network, block)}</small>"
+    if values.ndim == 3:
+        shape = values.shape[1:]
+        pixel = int(np.nan_to_num(values[node]).argmax())
+        (unit,) = units(network, seen, position, [node * values[node].size + pixel])
+        pictures = {
+            "the map: where its pattern appears": _grey(values[node : node + 1])[0],
+            "the pixels that raise (red) and lower (blue) its highest value": images.red_and_blue(unit.weights, seen),
+        }
+        first = next((layer for layer in network.layers if hasattr(layer, "W")), None)
+        if network.layers[block.start] is first and isinstance(first, Conv2D):
+            pictures["its filter: the pattern that it looks for"] = images.red_and_blue(first.W[node, 0])
+        name, text = f"Map {node + 1}", f"Its highest value is {unit.value:.2f}, {place(pixel, shape)}."
+    else:
+        (unit,) = units(network, seen, position, [node])
+        pictures = {"the pixels that raise (red) and lower (blue) it": images.red_and_blue(unit.weights, seen)}
+        rank = int((values > unit.value).sum()) + 1
+        name = f"The score of {node}" if is_last else f"Unit {node + 1}"
+        text = f"Its value is {unit.value:.2f}: number {rank:,} of {len(values):,}, the highest first."
+    if unit.value == 0 and not unit.weights.any():
+        text += " It is off: small changes of the drawing do not change that."
+    figures = "".join(
+        f'<figure><img src="{images.url(picture)}" alt="{name}: {title}"><figcaption>{title}</figcaption></figure>'
+        for title, picture in pictures.items()
+    )
+    title = f'<p class="inkling-part"><b>{name}</b>{where}</p>'
+    return f'<div class="inkling-picked" tabindex="-1">{title}<p>{text}</p>{figures}</div>'
 
 
 def blocks(layers: Sequence[Layer], values: Sequence[npt.NDArray]) -> list[Block]:
@@ -69,7 +135,7 @@ def describe(values: npt.NDArray, is_last: bool) -> str:
         count, height, width = values.shape
         return (
             f"{count} maps of {height} x {width}: each shows where in the drawing its pattern appears; brighter is a better "
-            f"match. {int(active.any(axis=(1, 2)).sum())} of them match somewhere."
+            f"match. {int(active.any(axis=(1, 2)).sum())} of them match somewhere; a black one matches nowhere."
         )
     if is_last:
         return f"The {len(values)} scores, highest first. The probabilities are computed from these."
@@ -78,11 +144,7 @@ def describe(values: npt.NDArray, is_last: bool) -> str:
 
 def _feature_maps(values: npt.NDArray) -> str:
     shown = values[:MAX_MAPS]
-    if shown.min() < 0:
-        coloured = images.red_and_blue(shown)
-    else:
-        grey = 255 * shown / max(float(shown.max()), 1e-12)
-        coloured = np.repeat(np.nan_to_num(grey)[..., None], 3, axis=-1).astype(np.uint8)
+    coloured = _grey(shown)
     times = max(1, MIN_MAP_SIZE // shown.shape[-1])
     large = coloured.repeat(times, axis=1).repeat(times, axis=2)
     first = "" if len(shown) == len(values) else f"the first {MAX_MAPS} of "
@@ -94,6 +156,14 @@ def _feature_maps(values: npt.NDArray) -> str:
     )
 
 
+def _grey(maps: npt.NDArray) -> npt.NDArray[np.uint8]:
+    """Maps (N, H, W) as colours: grey, or red and blue if some values are below zero."""
+    if maps.min() < 0:
+        return images.red_and_blue(maps)
+    grey = 255 * maps / max(float(maps.max()), 1e-12)
+    return np.repeat(np.nan_to_num(grey)[..., None], 3, axis=-1).astype(np.uint8)
+
+
 def _strip(values: npt.NDArray) -> str:
     """Every unit as a small square, in rows of 64."""
     squares = np.zeros(-(-len(values) // UNITS_PER_ROW) * UNITS_PER_ROW, np.float32)
@@ -103,11 +173,14 @@ def _strip(values: npt.NDArray) -> str:
     return f'<img class="inkling-strip" src="{images.url(picture)}" alt="{alt}">'
 
 
-def _units(units: Sequence[Unit], prefix: str) -> str:
-    figures = (
-        f'<figure><img src="{images.url(images.red_and_blue(unit.weights))}" '
-        f'alt="{prefix}{unit.index}, {unit.value:.2f}: the pixels that raise and lower it">'
-        f"<figcaption><b>{prefix}{unit.index}</b><br><small>{unit.value:.2f}</small></figcaption></figure>"
-        for unit in units
-    )
-    return images.digits(figures, "eight")
+def _units(shown: Sequence[Unit], is_last: bool) -> str:
+    figures = []
+    for unit in shown:
+        name = str(unit.index) if is_last else f"unit {unit.index + 1}"
+        off = " · off" if not is_last and unit.value == 0 and not unit.weights.any() else ""
+        figures.append(
+            f'<figure><img src="{images.url(images.red_and_blue(unit.weights))}" '
+            f'alt="{name}, {unit.value:.2f}{off}: the pixels that raise and lower it">'
+            f"<figcaption><b>{name}</b><br><small>{unit.value:.2f}{off}</small></figcaption></figure>"
+        )
+    return images.digits(figures, "five" if is_last else "eight")

@@ -6,8 +6,8 @@ import streamlit as st
 
 from engine import Network, prepare
 from engine.attribution import contrast, gradient_times_input, integrated_gradients, missing
-from engine.preprocessing import SIDE
-from ui import images, state
+from ui import glossary, images, state
+from ui.draw.panels.activations import place
 from ui.draw.prediction import predict, with_article
 
 PREDICTED, NO_OTHER, RUNNER_UP = "the digit it read", "(no other digit)", "the runner-up"
@@ -85,20 +85,24 @@ def explain_contrast(network: Network, seen: Pixels, target: int, other: int, va
 
 
 def _sum(values: Pixels, score: str, blank: float, full: float) -> str:
-    return (
-        f"The map adds up to {values.sum():.2f}: {score} is {full:.2f} for this drawing and {blank:.2f} for an empty sheet. "
-        f"The difference is {full - blank:.2f}."
-    )
+    total, difference = f"{values.sum():.2f}", f"{full - blank:.2f}"
+    text = f"{score} is {full:.2f} for this drawing and {blank:.2f} for an empty sheet. The difference is {difference}"
+    if total == difference:
+        return f"The map adds up to {total}: {text}."
+    return f"The map adds up to {total}: {text}. The map is built up in small steps, which leaves a small error."
 
 
 def _side_by_side(figures: list[str], lines: tuple[str, ...]) -> str:
-    return f'<div class="inkling-why">{"".join(figures)}<div>{"".join(f"<p>{line}</p>" for line in lines)}</div></div>'
+    texts = glossary.explain("".join(f"<p>{line}</p>" for line in lines))
+    return f'<div class="inkling-why">{"".join(figures)}<div>{texts}</div></div>'
 
 
 def _map(values: Pixels, seen: Pixels, above: str, below: str) -> str:
     """Positive values in red and negative ones in blue, over the drawing, with their scale."""
     limit = float(np.abs(values).max())
-    where = f"strongest {_place(values.argmax())}" + (f", and {below} {_place(values.argmin())}" if values.min() < 0 else "")
+    where = f"strongest {place(int(values.argmax()), seen.shape)}"
+    if values.min() < 0:
+        where += f", and {below} {place(int(values.argmin()), seen.shape)}"
     return (
         f'<figure><img src="{images.url(images.red_and_blue(values, seen))}" '
         f'alt="The drawing, coloured by what counts {above}, {where}">'
@@ -111,13 +115,6 @@ def _missing_ink(network: Network, seen: Pixels, target: int, other: int) -> str
     values, digit = missing(network, seen, target, other), with_article(other)
     return (
         f'<figure><img src="{images.url(images.red_and_blue(-values, seen))}" '
-        f'alt="Where more ink would count for {digit}, strongest {_place(values.argmax())}">'
+        f'alt="Where more ink would count for {digit}, strongest {place(int(values.argmax()), seen.shape)}">'
         f"<figcaption>Blue: more ink here would count for {digit}.</figcaption></figure>"
     )
-
-
-def _place(pixel: np.integer) -> str:
-    """Where in the picture a pixel lies, in words."""
-    row, column = divmod(int(pixel), SIDE)
-    down, across = ("top", "middle", "bottom")[3 * row // SIDE], ("left", "centre", "right")[3 * column // SIDE]
-    return f"at the {down} {across}"

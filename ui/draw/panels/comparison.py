@@ -8,9 +8,8 @@ import numpy.typing as npt
 import streamlit as st
 
 from engine import Network, prepare
-from ui import TRAIN_PAGE, networks, state
-from ui.draw.prediction import Prediction, predict, with_article
-from ui.formatting import confidence
+from ui import TRAIN_PAGE, glossary, networks, state
+from ui.draw.prediction import Prediction, chance, predict, with_article
 
 
 def show(network: Network, image: npt.NDArray[np.uint8]) -> None:
@@ -18,7 +17,10 @@ def show(network: Network, image: npt.NDArray[np.uint8]) -> None:
     seen, candidates = prepare(image), networks.candidates()
     predictions = [predict(candidate.network, [seen])[0] for candidate in candidates.values()]
     rows = "".join(map(_row, candidates.items(), predictions))
-    heads = "".join(f'<th scope="col">{name}</th>' for name in ("Network", "Prediction", "Confidence", "All ten digits"))
+    heads = "".join(
+        f'<th scope="col">{glossary.explain(name)}</th>'
+        for name in ("Network", "Prediction", "Confidence", "All ten digits")
+    )
     st.html(
         f"<p>{agreement(predictions)}</p>"
         f'<table class="inkling-networks"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
@@ -50,9 +52,10 @@ def _row(item: tuple[str, networks.Candidate], prediction: Prediction) -> str:
     name, candidate = item
     notes = (candidate.status, "chosen above" if name == state.value("network") else "")
     small = "".join(f"<br><small>{note}</small>" for note in notes if note)
-    sure = confidence(prediction.confidence)
+    sure = chance(prediction.confidence)
     if not prediction.is_sure:
-        sure = f"not sure<br><small>{' or '.join(map(str, prediction.ranking[:2]))}, {sure}</small>"
+        candidates = " or ".join(map(str, prediction.candidates))
+        sure = f"not sure<br><small>{candidates or 'the likeliest'}, {sure}</small>"
     return (
         f'<tr><th scope="row">{escape(candidate.label)}{small}</th>'
         f'<td class="sign{"" if prediction.is_sure else " doubt"}">{prediction.symbol}</td>'

@@ -5,29 +5,11 @@ import numpy.typing as npt
 import streamlit as st
 
 from engine import Network
-from engine.segmentation import Digit, find_digits
+from engine.segmentation import Digit
 from ui import images
-from ui.draw.prediction import Prediction, predict
+from ui.draw.prediction import Prediction, predict_digits
 
 Image = npt.NDArray[np.uint8]
-
-
-def predict_digits(network: Network, image: Image) -> tuple[list[Digit], list[Prediction]]:
-    """The digits of an image with ink, from left to right, and the prediction for each."""
-    digits = find_digits(image)
-    return digits, predict(network, [digit.image for digit in digits])
-
-
-def hint(network: Network, image: Image, spoken: bool = False) -> str:
-    """A line saying that the drawing looks like several digits, as HTML or to be ``spoken``; empty if it does not."""
-    _, predictions = predict_digits(network, image)
-    if len(predictions) < 2:
-        return ""
-    start = f"This looks like {len(predictions)} digits"
-    if spoken:
-        return f"{start}: {'; '.join(prediction.text for prediction in predictions)}"
-    number = "".join(prediction.symbol for prediction in predictions)
-    return f"{start}: <b>{number}</b> <small>see each one under “Number”</small>"
 
 
 def show(network: Network, image: Image) -> None:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from engine import Network
 from engine.preprocessing import BOX, SIDE, Stages, stages
-from ui import images, state
+from ui import glossary, images, state
 from ui.draw.prediction import Prediction, predict
 
 
@@ -59,9 +59,10 @@ def show(network: Network, image: npt.NDArray[np.uint8] | None) -> None:
         if skipped:
             st.html(_titled(f"Without {' and '.join(STEPS[name].action for name in skipped)}", after))
         else:
-            st.caption("MNIST's digits were all made this way. Switch a step off to see the prediction without it.")
+            text = "MNIST's digits were all made this way. Switch a step off to see the prediction without it."
+            st.caption(glossary.explain(text), unsafe_allow_html=True)
     for name in skipped:
-        st.caption(STEPS[name].effect)
+        st.caption(glossary.explain(STEPS[name].effect), unsafe_allow_html=True)
 
 
 def _stages(result: Stages, skipped: list[str]) -> str:

@@ -4,8 +4,9 @@ import streamlit as st
 
 from engine import Network
 from ui import state
-from ui.current_drawing import current_image, network_input
+from ui.current_drawing import current_image
 from ui.draw.panels import activations, attribution, comparison, numbers, preprocessing
+from ui.draw.prediction import answer
 
 PANELS = {
     "What it sees": preprocessing.show,
@@ -20,16 +21,26 @@ KEY = "draw panel"
 
 @st.fragment(key="panels")
 def show_panels(network: Network | None) -> None:
-    """Show the tabs, and the panel of the open one, for the current drawing."""
-    image = current_image()
-    if network is None or network_input(image) is None:
-        image = None
-    st.html(f'<p class="inkling-hint">{numbers.hint(network, image) if network and image is not None else ""}</p>')
+    """Show the tabs, and the panel of the open one, for the current drawing; of several digits for the last one."""
+    drawing = current_image()
+    reply = answer(network, drawing) if network else None
     for tab, show in zip(state.tabs(list(PANELS), KEY), PANELS.values(), strict=True):
-        if tab.open:
-            with tab:
-                if image is not None or show in WITH_CONTROLS:
-                    show(network, image)
-                if image is None:
-                    with st.container(border=True, height=300, horizontal_alignment="center", vertical_alignment="center"):
-                        st.markdown("Draw a digit above to see how the network reads it, and why.", text_alignment="center")
+        if not tab.open:
+            continue
+        with tab:
+            image = drawing if show is numbers.show else reply and reply.image
+            if reply is None:
+                image = None
+            elif reply.is_number and show is not numbers.show:
+                st.caption(f"Of the {len(reply.predictions)} digits, this is about the last one. “Number” shows each.")
+            if image is not None or show in WITH_CONTROLS:
+                show(network, image)
+            if image is None:
+                with st.container(border=True, height=300, horizontal_alignment="center", vertical_alignment="center"):
+                    st.markdown("Draw a digit above to see how the network reads it, and why.", text_alignment="center")
+
+
+def open_panel(name: str) -> None:
+    """Have this panel open; to be called in a callback."""
+    state.set_value(KEY, name)
+    state.session().open_parts[KEY] = name

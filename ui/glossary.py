@@ -1,0 +1,72 @@
+"""What the technical words of the pages mean, from ``assets/glossary.toml``."""
+
+import re
+import tomllib
+from functools import cache
+from html import escape
+
+from ui import ASSETS
+
+
+@cache
+def sections() -> dict[str, dict[str, str]]:
+    """The meaning of each word, by the title of its section and by the word."""
+    return tomllib.loads((ASSETS / "glossary.toml").read_text())
+
+
+@cache
+def words() -> dict[str, str]:
+    """The meaning of each word."""
+    return {word: meaning for section in sections().values() for word, meaning in section.items()}
+
+
+def meaning(word: str) -> str:
+    """What a word means, for the ``help`` of a widget."""
+    return words()[word]
+
+
+def term(word: str, text: str | None = None) -> str:
+    """A word, written as ``text``, whose meaning is shown by pointing, a tap or the Tab key; as HTML."""
+    explanation = escape(meaning(word))
+    return (
+        f'<abbr class="inkling-term" tabindex="0" data-meaning="{explanation}" aria-description="{explanation}">'
+        f"{escape(text or word)}</abbr>"
+    )
+
+
+def explain(html: str) -> str:
+    """The HTML with each word of the glossary explained where it first stands.
+
+    As Markdown it needs ``unsafe_allow_html=True``, so all that comes from a visitor must be escaped.
+    """
+    explained = set()
+
+    def replace(match: re.Match[str]) -> str:
+        text = match["word"]
+        word = text and find(text)
+        if not word or word in explained:
+            return match[0]
+        explained.add(word)
+        return term(word, text)
+
+    return _pattern().sub(replace, html)
+
+
+def find(text: str) -> str | None:
+    """The word of the glossary that a text such as "Batches" is a form of; None if it is none."""
+    known = _by_lower_case()
+    lower = text.lower()
+    return next((known[form] for form in (lower, lower.removesuffix("s"), lower.removesuffix("es")) if form in known), None)
+
+
+@cache
+def _by_lower_case() -> dict[str, str]:
+    return {word.lower(): word for word in words()}
+
+
+@cache
+def _pattern() -> re.Pattern[str]:
+    """Matches each word, the longest first, with its plural, and what must stay as it is: tags, links, code and so on."""
+    longest_first = "|".join(map(re.escape, sorted(words(), key=len, reverse=True)))
+    unchanged = r"<abbr.*?</abbr>|<[^>]*>|`[^`]*`|&\w+;|:\w+[:\[]"
+    return re.compile(rf"{unchanged}|(?<![\w-])(?P<word>(?:{longest_first})(?:es|s)?)(?![\w-])", re.IGNORECASE | re.DOTALL)

@@ -1,0 +1,31 @@
+"""The pages, and the row of links to them at the top of each.
+
+Streamlit's own navigation becomes a sidebar on a phone, which stays open over the page that a tap has led to.
+"""
+
+from collections.abc import Sequence
+
+import streamlit as st
+from streamlit.navigation.page import StreamlitPage
+
+from ui import DRAW_PAGE, PATHS, TRAIN_PAGE, WORK_PAGE, presentation
+from ui.components import make_component
+
+
+def choose_page() -> tuple[StreamlitPage, list[StreamlitPage]]:
+    """The page that the address names, and all pages."""
+    pages = [
+        st.Page(DRAW_PAGE, title="Draw", icon=":material/draw:", default=True),
+        st.Page(TRAIN_PAGE, title="Train", icon=":material/model_training:", url_path=PATHS[TRAIN_PAGE]),
+        st.Page(WORK_PAGE, title="My work", icon=":material/folder:", url_path=PATHS[WORK_PAGE]),
+    ]
+    return st.navigation(pages, position="hidden"), pages
+
+
+def show_links(current: StreamlitPage, pages: Sequence[StreamlitPage]) -> None:
+    """One link for each page, of which the current one is marked, and the switch to presentation mode."""
+    with st.container(key="pages", horizontal=True, vertical_alignment="center", gap="small"):
+        for page in pages:
+            st.page_link(page, label=page.title, width="content")
+        make_component("pages", "<span></span>")(data={"current": current.title}, key="current_page")
+        presentation.show_switch()
