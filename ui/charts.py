@@ -156,7 +156,7 @@ def curves(
     dashed = {"type": "rule", "strokeDash": [4, 3], "strokeWidth": 2, "aria": False}  # a caption names the changes
     marks = {
         TRAINING: _line(1, opacity=0.45) if smooth else _line(1.5, opacity=1),
-        FIRST: {"type": "point", "filled": True, "size": 70, "opacity": 1, "aria": False},  # empty later, and axe wants a name
+        FIRST: {"type": "point", "filled": True, "size": 70, "opacity": 1, "aria": False},  # often empty
         SMOOTHED: _line(2),
         VALIDATION: _line(2.5, dot_size=60),
     }

@@ -222,11 +222,9 @@ class View {
     Object.assign(this.paper, { width: across, height: rows });
     const paper = this.paper.getContext("2d");
     const pixels = paper.createImageData(across, rows);
+    const dots = new Uint32Array(pixels.data.buffer), palette = PALETTES[column.kind] ?? PALETTES.maps;
     for (const { at, node } of column.nodes) {
-      for (let i = 0; i < length; i++) {
-        const byte = this.bytes[column.start + node * length + i] ?? ZERO;
-        pixels.data.set([...colour((byte - ZERO) / UNIT, column.kind), 255], 4 * i);
-      }
+      for (let i = 0; i < length; i++) dots[i] = palette[this.bytes[column.start + node * length + i] ?? ZERO];
       paper.putImageData(pixels, 0, 0);
       sheet.drawImage(this.paper, at.x, at.y, column.side, column.high);
     }
@@ -263,13 +261,21 @@ function grid({ count, kind }, width, height, aspect) {
 }
 
 function colour(share, kind) {
-  if (kind === "image") return mix([0, 0, 0], INK, share);
+  if (kind === "image") return mix([0, 0, 0], INK, Math.max(share, 0));
   const [middle, end] = share < 0 ? BELOW : ABOVE, size = Math.min(Math.abs(share), 1);
   return size < 0.6 ? mix(OFF, middle, size / 0.6) : mix(middle, end, (size - 0.6) / 0.4);
 }
 
+// The colour of each byte as a pixel: alpha, blue, green and red, as processors of today order bytes.
+const palette = (kind) =>
+  Uint32Array.from({ length: 256 }, (_, byte) => {
+    const [red, green, blue] = colour((byte - ZERO) / UNIT, kind);
+    return ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
+  });
+
 const mix = (from, to, share) => from.map((value, i) => Math.round(value + (to[i] - value) * share));
 const css = (rgb, alpha) => `rgb(${rgb.join(" ")} / ${alpha})`;
+const PALETTES = { image: palette("image"), maps: palette("maps") };
 
 function line(sheet, x, y, toX, toY, style) {
   sheet.strokeStyle = style;

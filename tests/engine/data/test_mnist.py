@@ -209,7 +209,9 @@ def test_the_users_folder_comes_before_the_cache(cache, tmp_path, monkeypatch):
     check(load_mnist())
 
 
-@pytest.mark.parametrize("content", [b"junk", gzip.compress(b"junk", mtime=0), PAYLOADS["t10k-images-idx3-ubyte"][:-1] + b"!"])
+@pytest.mark.parametrize(
+    "content", [b"junk", gzip.compress(b"junk", mtime=0), PAYLOADS["t10k-images-idx3-ubyte"][:-1] + b"!"]
+)
 def test_a_damaged_file_in_the_users_folder_is_named_and_left_alone(cache, tmp_path, monkeypatch, content):
     write_idx_folder(cache, TRAIN, TEST)  # intact, but not the user's choice
     folder = write_idx_folder(tmp_path / "folder", TRAIN, TEST)
