@@ -7,21 +7,24 @@ from pathlib import Path
 
 import pytest
 from browsing import launch
-from helpers import ROOT, SHARED, make_digits, need, read_strokes, write_idx_folder
+from helpers import SHARED, make_digits, need, read_strokes, write_idx_folder
 from servers import PostgreSQL
 
 from engine.data import load_mnist
 from engine.data import mnist as mnist_module
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(config, items):
-    """With several processes (``-n auto``), the tests of a file stay together, and those that drive a browser are in one."""
-    if config.pluginmanager.hasplugin("xdist"):
-        for item in items:
-            folder = item.path.relative_to(ROOT / "tests").parts[0]
-            group = "browser" if folder in ("browser", "deploy") else str(item.path)
-            item.add_marker(pytest.mark.xdist_group(group))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """With several processes (``-n auto``), a file's tests stay together, and those with a browser are in one process."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            path = nodeid.split("::")[0]
+            return "browser" if path.startswith(("tests/browser/", "tests/deploy/")) else path
+
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)

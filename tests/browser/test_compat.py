@@ -43,6 +43,8 @@ def test_every_style_of_streamlit_s_elements_has_its_element(visit):
     visitor.canvas()
     missing = {selector for selector in missing if not visitor.page.locator(selector).count()}
     visitor.go_to("Train")
+    visitor.page.locator(".st-key-controls button").first.wait_for()
+    missing = {selector for selector in missing if not visitor.page.locator(selector).count()}
     visitor.page.locator(".st-key-controls button").filter(has_text="1 batch").click()
     visitor.page.get_by_role("heading", level=2).first.wait_for()
     missing = {selector for selector in missing if not visitor.page.locator(selector).count()}

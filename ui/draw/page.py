@@ -7,7 +7,7 @@ import streamlit as st
 
 from engine import Network
 from engine.pen import PEN
-from ui import TRAIN_PAGE, networks, state
+from ui import networks, state
 from ui.draw import canvas, challenges, image_input, keyboard_grid, network_view, prediction, share
 from ui.draw.drawing import Drawing
 from ui.draw.panels.tabs import show_panels
@@ -39,7 +39,6 @@ def drawing_and_prediction() -> None:
         keyboard_grid.switch()
         with st.container(key="choice", horizontal=True, vertical_alignment="center", width="stretch"):
             chosen = choose_network()
-            st.page_link(TRAIN_PAGE, label="Train your own", icon=":material/arrow_forward:", width="content")
     if chosen and chosen.status:
         st.caption(f"{escape_markdown(chosen.label)}: {chosen.status}")
     network = chosen and chosen.network
