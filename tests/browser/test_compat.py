@@ -21,7 +21,9 @@ def streamlit_selectors():
     css = "".join(style.read_text().split(SECTION)[1].split("*/", 1)[1] for style in STYLES)
     css = re.sub(r"/\*.*?\*/|@media[^{]*\{", "", css, flags=re.DOTALL)
     selectors = [selector.strip() for selector in re.findall(r"([^{}]+)\{", css)]
-    return sorted({re.sub(r":is\([^)]*\)$", "", selector) for selector in selectors})
+    return sorted(
+        {re.sub(r":is\([^)]*\)$|:not\(:checked\)|:checked|:focus-visible", "", selector) for selector in selectors}
+    )
 
 
 def test_the_companion_reaches_into_the_canvas(visit):
