@@ -43,7 +43,7 @@ def dashboard(run: Run, with_headline: bool = True) -> None:
         for tab, show_panel in zip(tabs(list(panels), "panel"), panels.values(), strict=True):
             if tab.open:
                 with tab:
-                    show_panel(run, earlier)
+                    show_panel(run, snapshot if show_panel is save_and_share else earlier)  # the latest is saved
 
 
 def _outcome(run: Run, snapshot: Snapshot) -> None:

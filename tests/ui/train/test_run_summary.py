@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from pages import button, session, widget
 
+from engine.data import SOURCES
 from engine.jobs import Job, JobState
 from engine.jobs.messages import Failure, Report
 from tests.ui.train.steps import evaluation, open_train, run_to_end, says, start
@@ -122,3 +123,8 @@ def test_a_far_too_large_learning_rate_is_named_with_a_usual_one_whatever_the_lo
 def test_a_usual_learning_rate_is_not_blamed_for_a_high_loss_at_the_beginning(snapshot):
     assert run_summary.too_large(curve(snapshot, 300.0, 5.0, 2.3)) == ""
     assert "the steps were too large. Try a smaller" in run_summary.too_large(curve(snapshot, 2.3, 2.2, 2.9))
+
+
+def test_the_tone_of_a_result_is_known_for_all_data():
+    assert set(run_summary.FAIR_AND_GOOD) == set(SOURCES)
+    assert all(run_summary.GUESSING_ACCURACY < fair < good < 1 for fair, good in run_summary.FAIR_AND_GOOD.values())
