@@ -12,7 +12,7 @@ from PIL import Image
 from engine import Network
 from engine.jobs import Snapshot
 from engine.layers import Conv2D
-from ui.charts import COLOURS, SMOOTHED, TRAINING, VALIDATION, rows
+from ui.charts import CHANGE, COLOURS, FIRST, SMOOTHED, TRAINING, VALIDATION, rows
 
 MAX_TILES = 32  # units or filters of the first layer
 TILES_PER_ROW = 8
@@ -99,18 +99,19 @@ def curves(snapshot: Snapshot, title: str, form: str, smooth: bool = False, log:
     figure.suptitle(title, parse_math=False)  # a run's name may have dollar signs
     for axes, quantity in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
         columns = rows(snapshot, quantity, smooth)
-        series, epochs, values = (np.array(columns[name]) for name in ("series", "epoch", "value"))
+        series, x, values = (np.array(columns[name]) for name in ("series", "x", "value"))
         for name, style in (
+            (FIRST, {"marker": "o", "ms": 4}),
             (TRAINING, {"lw": 1, "alpha": 0.5 if smooth else 1}),
             (SMOOTHED, {"lw": 1.5}),
             (VALIDATION, {"marker": "o", "ms": 4}),
         ):
             chosen = series == name
             if chosen.any():
-                axes.plot(epochs[chosen], values[chosen], label=name, color=COLOURS[name], **style)
-        for change in snapshot.changes:
-            axes.axvline(change.epoch, color="0.5", lw=1, ls="--")
-        axes.set(xlabel="epoch", ylabel=quantity)
+                axes.plot(x[chosen], values[chosen], label=name, color=COLOURS[name], **style)
+        for change in x[series == CHANGE]:
+            axes.axvline(change, color="0.5", lw=1, ls="--")
+        axes.set(xlabel="epoch" if snapshot.history else "step", ylabel=quantity)
         if log and quantity == "loss":
             axes.set_yscale("log")
         axes.grid(alpha=0.3)

@@ -49,5 +49,7 @@ def test_every_style_of_streamlit_s_elements_has_its_element(visit):
     missing = {selector for selector in missing if not visitor.page.locator(selector).count()}
     visitor.page.locator(".st-key-controls button").filter(has_text="1 batch").click()
     visitor.page.get_by_role("heading", level=2).first.wait_for()
+    visitor.page.locator(".stVegaLiteChart").first.hover()
+    visitor.idle()
     missing = {selector for selector in missing if not visitor.page.locator(selector).count()}
     assert not missing, f"no element matches {', '.join(missing)}: update the last section of ui/assets/*.css"

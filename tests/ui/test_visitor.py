@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from engine import InklingError
 from engine.recipes import RECIPES
-from tests.ui.train.steps import open_train, run_to_end, runs, start, tick, wait_for, workspace
+from tests.ui.train.steps import open_train, run_to_end, runs, says, start, tick, wait_for, workspace
 from ui.draw import keyboard_grid
 from ui.run import VALUES
 from ui.workspace import NOT_STORED, workspaces
@@ -230,7 +230,7 @@ def test_runs_are_there_again_in_a_new_session(sets):
     run_to_end(app)
     again = visit_again(app, "ui/train/page.py")
     assert list(again.dataframe[0].value["Name"]) == ["Run 1"]
-    assert "300 test images right" in again.success[0].value
+    assert says([*again.success, *again.info, *again.warning], "300 test images right")
     assert "Run 1" in widget(again.switch_page("ui/draw/page.py").run().selectbox, "Network").options
 
 

@@ -76,7 +76,7 @@ def test_a_first_step_needs_no_start(sets):
     button(app, "1 batch").click().run()
     assert runs(app)[0].series.wait_until_still(WAIT)
     assert runs(app)[0].snapshot().step == 1
-    assert button(app, "Resume")
+    assert button(app.run(), "Resume")
 
 
 def test_reset_goes_back_to_before_the_first_step_with_the_same_settings(sets):

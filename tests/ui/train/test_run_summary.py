@@ -18,7 +18,7 @@ def test_a_network_is_trained_and_then_drawn_with(sets):
     start(app, Epochs=20)
     run = run_to_end(app)
     assert not button(app, "Start").disabled
-    assert "300 test images right" in app.info[0].value
+    assert says([*app.success, *app.info, *app.warning], "300 test images right")
     assert run.state is JobState.FINISHED
     assert len(run.snapshot().history) == 20
     button(app, "Draw with this network").click().run()
