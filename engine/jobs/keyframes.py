@@ -13,8 +13,8 @@ from engine.memory import total_memory
 
 MAX_KEYFRAMES, MIN_KEYFRAMES = 60, 5  # of a training; none at all if there is no room for a few
 MIN_EXACT = 30  # keyframes: if fewer fit, their numbers take half the memory each
-MAX_BYTES = 20_000_000  # of a training
-MAX_TOTAL_BYTES = min(200_000_000, total_memory() / 20)  # of all trainings in this process
+MAX_BYTES = 8_000_000  # of a training
+MAX_TOTAL_BYTES = min(60_000_000, total_memory() / 20)  # of all trainings in this process
 EVEN_SHARE = 2 / 3  # of the keyframes, which are evenly spaced; the others are in the first steps
 MAX_HALF = float(np.finfo(np.float16).max)
 
