@@ -116,7 +116,8 @@ def test_a_slow_training_is_parked_when_others_wait_and_is_slow_again_after_that
     until(lambda: job.worker is not None and job.snapshot().step >= 2)
     job.pause()
     assert job.wait_until_still(30)
-    assert (job.snapshot().step, job.speed) == (2, NEVER)  # in its second turn, the first step comes at once, too
+    assert job.speed == NEVER
+    assert 2 <= job.snapshot().step <= 4  # in each turn, the first step comes at once
 
 
 def test_all_seeds_of_a_series_are_slow_and_a_training_that_was_saved_is_not(make_series, long_config, until):
