@@ -31,7 +31,6 @@ PADDING = {"left": 0, "top": 5, "right": 12, "bottom": 0}
 MAX_FIXED_EPOCHS = 12  # up to this many, the axis shows all epochs from the beginning; more would crowd the first ones
 MAX_VALIDATION_POINTS = 100  # in one chart
 CURVE_COLUMN = {"loss": 2, "accuracy": 3}  # of ``Snapshot.curve``
-PERCENT = "format(100 * datum.{}, '.4~f') + ' %'"  # a fraction in Vega's language, with as many decimals as it needs
 BEFORE_FIRST = 0.5  # the step of what was before the first one, on a logarithmic axis
 ZOOMED = 0.9  # where an accuracy axis begins that shows only the best
 
@@ -100,6 +99,11 @@ def validation(snapshot: Snapshot, quantity: str) -> tuple[list[int], list[float
     return epochs[known].astype(int).tolist(), values[known].tolist()
 
 
+def _percent(field: str, digits: str = ".4~f") -> str:
+    """A fraction as text, in Vega's language; by default with as many decimals as it needs."""
+    return f"format(100 * datum.{field}, '{digits}') + ' %'"
+
+
 def _chart(height: int, title: str = "", **spec: Any) -> Spec:
     return {"height": height, "padding": PADDING, **spec} | ({"title": {"text": title, "offset": 6}} if title else {})
 
@@ -117,7 +121,7 @@ def _line(width: float, dot_size: int = 0, **mark: Any) -> Spec:
 def _y(quantity: str, log: bool = False, field: str = "value") -> Spec:
     scale: Spec
     if quantity == "accuracy":
-        axis, scale = {"labelExpr": PERCENT.format("value")}, {"domainMax": 1, "zero": False}
+        axis, scale = {"labelExpr": _percent("value")}, {"domainMax": 1, "zero": False}
     else:
         needs_exponent = "datum.value >= 10000 || (datum.value > 0 && datum.value < 0.001)"
         axis = {"labelExpr": f"{needs_exponent} ? format(datum.value, '~e') : datum.label"}
@@ -127,7 +131,7 @@ def _y(quantity: str, log: bool = False, field: str = "value") -> Spec:
 
 def _tooltip(x_title: str, quantity: str, *names: str) -> Spec:
     """The parts of a chart whose tooltip shows the fields ``names``, the place and the value, rounded."""
-    value = PERCENT.format("value").replace(".4~f", ".2f") if quantity == "accuracy" else "format(datum.value, '.4~g')"
+    value = _percent("value", ".2f") if quantity == "accuracy" else "format(datum.value, '.4~g')"
     fields = [{"field": name, "title": "curve" if name == "series" else name} for name in names]
     fields += [{"field": "x", "title": x_title, "format": ",.2~f"}, {"field": "shown", "title": quantity}]
     return {"transform": [{"calculate": value, "as": "shown"}], "tooltip": fields}
@@ -216,9 +220,9 @@ def probabilities() -> Spec:
     axis = {"grid": False, "values": ticks, "labelExpr": label}
     x = {"field": "step", "type": "quantitative", "axis": axis, "scale": {"type": "log", "nice": False}}
     y = {"field": "probability", "type": "quantitative", "stack": "zero", "title": None}
-    y |= {"axis": {"labelExpr": PERCENT.format("value")}, "scale": {"domain": [0, 1]}}
+    y |= {"axis": {"labelExpr": _percent("value")}, "scale": {"domain": [0, 1]}}
     colour = {"field": "digit", "type": "nominal", "title": None, "scale": {"domain": digits, "range": DIGIT_COLOURS}}
-    shown = f"{PERCENT.format('probability')}".replace(".4~f", ".1f")
+    shown = _percent("probability", ".1f")
     tooltip = [{"field": "digit"}, {"field": "step", "format": ",.0f"}, {"field": "shown", "title": "probability"}]
     return _chart(
         230,
@@ -263,7 +267,7 @@ def confusion_matrix(dark: bool, selectable: bool = False) -> Spec:
 
 def reliability() -> Spec:
     """How often a network is right for each confidence: columns ``confidence``, ``accuracy`` and ``images``."""
-    percent = {"axis": {"labelExpr": PERCENT.format("value")}, "scale": {"domain": [0, 1]}, "type": "quantitative"}
+    percent = {"axis": {"labelExpr": _percent("value")}, "scale": {"domain": [0, 1]}, "type": "quantitative"}
     diagonal = {
         "data": {"values": [{"at": 0}, {"at": 1}]},
         "mark": {"type": "line", "strokeDash": [4, 3], "color": "#8f96b3"},
@@ -273,7 +277,7 @@ def reliability() -> Spec:
     y = {"field": "accuracy", "title": "how often it is right", **percent}
     dots = {"type": "point", "filled": True, "size": 70, "color": RUN_COLOURS[0], "opacity": 1}
     names = ("confidence", "accuracy")
-    texts = [{"calculate": PERCENT.format(name).replace(".4~f", ".1f"), "as": f"{name} text"} for name in names]
+    texts = [{"calculate": _percent(name, ".1f"), "as": f"{name} text"} for name in names]
     tooltip = [{"field": f"{name} text", "title": name} for name in names] + [{"field": "images"}]
     layers = [{"mark": {"type": "line", "color": RUN_COLOURS[0]}}, {"mark": dots, "encoding": {"tooltip": tooltip}}]
     return _chart(260, transform=texts, layer=[diagonal, {"layer": layers, "encoding": {"x": x, "y": y}}])
