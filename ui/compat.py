@@ -69,6 +69,17 @@ def num_visitors() -> int:
     return sum(int(stat.value) for stat in stats.get("active_sessions", ()))  # pyright: ignore[reportAttributeAccessIssue]
 
 
+def forget_sessions() -> int:
+    """Have Streamlit forget the sessions that cannot come back any more; return how many these are.
+
+    By itself it does so only when it puts the next one aside. To be called in the server's own thread.
+    """
+    if not runtime.exists():
+        return 0
+    storage = runtime.get_instance()._session_mgr._session_storage  # pyright: ignore[reportAttributeAccessIssue]
+    return len(storage._cache.expire())
+
+
 def upload_bytes(session: str) -> tuple[int, int]:
     """How many bytes of uploaded files are in memory: of this session, and of all."""
     if not runtime.exists():

@@ -4,6 +4,7 @@ It answers those to a name in ``server.allowedHosts``, made by the app's own pag
 its own name at this machine (DNS rebinding) could use the app. Streamlit checks the names only for its websocket.
 """
 
+import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -20,11 +21,12 @@ from starlette.websockets import WebSocketClose
 
 from engine.checks import InklingError
 from engine.jobs import default_pool
-from engine.memory import return_large_blocks
+from engine.memory import return_large_blocks, return_memory
 from ui import PATHS, compat
 from ui.server_status import status_in_log
 from ui.workspace import workspaces
 
+FORGET_EVERY = 15.0  # seconds between two looks for sessions that have ended
 MAX_UPLOADS = 10  # of the largest size, in memory at once
 
 
@@ -38,10 +40,20 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
         os._exit(1)
     return_large_blocks()
     compat.send_at_once()
+    forgetting = asyncio.create_task(forget_sessions())
     with status_in_log(trainings):
         yield
+    forgetting.cancel()
     workspaces().close()
     default_pool().close()
+
+
+async def forget_sessions() -> None:
+    """Again and again, give back the memory of the sessions whose browsers have gone for good."""
+    while True:
+        await asyncio.sleep(FORGET_EVERY)
+        if compat.forget_sessions():
+            await asyncio.to_thread(return_memory)
 
 
 def trainings() -> str:

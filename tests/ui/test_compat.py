@@ -3,11 +3,18 @@
 ``tests/browser/test_compat.py`` does the same for scripts and styles.
 """
 
+import weakref
 from dataclasses import fields
+from types import SimpleNamespace
 
 from streamlit import runtime
+from streamlit.runtime.memory_session_storage import MemorySessionStorage
 from streamlit.runtime.scriptrunner_utils.script_run_context import ScriptRunContext
+from streamlit.runtime.session_manager import SessionInfo
+from streamlit.runtime.websocket_session_manager import WebsocketSessionManager
 from streamlit.testing.v1 import AppTest
+
+from ui import compat
 
 
 def show_canvas():
@@ -51,3 +58,19 @@ def test_without_a_server_a_session_counts_as_connected():
     app = AppTest.from_function(watch_session).run()
     assert not app.exception, "Streamlit's runtime has changed: update ui.compat.session_watcher"
     assert app.session_state["connected"]
+
+
+def test_sessions_whose_time_is_over_are_forgotten(monkeypatch):
+    assert "_session_mgr" in runtime.Runtime.__init__.__code__.co_names, "update ui.compat.forget_sessions"
+    storage = MemorySessionStorage(ttl_seconds=0)
+    manager = WebsocketSessionManager(storage, None, None, None)
+    monkeypatch.setattr(runtime, "exists", lambda: True)
+    monkeypatch.setattr(runtime, "get_instance", lambda: SimpleNamespace(_session_mgr=manager))
+    assert compat.forget_sessions() == 0
+    session = type("Session", (), {"id": "gone"})()
+    ended = weakref.ref(session)
+    storage.save(SessionInfo(None, session))
+    del session
+    assert ended() is not None, "Streamlit forgets old sessions by itself: remove ui.compat.forget_sessions"
+    assert compat.forget_sessions() == 1
+    assert ended() is None
