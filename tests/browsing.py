@@ -111,6 +111,11 @@ class Visitor:
             .and_(self.page.locator("[data-testid^=stBaseButton]"))
         )
 
+    def press(self, name):
+        """Press a button until the server answers: Streamlit takes two presses that arrive at the same time for one."""
+        with self.socket.expect_event("framereceived"):
+            self.button(name).click()
+
     def go_to(self, title):
         """Follow the link to a page."""
         self.page.get_by_role("link", name=title, exact=True).click()

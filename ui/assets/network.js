@@ -6,6 +6,7 @@ const INK = [255, 255, 255], OFF = [30, 33, 46], ABOVE = [[255, 110, 48], [255, 
 const LARGEST = { image: 128, maps: 46, units: 22, scores: 20 }; // px, a node of each kind
 const SHARES = { image: 1.5, maps: 1.25, units: 1.1, scores: 0.55 }; // of the width
 const GAP = 2; // px between two nodes
+const KEEP_IN_VIEW = 5000; // ms
 const KEYS = { ArrowUp: -1, ArrowDown: 1 };
 const HINT = "Point at a node to see its numbers. Press it to look inside.";
 
@@ -126,7 +127,8 @@ class View {
     if (!target.column) return;
     this.choose(target);
     this.pick(target.column.block, target.node);
-    showWhenChanged(target.column.block < 0);
+    const { block } = target.column;
+    showWhenDrawn(block < 0 ? ".inkling-stages" : `.inkling-picked[data-node="${block},${target.node}"]`);
   }
 
   // The arrow keys move from node to node; only one of all nodes is a stop of the Tab key.
@@ -285,21 +287,18 @@ function line(sheet, x, y, toX, toY, style) {
   sheet.stroke();
 }
 
-// Scroll to the node in the panel "Inside", once Python has put it there, or to the panel of the image; again if it is replaced
-// while the page is drawn, but not after the visitor has done something else.
-function showWhenChanged(isImage) {
-  const before = document.querySelector(".inkling-picked")?.textContent;
-  const started = performance.now();
+// Scroll to what Python shows of a node, once it is there, and keep it in view while the page is drawn around it: until the
+// visitor does something else.
+function showWhenDrawn(selector) {
   const stopped = new AbortController();
-  for (const kind of ["pointerdown", "keydown", "wheel"]) {
-    addEventListener(kind, () => stopped.abort(), { capture: true, signal: stopped.signal });
-  }
+  const stop = () => stopped.abort();
+  for (const kind of ["pointerdown", "keydown", "wheel"]) addEventListener(kind, stop, { capture: true, signal: stopped.signal });
   let shown;
   const look = () => {
-    const element = document.querySelector(isImage ? ".inkling-stages" : ".inkling-picked");
-    const waited = performance.now() - started;
-    if (stopped.signal.aborted || waited > 6000) return stopped.abort();
-    if (element && element !== shown && (element.textContent !== before || waited > 600)) {
+    if (stopped.signal.aborted) return;
+    const element = document.querySelector(selector);
+    if (element?.checkVisibility() && (element !== shown || !isInView(element))) {
+      if (!shown) setTimeout(stop, KEEP_IN_VIEW);
       shown = element;
       element.scrollIntoView({ block: "center" });
       element.focus({ preventScroll: true });
@@ -307,4 +306,9 @@ function showWhenChanged(isImage) {
     setTimeout(look, 50);
   };
   look();
+}
+
+function isInView(element) {
+  const { top, bottom } = element.getBoundingClientRect();
+  return bottom > 0 && top < innerHeight;
 }

@@ -109,7 +109,7 @@ def _picked(network: Network, seen: npt.NDArray, parts: Sequence[Block], outputs
         for title, picture in pictures.items()
     )
     title = f'<p class="inkling-part"><b>{name}</b>{where}</p>'
-    return f'<div class="inkling-picked" tabindex="-1">{title}<p>{text}</p>{figures}</div>'
+    return f'<div class="inkling-picked" data-node="{number},{node}" tabindex="-1">{title}<p>{text}</p>{figures}</div>'
 
 
 def blocks(layers: Sequence[Layer], values: Sequence[npt.NDArray]) -> list[Block]:
