@@ -54,13 +54,15 @@ class History(Sequence):
 
 
 class Curve:
-    """Means over runs of neighbouring steps: at most ``limit`` points, however long the training.
+    """The first steps, and means over runs of the steps after them: at most ``limit`` points, however long the training.
 
-    Each point covers the same number of steps. When there are too many points, neighbours are averaged in pairs.
+    The first ``num_exact`` points are a step each. Each other one covers the same number of steps: when there are too many
+    points, neighbours are averaged in pairs.
     """
 
     def __init__(self, columns: Sequence[str], limit: int = 400) -> None:
         self.columns, self.limit = columns, limit
+        self.num_exact = 2 * (limit // 16)
         self.steps_per_point = 1
         self._points: list[npt.NDArray] = []  # the mean of each full run of steps
         # The sums and the count of a run that is not full yet.
@@ -76,8 +78,8 @@ class Curve:
         self._open_run = (0.0,) * len(self.columns), 0
         self._points.append(np.array(sums) / count)
         if len(self._points) == self.limit:
-            pairs = np.array(self._points).reshape(-1, 2, len(self.columns))
-            self._points = list(pairs.mean(axis=1))
+            first, others = self._points[: self.num_exact], self._points[self.num_exact :]
+            self._points = first + list(np.array(others).reshape(-1, 2, len(self.columns)).mean(axis=1))
             self.steps_per_point *= 2
 
     def extend(self, points: npt.NDArray) -> None:

@@ -61,7 +61,7 @@ def test_a_history_takes_a_fraction_of_the_memory_of_a_list():
     assert size_of(lambda events: History(EpochEnd, events)) < size_of(list) / 3
 
 
-def filled(steps, limit):
+def filled(steps, limit=16):
     curve = Curve(("step", "loss"), limit)
     for step in range(1, steps + 1):
         curve.append(step, step % 7)
@@ -73,17 +73,17 @@ def test_an_empty_curve_has_no_points():
 
 
 def test_few_steps_are_points_of_their_own():
-    np.testing.assert_array_equal(filled(5, 8).points(), [[1, 1], [2, 2], [3, 3], [4, 4], [5, 5]])
+    np.testing.assert_array_equal(filled(5).points(), [[1, 1], [2, 2], [3, 3], [4, 4], [5, 5]])
 
 
-@pytest.mark.parametrize("steps", [7, 8, 9, 15, 16, 17, 100, 1000, 4097])
-def test_a_curve_never_exceeds_the_limit_and_loses_no_step(steps):
-    curve = filled(steps, 8)
+@pytest.mark.parametrize("steps", [15, 16, 17, 29, 30, 31, 100, 1000, 4097])
+def test_a_curve_keeps_its_first_steps_never_exceeds_the_limit_and_loses_no_step(steps):
+    curve = filled(steps)
     points = curve.points()
-    assert 4 <= len(points) <= 8
+    assert 8 <= len(points) <= 16
     assert (np.diff(points[:, 0]) > 0).all()
-    whole, rest = divmod(steps, curve.steps_per_point)
-    sizes = [curve.steps_per_point] * whole + [rest] * (rest > 0)
+    whole, rest = divmod(steps - 2, curve.steps_per_point)
+    sizes = [1, 1] + [curve.steps_per_point] * whole + [rest] * (rest > 0)
     assert len(points) == len(sizes)
     every = np.arange(1, steps + 1)
     for point, run in zip(points, np.split(every, np.cumsum(sizes)[:-1]), strict=True):
@@ -91,7 +91,7 @@ def test_a_curve_never_exceeds_the_limit_and_loses_no_step(steps):
 
 
 def test_the_points_of_a_curve_do_not_change_later():
-    curve = filled(6, 8)
+    curve = filled(6)
     points = curve.points()
     before = points.copy()
     for step in range(100):
