@@ -10,6 +10,10 @@ from ui.workspace import Workspace, workspaces
 
 PARAMETER = "w"  # of the page's address
 COOKIE = "inkling_workspace"
+NOT_FOUND = (
+    "There is no work under the link that you opened: it is not complete, the work was deleted, or nobody opened it for too "
+    "long. You now see another workspace."
+)
 
 
 def workspace() -> Workspace:
@@ -27,6 +31,8 @@ def open_workspace() -> Workspace:
         session().workspace = opened
         opened.add_viewer(compat.session_watcher())
         opened.check_store()
+        if current is None and st.query_params.get(PARAMETER, opened.id) != opened.id:
+            opened.notices = [*opened.notices, NOT_FOUND]
     if st.query_params.get(PARAMETER) != opened.id:
         st.query_params[PARAMETER] = opened.id
     return opened

@@ -294,3 +294,10 @@ def test_a_reload_without_the_database_does_not_lose_the_drawing(monkeypatch):
 
 def _away(write: bool = True) -> None:
     raise InklingError("the store cannot be reached at the moment: try again in a few seconds")
+
+
+def test_a_link_to_work_that_is_not_there_says_so():
+    assert not visit().toast
+    assert not visit(workspace(visit()).id).toast
+    (notice,) = visit(MISSING).toast
+    assert notice.value.startswith("There is no work under the link that you opened")

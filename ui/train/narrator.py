@@ -24,6 +24,7 @@ GUESSING = 0.15  # accuracy: below it, too
 EASY = 0.35  # of the first loss: above it, the network still learns what is easy
 TOO_HIGH, SHOT_UP = 1.1, 5.0  # times the first loss, for long and for a moment
 RISE = 1.2  # times the lowest loss so far
+HARD_ACCURACY = 0.85  # in the first epoch: below it, too
 NEARLY_ALL = 0.995  # of the training images
 PATIENCE = 3  # epochs without a better validation loss
 WORSE = 1.02  # times the best validation loss, before it is said to have risen
@@ -51,7 +52,7 @@ def narrate(snapshot: Snapshot) -> str:
 def _paused(snapshot: Snapshot) -> str:
     if not snapshot.step:
         return "It is paused before its first step: it has learned nothing yet."
-    return f"It is paused after step {snapshot.step:,}: nothing changes until it goes on."
+    return f"It is paused after step {snapshot.step:,}: nothing changes until you press Resume."
 
 
 def _over(snapshot: Snapshot) -> str:
@@ -89,8 +90,10 @@ def _running(snapshot: Snapshot) -> str:
     if trend.is_flat:
         return _sickest(snapshot.health) or "The loss hardly moves any more: it is on a plateau."
     if epochs and epochs.since_best >= PATIENCE:
+        if not epochs.training_falls:
+            return "Neither the training loss nor the validation loss falls any more: its steps may be too large."
         return "The training loss still falls, but the validation loss does not: it learns little more about new images."
-    if trend.now > EASY * trend.first:
+    if trend.now > EASY * trend.first or (snapshot.curve[-1, 1] < 1 and trend.accuracy < HARD_ACCURACY):
         return "The loss falls quickly: it is learning the easy part."
     if epochs and len(epochs.losses) >= PATIENCE:
         return "Training and validation loss both fall: what it learns holds for new images, too."
@@ -167,13 +170,19 @@ class _Validation(NamedTuple):
         return len(self.losses) - 1 - self.best
 
     @property
+    def training_falls(self) -> bool:
+        """Whether the training loss has fallen since the epoch after the best one. An epoch's loss is that of its images
+        while they were learned from: that of the first one is high in any case."""
+        return bool(self.training[-1] < self.training[self.best + 1])
+
+    @property
     def is_memorising(self) -> bool:
         """Whether the validation loss has risen for some epochs, by more than chance, while the training loss has fallen."""
         if self.since_best < PATIENCE:
             return False
         best = self.losses[self.best]
         has_risen = self.losses[self.best + 1 :].mean() > (1 + WORSE) / 2 * best and self.losses[-2:].mean() > WORSE * best
-        return bool(has_risen and self.training[-1] < self.training[self.best])
+        return bool(has_risen and self.training_falls)
 
 
 def _validation(snapshot: Snapshot) -> _Validation | None:

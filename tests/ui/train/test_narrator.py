@@ -74,10 +74,13 @@ def test_the_result_belongs_to_the_sentence(snapshot):
         (made_up(FALLING[:10]), "first steps"),
         (made_up(SLOWLY[:400]), EASY),
         (made_up(FALLING), HARD),
+        (made_up(2.3 * STEPS[:40] ** -0.5, accuracy=0.8), EASY),  # in the first epoch, it is early to say more
+        (made_up(2.3 * STEPS[:40] ** -0.5, accuracy=0.9), HARD),
         (made_up(FALLING, np.geomspace(1, 0.4, 40)), "Training and validation loss both fall"),
         (made_up(FALLING, [*np.geomspace(1, 0.4, 30), *[0.401] * 10]), "the validation loss does not"),
         (made_up(FALLING, [*np.geomspace(1, 0.4, 30), *np.geomspace(0.42, 0.5, 10)]), "has risen since epoch 30 while"),
         (made_up(FALLING, [*np.geomspace(1, 0.4, 38), 0.5, 0.6]), "both fall"),  # two epochs may be chance
+        (made_up([*FALLING[:50], *np.linspace(0.5, 0.6, 250)], np.linspace(0.5, 0.7, 6)), "Neither the training loss nor"),
         (made_up([2.3] * 300, noise=0.01), "still guesses"),
         (made_up([2.3] * 300, health=(layer(Problem.VANISHING),)), r"look at layer 1 (Dense\_1): hardly any gradient"),
         (made_up([2.3] * 300, health=(layer(Problem.DEAD),)), "no gradient reaches it"),

@@ -59,7 +59,7 @@ def show(network: Network, image: npt.NDArray[np.uint8] | None) -> None:
         if skipped:
             st.html(_titled(f"Without {' and '.join(STEPS[name].action for name in skipped)}", after))
         else:
-            text = "MNIST's digits were all made this way. Switch a step off to see the prediction without it."
+            text = "MNIST's digits were all made this way. Switch a part of it off to see the prediction without it."
             st.caption(glossary.explain(text), unsafe_allow_html=True)
     for name in skipped:
         st.caption(glossary.explain(STEPS[name].effect), unsafe_allow_html=True)
