@@ -56,7 +56,7 @@ class Config:
 
     learning_rate: float = setting(
         "Learning rate",
-        "The size of a step. Larger steps learn faster, up to a point: if they are too large, the loss explodes.",
+        "How large the steps are. Too small: slow. Too large: the loss explodes.",
         Number(0, 10, open_low=True),
         default=0.002,
         usual=(0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0),
@@ -66,7 +66,7 @@ class Config:
     )
     batch_size: int | None = setting(
         "Batch size",
-        "How many images the network looks at before each step.",
+        "How many images the network looks at before its weights change once.",
         Integer(1, 10_000_000),
         default=128,
         usual=(1, 8, 16, 32, 64, 128, 256, 512, 1024),
@@ -80,13 +80,13 @@ class Config:
     )
     optimizer: str = setting(
         "Optimizer",
-        "How the weights follow the gradient.",
+        "The rule that makes a step out of the gradient.",
         Choice(OPTIMIZERS),
         default="adam",
     )
     momentum: float = setting(
         "Momentum",
-        "How much of the last step is added to the next one. Only used by optimizers with momentum.",
+        "How much of the last step is added to the next one, as with a ball that rolls downhill. Some optimizers have none.",
         Number(0, 0.9999),
         default=0.9,
         usual=(0.0, 0.5, 0.9, 0.95, 0.99),
@@ -95,16 +95,19 @@ class Config:
     )
     loss: str = setting(
         "Loss",
-        "What training makes small. Cross-entropy punishes confident mistakes hardest.",
+        "How wrong the answers are, as one number. Training makes it small. Cross-entropy punishes confident mistakes most.",
         Choice(LOSSES),
         default="cross_entropy",
     )
     schedule: str = setting(
-        "Schedule", "How the learning rate changes during the training.", Choice(SCHEDULES), default="constant"
+        "Schedule",
+        "A plan for the learning rate: for example large steps first, small ones at the end.",
+        Choice(SCHEDULES),
+        default="constant",
     )
     weight_decay: float = setting(
         "Weight decay",
-        "Pulls all weights towards zero (L2), which works against memorising. Biases are left alone.",
+        "Pulls all weights towards zero in every step (L2), which works against memorising. Biases are left alone.",
         Number(0, 1),
         default=0.0,
         usual=USUAL_DECAYS,
@@ -129,9 +132,9 @@ class Config:
         none="none",
         old_names=("clip_norm",),
     )
-    ema_decay: float | None = setting(
+    ema_decay: float | None = setting(  # Polyak & Juditsky, 1992
         "Weight averaging",
-        "The decay of a moving average of the weights. The averaged network is the result (Polyak & Juditsky, 1992).",
+        "The result is an average of the weights over the last steps (EMA), often better than the last. This is its decay.",
         Number(0, 0.99999),
         default=None,
         usual=(0.99, 0.999),

@@ -114,7 +114,7 @@ def _layer(series: str, **spec: Any) -> Spec:
 
 
 def _line(width: float, dot_size: int = 0, **mark: Any) -> Spec:
-    point = {"point": {"size": dot_size, "filled": True}} if dot_size else {}
+    point = {"point": {"size": dot_size, "filled": True, "aria": False}} if dot_size else {}  # at first empty
     return {"type": "line", "strokeWidth": width, **point, **mark}
 
 
@@ -194,16 +194,16 @@ def overlay(quantity: str, names: Sequence[str], x_title: str) -> Spec:
 def lane(name: str, colour: str, x_title: str, last: float) -> Spec:
     """One run's lane of a race: the columns of ``overlay``, on an axis that ends at ``last`` in every lane."""
     axis = {"grid": False, "tickMinStep": 0 if x_title == "seconds" else 1}
-    x = {"field": "x", "type": "quantitative", "title": x_title, "axis": axis, "scale": {"domain": [0, last], "nice": False}}
+    x = {"field": "x", "type": "quantitative", "title": None, "axis": axis, "scale": {"domain": [0, last], "nice": False}}
     y = _y("accuracy") | {"scale": {"domain": [0, 1]}}
     shown = _tooltip(x_title, "accuracy", "run", "series")
     marks = {
         TRAINING: _line(1.5, opacity=0.5, color=colour),
-        VALIDATION: _line(2.5, color=colour) | {"point": {"size": 60, "filled": True, "color": colour}},
+        VALIDATION: _line(2.5, color=colour) | {"point": {"size": 60, "filled": True, "color": colour, "aria": False}},
     }
     tooltip = {"tooltip": shown["tooltip"]}
     layers = [_layer(series, mark=mark | {"clip": True}, encoding=tooltip) for series, mark in marks.items()]
-    return _chart(190, name, transform=shown["transform"], encoding={"x": x, "y": y}, layer=layers)
+    return _chart(140, name, transform=shown["transform"], encoding={"x": x, "y": y}, layer=layers)
 
 
 def run_colours(count: int) -> list[str]:

@@ -5,13 +5,25 @@ import tomllib
 from functools import cache
 from html import escape
 
+from engine.config import Config
+from engine.layers import LAYERS
+from engine.setting_fields import settings_of
 from ui import ASSETS
 
 
 @cache
 def sections() -> dict[str, dict[str, str]]:
     """The meaning of each word, by the title of its section and by the word."""
-    return tomllib.loads((ASSETS / "glossary.toml").read_text())
+    file = tomllib.loads((ASSETS / "glossary.toml").read_text())
+    return {title: {word: _text(entry) for word, entry in words.items()} for title, words in file.items()}
+
+
+def _text(entry: str | dict[str, str]) -> str:
+    """A meaning: an entry of the file, or the help of the setting that it names."""
+    if isinstance(entry, str):
+        return entry
+    owner = LAYERS[entry["layer"]] if "layer" in entry else Config
+    return settings_of(owner)[entry["setting"]].help
 
 
 @cache
@@ -23,6 +35,11 @@ def words() -> dict[str, str]:
 def meaning(word: str) -> str:
     """What a word means, for the ``help`` of a widget."""
     return words()[word]
+
+
+def meanings(*words: str) -> str:
+    """What several words mean, as Markdown for the ``help`` of a widget."""
+    return "\n".join(f"- **{word}**: {meaning(word)}" for word in words)
 
 
 def term(word: str, text: str | None = None) -> str:

@@ -99,6 +99,31 @@ def test_axe_finds_no_violation_on_the_train_page(visit, axe, dark):
             assert axe(visitor) == [], panel
 
 
+@pytest.mark.parametrize("dark", [False, True])
+def test_axe_finds_no_violation_on_my_work_and_a_long_name_is_whole(visit, axe, dark):
+    visitor = visit(width=360, height=640, dark=dark)
+    visitor.button("Understand it").click()
+    expect(visitor.page.get_by_role("dialog")).to_be_visible()
+    assert axe(visitor) == []
+    visitor.page.keyboard.press("Escape")
+    visitor.go_to("Train")
+    visitor.page.locator(".st-key-drawer label").click()
+    visitor.page.locator("summary").filter(has_text="Continue from a file").click()
+    name = "my-network-of-monday-" + 10 * "morning"
+    content = (ROOT / "pretrained" / "mlp.npz").read_bytes()
+    file = {"name": f"{name}.npz", "mimeType": "application/octet-stream", "buffer": content}
+    visitor.page.locator("input[type=file]").set_input_files(file)
+    expect(visitor.page.get_by_text(name).first).to_be_attached()
+    visitor.page.locator(".st-key-drawer label").click()
+    visitor.go_to("My work")
+    button = visitor.page.get_by_role("button", name=f"Delete the network {name}")
+    button.scroll_into_view_if_needed()
+    text = button.get_by_test_id("stMarkdownContainer")
+    assert text.evaluate("(text) => text.scrollWidth <= text.clientWidth && text.clientHeight > 40")  # in several lines
+    assert button.bounding_box()["x"] + button.bounding_box()["width"] <= 360
+    assert axe(visitor) == []
+
+
 def test_a_screen_reader_reads_out_one_prediction_a_stroke_and_not_every_change(visit):
     visitor = visit()
     visitor.canvas()

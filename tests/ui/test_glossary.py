@@ -1,11 +1,13 @@
 """The glossary: it has every technical word of the pages, and no other."""
 
 import ast
+import html
 import re
 from collections.abc import Iterator
 
 import pytest
 from helpers import ROOT
+from pages import button
 
 from engine.activations import ACTIVATIONS
 from engine.config import Config
@@ -13,7 +15,8 @@ from engine.layers import LAYERS
 from engine.losses import LOSSES
 from engine.optimizers import OPTIMIZERS
 from engine.schedules import SCHEDULES
-from engine.setting_fields import settings_of
+from engine.setting_fields import Setting, settings_of
+from tests.ui.train.steps import WAIT, open_panel, open_train, runs
 from ui import glossary
 
 # Labels of settings that are plain words, or whose help says all.
@@ -96,3 +99,33 @@ def test_words_are_found_in_texts(text, explained):
 def test_a_word_is_html():
     assert glossary.term("loss", "<loss>").endswith(">&lt;loss&gt;</abbr>")
     assert glossary.meaning("epoch") == "One time through all training images."
+
+
+def settings() -> Iterator[tuple[str, Setting]]:
+    for owner in (Config, *LAYERS.values()):
+        yield from ((owner.__name__, setting) for setting in settings_of(owner).values())
+
+
+def test_a_setting_and_the_word_for_it_are_explained_in_the_same_way():
+    words = {word.lower(): meaning for word, meaning in glossary.words().items()}
+    both = [(owner, setting.label, setting.help) for owner, setting in settings() if setting.label.lower() in words]
+    different = {(owner, label) for owner, label, help in both if help != words[label.lower()]}
+    initial_weights = {(owner, label) for owner, label in different if label == "Initial weights"}  # the widget says both
+    assert len(both) > 20
+    assert different - initial_weights == {("BatchNorm", "Momentum")}  # another one than an optimizer's
+
+
+def test_every_setting_and_figure_on_the_train_page_is_explained(sets):
+    app = open_train()
+    button(app, "1 batch").click().run()
+    assert runs(app)[0].series.wait_until_still(WAIT)
+    app.run()
+    widgets = (app.selectbox, app.number_input, app.select_slider, app.toggle, app.metric)
+    explained = {widget.label: widget.help for group in widgets for widget in group if widget.label != "Speed"}
+    assert {"Learning rate", "Weight decay", "Seed", "Shuffle", "Training loss", "Test accuracy"} <= explained.keys()
+    assert [label for label, help in explained.items() if not help] == []
+    (this_runs,) = (box.help for box in app.selectbox if box.label == "Learning rate")
+    assert this_runs.startswith(glossary.meaning("learning rate"))
+    assert glossary.meaning("validation") in explained["Validation accuracy"]
+    open_panel(app, "What it learned")
+    assert any(glossary.meaning("gradient") in html.unescape(caption.value) for caption in app.caption)

@@ -9,6 +9,7 @@ from engine import InklingError
 from engine.layers import LAYERS, MAX_LAYERS, Activation, Conv2D, Dense, Layer, MaxPool2D
 from engine.network import image_shape, iterate_plan
 from engine.setting_fields import settings_of
+from ui import glossary
 from ui.formatting import escape_markdown
 from ui.state import forget, keep, session
 from ui.train.setting_widget import setting_widget
@@ -149,6 +150,8 @@ def _other_settings(layer: Layer) -> list[str]:
 
 def _widget(block: Block, name: str, **look: Any) -> Any:
     setting = settings_of(type(block.layer))[name]
+    if name == "initializer":
+        look["help"] = f"{glossary.meaning('initial weights')} {setting.help}"
     return setting_widget(setting, f"layer {block.number} {name}", getattr(block.layer, name), **look)
 
 

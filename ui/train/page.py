@@ -21,6 +21,7 @@ REFRESH_SECONDS, MAX_REFRESH_SECONDS = 0.7, 3.0  # between two looks at a runnin
 MAX_REFRESH_SHARE = 0.1  # of the time, that drawing such a look may take
 REDRAWS = 4  # looks after which the controls are redrawn, too: Streamlit can lose a redraw on a very busy machine
 QUEUE_SECONDS, QUEUE_REDRAW_SECONDS = 2.0, 15.0  # the same while a training waits: many may do so at once
+MAX_QUEUE_SECONDS, LOOKS = 6.0, 8  # the former if it waits for so long that there are more than so many looks
 
 
 def show_page() -> None:
@@ -105,7 +106,7 @@ def run_area(choice: Choice, active: Run | None, drawn_at: int | None) -> None:
         with st.container():  # as the fragment below has one, so that a pause moves nothing
             dashboard(run)
     if moving and state is JobState.QUEUED:
-        st.fragment(refresh_place, run_every=QUEUE_SECONDS)(moving)
+        st.fragment(refresh_place, run_every=_place_seconds(moving))(moving)
         if run is moving and not removed:
             dashboard(moving, with_headline=False)
     elif moving:
@@ -123,6 +124,13 @@ def refresh(active: Run, drawn_for: JobState | None, shown: Run | None) -> None:
         dashboard(shown)
         seconds = (perf_counter() - began) / MAX_REFRESH_SHARE
         session().refresh_seconds = min(max(seconds, REFRESH_SECONDS), MAX_REFRESH_SECONDS)
+
+
+def _place_seconds(waiting: Run) -> float:
+    """Seconds between two looks at the place in the queue: the fewer, the sooner the training starts."""
+    place = waiting.series.place()
+    seconds = (place and place.seconds) or 0
+    return min(max(seconds / LOOKS, QUEUE_SECONDS), MAX_QUEUE_SECONDS)
 
 
 def refresh_place(waiting: Run) -> None:

@@ -62,29 +62,37 @@ def is_rival(run: Run | None, other: Run | None) -> bool:
     return bool(run and other and open_panel == PANEL and value(_key(run)) == other.number)
 
 
+def together(active: Run) -> list[Run]:
+    """The trainings that the play bar acts on: the ``active`` one, and the other one of the race that is shown."""
+    shown = runs.shown_run()
+    pair = [run for run in runs.all_runs() if run is shown or is_rival(shown, run)]
+    return [run for run in pair if not run.series.is_over] if active in pair else [active]
+
+
 def lanes(run: Run, snapshot: Snapshot) -> None:
     """The panel: the lanes of this run and another one."""
     others = [other for other in reversed(runs.all_runs()) if other is not run]
     if not others:
         st.caption("A race needs two runs. Change a setting, then press Race.")
         return
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with st.container(horizontal=True, vertical_alignment="center", key="race options"):
         rival = next((other for other in others if other.number == value(_key(run))), others[0])
         rival = _choose(f"{run.key} against", "Against", others, rival)
         st.session_state[_key(run)] = rival.number
         look = {"required": True, "label_visibility": "collapsed"}
         axis = st.segmented_control("Axis", list(AXES), format_func=AXES.__getitem__, **look, **keep("race_axis", "epoch"))
-    pair = {run: snapshot, rival: rival.snapshot()}
-    st.markdown(_standing(pair))
+        pair = {run: snapshot, rival: rival.snapshot()}
+        st.markdown(_standing(pair), width="stretch")
     last = max(_end(each, axis) for each in pair.values())
-    for (each, shown), colour in zip(pair.items(), charts.run_colours(2), strict=True):
-        st.vega_lite_chart(
-            overlay_rows([each], "accuracy", axis, training=True),
-            charts.lane(f"{each.name}: {_accuracy_text(shown)}", colour, axis, last),
-            key=f"lane of {each.key}",
-            width="stretch",
-            alt=f"Accuracy of {each.name} {AXES[axis]}",
-        )
+    with st.container(gap="xsmall"):
+        for (each, shown), colour in zip(pair.items(), charts.run_colours(2), strict=True):
+            st.vega_lite_chart(
+                overlay_rows([each], "accuracy", axis, training=True),
+                charts.lane(f"{each.name}: {_accuracy_text(shown)}", colour, axis, last),
+                key=f"lane of {each.key}",
+                width="stretch",
+                alt=f"Accuracy of {each.name} {AXES[axis]}",
+            )
 
 
 def _end(snapshot: Snapshot, axis: str) -> float:

@@ -9,10 +9,11 @@ from engine import InklingError
 from engine.config import CHANGEABLE, Config
 from engine.jobs import JobState, Series, Snapshot, TrainingOver
 from engine.network import num_parameters
-from ui import current_drawing, datasets, runs
-from ui.formatting import SETTINGS, duration
+from ui import current_drawing, datasets, glossary, runs
+from ui.formatting import SETTINGS, duration, escape_markdown
 from ui.run import Run
 from ui.state import keep, report_error, session, set_value, value
+from ui.train import race
 from ui.train.config_form import Choice
 from ui.train.epoch_time import num_batches, seconds_per_epoch
 from ui.train.setting_widget import from_widget, setting_widget
@@ -52,7 +53,10 @@ def controls(choice: Choice, run: Run | None) -> None:
         _speed_box(run)
     if run is not None:
         _changeable_settings(run, snapshot)
+        for _ in range(2):  # what stands here before a run goes at once, as the boxes do below
+            st.empty()
         return
+    st.empty()
     if config is None:
         st.caption("Can't start: fix the error in the settings.")
         return
@@ -86,23 +90,26 @@ def _button(label: str, icon: str, shortcut: str | None, action: Callable | None
 
 def _advance(run: Run, request: Callable[[Series], None]) -> None:
     """Ask for something that ends in a pause, or for going on."""
-    try:
-        workspace().claim(run)
-        request(run.series)
-    except InklingError as error:
-        report_error(error)
-    run.series.wait_until_still(0 if request is Series.resume else RESPONSE_SECONDS)
+    for each in _act(run, request):
+        each.series.wait_until_still(0 if request is Series.resume else RESPONSE_SECONDS)
 
 
 def _stop(run: Run) -> None:
     session().error = None  # it may have said that the run has to be stopped first
+    for each in _act(run, Series.stop):
+        each.series.wait_until_over(RESPONSE_SECONDS)
+
+
+def _act(run: Run, request: Callable[[Series], object]) -> list[Run]:
+    """Ask the run for something, and the one that it races against; return both."""
+    together = race.together(run)
     try:
-        workspace().claim(run)
+        for each in together:
+            workspace().claim(each)
+            request(each.series)
     except InklingError as error:
         report_error(error)
-        return
-    run.series.stop()
-    run.series.wait_until_over(RESPONSE_SECONDS)
+    return together
 
 
 def _speed_box(run: Run | None) -> None:
@@ -114,6 +121,7 @@ def _speed_box(run: Run | None) -> None:
         list(SPEEDS),
         format_func=SPEEDS.__getitem__,
         label_visibility="collapsed",
+        filter_mode=None,
         width=150,
         on_change=_change_speed,
         args=(run,),
@@ -128,11 +136,7 @@ def _speed() -> float | None:
 
 def _change_speed(run: Run | None) -> None:
     if run:
-        try:
-            workspace().claim(run)
-            run.series.set_speed(_speed())
-        except InklingError as error:
-            report_error(error)
+        _act(run, lambda series: series.set_speed(_speed()))
 
 
 def refresh_seconds(run: Run) -> float:
@@ -143,7 +147,8 @@ def refresh_seconds(run: Run) -> float:
 
 def _reset(run: Run) -> None:
     try:
-        runs.reset(run)
+        for each in race.together(run):
+            runs.reset(each)
     except InklingError as error:
         report_error(error)
     follow_drawing(runs.active_run())
@@ -161,8 +166,10 @@ def follow_drawing(run: Run | None) -> None:
 def _changeable_settings(run: Run, snapshot: Snapshot) -> None:
     """The settings that can be changed in the middle of a training, in force from its next step on."""
     if run.series.num_seeds > 1:  # its seeds are compared with the same settings
+        st.empty()
         return
-    with st.container(horizontal=True, gap="small"):
+    with st.container(horizontal=True, gap="small", key="changeable"):
+        st.markdown(f"This run: **{escape_markdown(run.name)}**")
         for name in CHANGEABLE:
             if SETTINGS[name].applies(vars(snapshot.config)):
                 key = f"{run.key} {name}"
@@ -174,8 +181,7 @@ def _changeable_settings(run: Run, snapshot: Snapshot) -> None:
                     on_change=_change,
                     args=(run, name, key),
                     disabled=snapshot.state is JobState.TESTING,
-                    help="Used from the next step on. The curves show when it was changed.",
-                    width=165,
+                    help=f"{SETTINGS[name].help} A change is used from the next step on, and the curves show it.",
                 )
 
 
@@ -192,17 +198,15 @@ def _change(run: Run, name: str, key: str) -> None:
 
 def _estimate(config: Config, source: str, was_measured: bool) -> None:
     """The size of the network and the time of an epoch; redraws the page as soon as that was measured."""
-    size = f"{num_parameters(config.layers):,} parameters"
-    seconds = _seconds_per_epoch(config, source)
-    if seconds is None:
-        st.caption(f"{size} · measuring the speed …")
-    elif not was_measured:
+    size, seconds = f"{num_parameters(config.layers):,} parameters", _seconds_per_epoch(config, source)
+    if seconds is not None and not was_measured:
         st.rerun()  # the fragment is then drawn without a timer
-    elif seconds:
+    if seconds:
         text = duration(seconds)
-        st.caption(f"{size} · {'' if text.startswith('less') else 'about '}**{text}** per epoch here")
-    else:
-        st.caption(size)
+        size += f" · {'' if text.startswith('less') else 'about '}**{text}** per epoch here"
+    elif seconds is None:
+        size += " · measuring the speed …"
+    st.caption(glossary.explain(size), unsafe_allow_html=True)
 
 
 def _seconds_per_epoch(config: Config, source: str) -> float | None:

@@ -5,7 +5,7 @@ import streamlit as st
 
 from engine.jobs import JobState, Snapshot
 from engine.jobs.health import LayerHealth, Problem
-from ui import charts, formatting, images
+from ui import charts, formatting, glossary, images
 from ui.formatting import confidence, escape_markdown, percent
 from ui.run import Run
 from ui.state import keep, tabs
@@ -17,6 +17,11 @@ from ui.train.race import PANEL, lanes
 from ui.train.run_summary import summary
 
 NUM_CHANGES_SHOWN = 4  # the latest
+FIGURES = {  # with the words that explain them
+    "Training loss": ("loss", "training image"),
+    "Validation accuracy": ("accuracy", "validation"),
+    "Test accuracy": ("accuracy", "test image"),
+}
 BLACK = 0.05  # of the largest weight: a tile of smaller ones looks black
 
 
@@ -55,7 +60,7 @@ def _outcome(run: Run, snapshot: Snapshot) -> None:
     elif snapshot.state is JobState.QUEUED and run.series.place():
         st.markdown("It begins by itself. You can draw meanwhile, or change the settings of your next run.")
     else:
-        st.markdown(narrate(snapshot))
+        st.markdown(glossary.explain(narrate(snapshot)), unsafe_allow_html=True)
 
 
 def show_headline(run: Run, snapshot: Snapshot) -> None:
@@ -78,8 +83,9 @@ def headline(run: Run, snapshot: Snapshot) -> str:
     elif snapshot.state is JobState.PAUSED:
         progress = f"paused at step {snapshot.step:,}, {epoch}"
     else:
+        pace = f"step {snapshot.step:,}" if run.series.speed else speed  # in slow motion, one sees each batch counted
         left = "" if snapshot.seconds_left is None else f" · {formatting.duration(snapshot.seconds_left)} left"
-        progress = f"{epoch} · {speed}{left}"
+        progress = f"{epoch} · {pace}{left}"
     num_seeds = run.series.num_seeds
     seed = f", seed {len(run.series.snapshots())} of {num_seeds}" if num_seeds > 1 else ""
     return f"**{escape_markdown(run.name)}** on {escape_markdown(run.source)}{seed} · {progress}"
@@ -109,7 +115,7 @@ def _figures(snapshot: Snapshot) -> None:
     figures["Test accuracy"] = percent(snapshot.test.accuracy, 2) if snapshot.test else None
     with st.container(horizontal=True, wrap=False, width="content", key="figures"):
         for label, figure in figures.items():
-            st.metric(label, figure or "…", width="content")
+            st.metric(label, figure or "…", width="content", help=glossary.meanings(*FIGURES[label]))
 
 
 def _has_validation(snapshot: Snapshot) -> bool:
@@ -122,7 +128,7 @@ def _curves(run: Run, snapshot: Snapshot) -> None:
         smooth = st.toggle("Smooth", help="A moving average. The raw line stays visible.", **keep("smooth", False))
         log = st.toggle("Log loss", help="A logarithmic scale for the loss.", **keep("log_loss", False))
         zoom = st.toggle("From 90 %", help="Only the accuracies from 90 % on, enlarged.", **keep("zoom", False))
-        st.html(charts.legend(smooth, _has_validation(snapshot)))
+        st.html(glossary.explain(charts.legend(smooth, _has_validation(snapshot))))
     last_step = charts.last_step(snapshot)
     with st.container(key="charts"):
         columns = st.columns(2)
@@ -142,10 +148,11 @@ def _curves(run: Run, snapshot: Snapshot) -> None:
 
 def _layers(run: Run, snapshot: Snapshot) -> None:
     """The health of each layer, and the first layer's weights as pictures."""
+    begin = "You see" if snapshot.health else "After the first step, you see"
+    health = f"{begin} how strong a gradient reaches each layer, and how far a step moves its weights."
+    st.caption(glossary.explain(health), unsafe_allow_html=True)
     if snapshot.health:
         _health_table(snapshot.health)
-    else:
-        st.caption("After the first step, you see how strong a gradient reaches each layer, and how far a step moves it.")
     first_weights = images.first_weights(snapshot.network)
     if first_weights is None:
         st.caption("The weights of this network's first layer cannot be shown as pictures.")

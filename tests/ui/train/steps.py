@@ -1,6 +1,7 @@
 """Steps on the Train page that several of its tests take, through ``AppTest``."""
 
 import io
+import re
 from collections.abc import Callable
 from time import monotonic, sleep
 from typing import Any
@@ -92,8 +93,8 @@ def upload(app: AppTest, name: str, content: bytes) -> None:
 
 
 def says(elements: Any, text: str) -> bool:
-    """Whether one of these elements contains the text."""
-    return any(text in element.value for element in elements)
+    """Whether one of these elements contains the text, in which words may be explained."""
+    return any(text in re.sub(r"</?abbr[^>]*>", "", element.value) for element in elements)
 
 
 def network_bytes(network: engine.Network) -> bytes:

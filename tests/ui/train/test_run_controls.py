@@ -110,6 +110,7 @@ def test_settings_change_during_a_run_and_the_change_is_marked(sets):
     run = start(app, Epochs=2_000)
     button(app, "Pause").click().run()
     assert run.series.wait_until_still(WAIT)
+    assert says(app.markdown, "This run: **Run 1**")
     change = next(box for box in app.selectbox if box.key == f"{run.key} learning_rate")
     change.select(0.5).run()
     assert not app.exception
