@@ -172,7 +172,7 @@ def curves(
     return _chart(280, quantity.capitalize(), transform=shown["transform"], encoding=encoding, layer=layers)
 
 
-def overlay(quantity: str, names: Sequence[str], x_title: str) -> Spec:
+def overlay(title: str, quantity: str, names: Sequence[str], x_title: str) -> Spec:
     """Several runs in one chart: columns ``x``, ``value``, ``low``, ``high``, ``run`` and ``series``."""
     axis = {"grid": False, "tickMinStep": 0 if x_title == "seconds" else 1}
     x = {"field": "x", "type": "quantitative", "title": x_title, "axis": axis}
@@ -188,7 +188,7 @@ def overlay(quantity: str, names: Sequence[str], x_title: str) -> Spec:
         _layer(VALIDATION, mark=_line(2.5, dot_size=45), encoding={"y": y, "tooltip": tooltip}),
     ]
     encoding = {"x": x, "color": colour}
-    return _chart(290, f"Validation {quantity}", transform=shown["transform"], encoding=encoding, layer=layers)
+    return _chart(290, title, transform=shown["transform"], encoding=encoding, layer=layers)
 
 
 def lane(name: str, colour: str, x_title: str, last: float) -> Spec:

@@ -45,7 +45,7 @@ def how_it_works() -> None:
         "All of this, the training too, is written from scratch in NumPy, a library for calculating with tables of numbers: "
         "no machine-learning library is used."
     )
-    st.markdown("#### All technical words")
+    st.markdown("**All technical words**")
     for title, words in glossary.sections().items():
         entries = "".join(f"<dt>{word}</dt><dd>{meaning}</dd>" for word, meaning in words.items())
         with st.expander(title):

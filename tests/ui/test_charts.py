@@ -99,7 +99,7 @@ def test_the_axis_of_a_drawing_through_the_training_is_logarithmic():
 
 @pytest.mark.parametrize("quantity", ["loss", "accuracy"])
 def test_tooltips_have_names_and_rounded_values(quantity):
-    for spec in (charts.curves(quantity, 6), charts.overlay(quantity, ["Run 1"], "epoch")):
+    for spec in (charts.curves(quantity, 6), charts.overlay("Loss", quantity, ["Run 1"], "epoch")):
         for layer in spec["layer"][1:]:
             titles = [field["title"] for field in layer["encoding"]["tooltip"]]
             assert titles[-2:] == ["epoch", quantity]

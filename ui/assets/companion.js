@@ -13,12 +13,14 @@ const STYLE = `
 
 const MIN_INTERVAL = 50; // ms between two messages, if Python has answered the first
 const MAX_INTERVAL = 500; // if it has not
+const REPORT_DELAY = 180; // ms after a stroke's end in which the canvas does not report it yet
 const REPORT_TIME = 2000; // ms after which the canvas has reported every stroke that it has
 
 class Companion {
   strokes = []; // those that the canvas has not reported yet; the last may still be growing
   begun = 0; // number of strokes since Python last set the canvas
   sentAt = -Infinity;
+  reportAt = -Infinity;
   changed = false;
 
   constructor(data) {
@@ -84,6 +86,7 @@ class Companion {
     const stroke = this.strokes.at(-1);
     if (stroke) stroke.ended = true;
     this.dropTimer = setTimeout(() => this.dropLost(), REPORT_TIME);
+    this.reportAt = performance.now() + REPORT_DELAY;
     this.markChanged();
   }
 
@@ -111,18 +114,21 @@ class Companion {
     this.sendWhenDue();
   }
 
-  // Never faster than Python answers: a message interrupts the script while it still works on the one before.
+  // Never faster than Python answers: a message interrupts the script while it still works on the one before. And not together
+  // with the canvas's report: Streamlit would send both as one, and run only the part of the page that messages are for.
   sendWhenDue() {
     clearTimeout(this.sendTimer);
     if (!this.changed) return;
     const answered = this.data.sequence >= this.sequence;
-    const wait = this.sentAt + (answered ? MIN_INTERVAL : MAX_INTERVAL) - performance.now();
-    if (wait > 0) {
-      this.sendTimer = setTimeout(() => this.sendWhenDue(), wait);
+    const now = performance.now();
+    let at = Math.max(now, this.sentAt + (answered ? MIN_INTERVAL : MAX_INTERVAL));
+    if (at > this.reportAt && this.strokes.some(({ ended }) => ended)) at = this.reportAt + MAX_INTERVAL;
+    if (at > now) {
+      this.sendTimer = setTimeout(() => this.sendWhenDue(), at - now);
       return;
     }
     this.changed = false;
-    this.sentAt = performance.now();
+    this.sentAt = now;
     const { begun, strokes } = this;
     this.send("message", { revision: this.data.revision, sequence: ++this.sequence, begun, strokes });
   }

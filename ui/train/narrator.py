@@ -13,7 +13,7 @@ import numpy.typing as npt
 from engine.jobs import JobState, Snapshot
 from engine.jobs.health import LayerHealth, Problem
 from engine.training import Diverged, Finished
-from ui.formatting import escape_markdown, percent
+from ui.formatting import percent
 
 FEW_STEPS, FEW_POINTS = 20, 30  # from which little can be said yet: steps, and points of the curve
 MIN_POINTS = 5  # at the end of the curve, that are averaged
@@ -31,7 +31,7 @@ WORSE = 1.02  # times the best validation loss, before it is said to have risen
 
 
 def narrate(snapshot: Snapshot) -> str:
-    """What happens now, as one sentence of Markdown."""
+    """What happens now, in one sentence."""
     match snapshot.state:
         case JobState.READY:
             return "Nothing has been learned yet."
@@ -200,7 +200,5 @@ def _sickest(layers: tuple[LayerHealth, ...]) -> str | None:
     for problem, reason in reasons.items():
         for layer in layers:
             if layer.problem is problem:
-                return (
-                    f"The loss does not fall; look at layer {layer.position + 1} ({escape_markdown(layer.label)}): {reason}."
-                )
+                return f"The loss does not fall; look at layer {layer.position + 1} ({layer.label}): {reason}."
     return None

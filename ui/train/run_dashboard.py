@@ -1,5 +1,7 @@
 """A run at this moment: its progress, its figures, and panels that answer questions. Only the open panel is computed."""
 
+from html import escape
+
 import numpy as np
 import streamlit as st
 
@@ -30,12 +32,11 @@ def dashboard(run: Run, with_headline: bool = True) -> None:
     snapshot = run.snapshot()
     if with_headline:
         show_headline(run, snapshot)
+    earlier = scrubber.moment(run, snapshot)
     with st.container(horizontal=True, key="figures and outcome"):  # of one height, so that nothing below it moves
-        _figures(snapshot)
+        _figures(earlier)
         with st.container(key="outcome"):
-            _outcome(run, snapshot)
-    panels_place = st.container(key="panels")
-    earlier = scrubber.show(run, snapshot)  # below the panels, as under a film
+            _outcome(run, snapshot) if earlier is snapshot else _looking_back(earlier)
     panels = {
         "Curves": _curves,
         "What it learned": _layers,
@@ -44,11 +45,12 @@ def dashboard(run: Run, with_headline: bool = True) -> None:
         PANEL: lanes,
         "Save and share": save_and_share,
     }
-    with panels_place:
+    with st.container(key="panels"):
         for tab, show_panel in zip(tabs(list(panels), "panel"), panels.values(), strict=True):
             if tab.open:
                 with tab:
                     show_panel(run, snapshot if show_panel is save_and_share else earlier)  # the latest is saved
+    scrubber.show(run, snapshot)  # below the panels, as under a film
 
 
 def _outcome(run: Run, snapshot: Snapshot) -> None:
@@ -60,7 +62,14 @@ def _outcome(run: Run, snapshot: Snapshot) -> None:
     elif snapshot.state is JobState.QUEUED and run.series.place():
         st.markdown("It begins by itself. You can draw meanwhile, or change the settings of your next run.")
     else:
-        st.markdown(glossary.explain(narrate(snapshot)), unsafe_allow_html=True)
+        st.html(f"<p>{glossary.explain(escape(narrate(snapshot)))}</p>")  # a new element: no word of the last one moves
+
+
+def _looking_back(earlier: Snapshot) -> None:
+    st.markdown(
+        f"**Looking back** to step {earlier.step:,}: figures, curves and pictures are as they were then. "
+        "Move the slider to its right end to see the training as it is now."
+    )
 
 
 def show_headline(run: Run, snapshot: Snapshot) -> None:

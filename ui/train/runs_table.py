@@ -8,11 +8,11 @@ import numpy.typing as npt
 import streamlit as st
 
 from engine import InklingError
-from engine.jobs import Snapshot
+from engine.jobs import JobState, Snapshot
 from engine.layers import summary
 from engine.metrics import compare
 from ui import charts, runs
-from ui.formatting import SETTINGS, differences, escape_markdown, setting_value
+from ui.formatting import SETTINGS, differences, escape_markdown, percent, setting_value
 from ui.run import Run
 from ui.state import keep, report_error, session
 from ui.store import RunRecord
@@ -28,6 +28,7 @@ def show_runs() -> None:
     """The table, and what can be done with the runs that are ticked in it."""
     all_runs = runs.all_runs()
     st.header("Runs", anchor=False)
+    st.caption("Tick one run to show, rename, repeat or delete it. Tick two or more to compare them.")
     event = st.dataframe(
         [_row(*pair) for pair in zip(all_runs, [None, *all_runs], strict=False)],
         key="runs table",
@@ -47,7 +48,6 @@ def show_runs() -> None:
     )
     ticked = [all_runs[row] for row in event["selection"]["rows"] if row < len(all_runs)]
     if not ticked:
-        st.caption("Tick one run to show, rename, repeat or delete it. Tick two or more to compare them.")
         if not removed_run():
             undo_line()
     elif len(ticked) == 1:
@@ -150,11 +150,13 @@ def _overlay(ticked: Sequence[Run]) -> None:
         look = {"required": True, "label_visibility": "collapsed"}
         axis = st.segmented_control("Curves", list(AXES), format_func=AXES.__getitem__, **look, **keep("axis", "epoch"))
         training = st.toggle("Training curves", help="Thin lines: on training images.", **keep("show_training", False))
+        validated = [run for run in ticked if run.config.validation_size != 0]
+        training = training or not validated
         st.html(charts.colour_key(dict(zip(names, charts.run_colours(len(names)), strict=True))))
     for column, quantity in zip(st.columns(2), ("loss", "accuracy"), strict=True):
         column.vega_lite_chart(
             overlay_rows(ticked, quantity, axis, training),
-            charts.overlay(quantity, names, axis),
+            charts.overlay(f"{'Validation' if validated else 'Training'} {quantity}", quantity, names, axis),
             key=f"overlay of {quantity}",
             width="stretch",
         )
@@ -202,7 +204,7 @@ def _settings_table(ticked: Sequence[Run]) -> None:
     first = ticked[0].config
     names = list(dict.fromkeys(name for run in ticked[1:] for name in first.differences(run.config)))
     if not names:
-        st.caption("These runs have the same settings.")
+        st.caption("These runs were started with the same settings.")
         return
     table = {"Setting": [SETTINGS[name].label for name in names]}
     for run in ticked:
@@ -226,9 +228,16 @@ def verdict(a: Run, b: Run) -> str:
     fewer = comparison.only_b_right - comparison.only_a_right
     better, worse = (name_b, name_a) if fewer > 0 else (name_a, name_b)
     errors = f"{abs(fewer):,} fewer errors on {len(labels):,} test images"
-    p = "p < 0.001" if comparison.p < 0.001 else f"p = {comparison.p:.3f}"
+    luck = "less than 0.1 % of cases" if comparison.p < 0.001 else f"{percent(comparison.p)} of cases"
+    by_luck = f"By luck alone, such a difference or a larger one comes in {luck} (p = {comparison.p:.2g}){seeds}."
+    stopped = "".join(
+        f" {escape_markdown(run.name)} was stopped in epoch {run.snapshot().epoch:,} of {run.config.epochs:,}."
+        for run in (a, b)
+        if run.state is JobState.STOPPED
+    )
     if comparison.p < SIGNIFICANCE:
-        return f"**{better} is better** than {worse}: {errors}, {p}{seeds}."
+        return f"**{better} is better** than {worse}: {errors}. {by_luck}{stopped}"
     if not fewer:
-        return f"**{name_a} and {name_b} make as many errors**: {test_a.errors:,} on {len(labels):,} test images{seeds}."
-    return f"**This could be chance**: {better} makes {errors} than {worse}, {p}{seeds}."
+        errors = f"{test_a.errors:,} on {len(labels):,} test images"
+        return f"**{name_a} and {name_b} make as many errors**: {errors}{seeds}.{stopped}"
+    return f"**This could be chance**: {better} makes {errors} than {worse}. {by_luck}{stopped}"

@@ -12,25 +12,34 @@ START = 0  # a step
 LABEL = "Look back"
 
 
-def show(run: Run, snapshot: Snapshot) -> Snapshot:
-    """Draw the slider; return ``snapshot``, or what it was at the moment that is chosen."""
+def moment(run: Run, snapshot: Snapshot) -> Snapshot:
+    """``snapshot``, or what it was at the moment that the slider stands at."""
     keyframes = past(run, snapshot)
-    key = f"{run.key} moment"
+    key = _key(run)
     chosen = value(key, NOW)
     if chosen != NOW and all(frame.step != chosen for frame in keyframes):  # it was dropped: the nearest one is shown
-        nearest = min((frame.step for frame in keyframes), key=lambda step: abs(step - chosen), default=NOW)
-        set_value(key, nearest)
+        chosen = min((frame.step for frame in keyframes), key=lambda step: abs(step - chosen), default=NOW)
+        set_value(key, chosen)
+    keyframe = next((frame for frame in keyframes if frame.step == chosen), None)
+    return snapshot.at(keyframe, keyframes) if keyframe else snapshot
+
+
+def show(run: Run, snapshot: Snapshot) -> None:
+    """Draw the slider."""
+    keyframes = past(run, snapshot)
     names = {frame.step: moment_name(frame, snapshot.config.epochs) for frame in keyframes} or {START: "start"}
-    step = st.select_slider(
+    st.select_slider(
         LABEL if keyframes or not snapshot.step else f"{LABEL}: {why_not(run, snapshot)}",
         [*names, NOW],
         format_func=lambda step: names.get(step, "now"),
         disabled=not keyframes,
         help="Weights, predictions and curves as they were then. The training goes on meanwhile.",
-        **keep(key, NOW),
+        **keep(_key(run), NOW),
     )
-    keyframe = next((frame for frame in keyframes if frame.step == step), None)
-    return snapshot.at(keyframe, keyframes) if keyframe else snapshot
+
+
+def _key(run: Run) -> str:
+    return f"{run.key} moment"
 
 
 def past(run: Run, snapshot: Snapshot) -> list[Keyframe]:

@@ -9,7 +9,7 @@ import segno
 import streamlit as st
 
 from engine import InklingError
-from ui import compat, runs
+from ui import compat, presentation, runs
 from ui.formatting import escape_markdown
 from ui.run import check_file
 from ui.state import report_error, session, show_error
@@ -112,6 +112,9 @@ def _upload() -> None:
 
 def _link() -> None:
     st.header("On another device", anchor=False)
+    if presentation.is_on():
+        st.caption("The link to your work is not shown on the wall: everyone who has it could change and delete your work.")
+        return
     st.markdown("Open this link or scan the code. Bookmark the page to come back.")
     address = f"{(st.context.url or '').split('?')[0].removesuffix('/work')}?{urlencode({PARAMETER: workspace().id})}"
     picture = segno.make(address, error="m").svg_data_uri(scale=5, border=3, dark="#000", light="#fff")

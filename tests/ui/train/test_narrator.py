@@ -82,7 +82,7 @@ def test_the_result_belongs_to_the_sentence(snapshot):
         (made_up(FALLING, [*np.geomspace(1, 0.4, 38), 0.5, 0.6]), "both fall"),  # two epochs may be chance
         (made_up([*FALLING[:50], *np.linspace(0.5, 0.6, 250)], np.linspace(0.5, 0.7, 6)), "Neither the training loss nor"),
         (made_up([2.3] * 300, noise=0.01), "still guesses"),
-        (made_up([2.3] * 300, health=(layer(Problem.VANISHING),)), r"look at layer 1 (Dense\_1): hardly any gradient"),
+        (made_up([2.3] * 300, health=(layer(Problem.VANISHING),)), "look at layer 1 (Dense_1): hardly any gradient"),
         (made_up([2.3] * 300, health=(layer(Problem.DEAD),)), "no gradient reaches it"),
         (made_up(FALLING, health=(layer(Problem.VANISHING),)), HARD),  # it learns all the same
         (made_up([2.3] * 300, health=(layer(Problem.FROZEN),)), "still guesses"),

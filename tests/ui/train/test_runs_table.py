@@ -1,5 +1,6 @@
 """The table of runs, and comparing them."""
 
+import json
 from math import comb
 
 import numpy as np
@@ -33,8 +34,23 @@ def test_runs_stay_in_a_table_with_what_changed_and_two_are_compared(sets):
     tosses = only_a + only_b  # a fair coin for each image that only one of them reads right
     p = min(1, 2 * sum(comb(tosses, k) for k in range(min(only_a, only_b) + 1)) / 2**tosses)
     assert p < 0.001
-    verdict = f"**Run 1 is better** than Run 2: {only_a - only_b} fewer errors on 300 test images, p < 0.001."
-    assert verdict in [line.value for line in app.markdown]
+    verdict = f"**Run 1 is better** than Run 2: {only_a - only_b} fewer errors on 300 test images. By luck alone, such a"
+    assert says(app.markdown, verdict)
+    assert says(app.markdown, f"comes in less than 0.1 % of cases (p = {p:.2g}).")
+
+
+def test_a_comparison_says_which_run_was_stopped_and_shows_training_curves_where_nothing_was_validated(sets):
+    app = open_train()
+    app.session_state["validation_size"] = 0
+    start(app, Epochs=500)
+    button(app, "Stop").click().run()
+    stopped = run_to_end(app).snapshot()
+    start(app, Epochs=1)
+    run_to_end(app)
+    tick(app, 0, 1)
+    assert says(app.markdown, f"Run 1 was stopped in epoch {stopped.epoch} of 500.")
+    titles = [json.loads(chart.proto.spec).get("title") for chart in app.get("vega_lite_chart")]
+    assert {"text": "Training loss", "offset": 6} in titles
 
 
 @pytest.mark.parametrize("axis", runs_table.AXES)

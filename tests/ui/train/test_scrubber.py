@@ -8,7 +8,7 @@ from helpers import make_digits
 from pages import button, widget
 
 from engine.jobs import Keyframe, Keyframes, Series
-from tests.ui.train.steps import WAIT, open_train, run_to_end, runs, start, workspace
+from tests.ui.train.steps import WAIT, open_train, run_to_end, runs, says, start, workspace
 from ui import state
 from ui.run import Run
 from ui.train import scrubber
@@ -33,35 +33,37 @@ def run(snapshot, monkeypatch):
 
 
 def test_its_right_end_is_now_and_gives_the_snapshot_itself(run, snapshot):
-    assert scrubber.show(run, snapshot) is snapshot
+    assert scrubber.moment(run, snapshot) is snapshot
+    scrubber.show(run, snapshot)
     names = ["start", "epoch 0.25 of 3 · step 2", "epoch 1.12 of 3 · step 9", "now"]
     assert run.slider == ("Look back", names, False)
 
 
 def test_a_moment_is_shown_as_it_was(run, snapshot):
     run.page["Run 1 moment"] = 9
-    then = scrubber.show(run, snapshot)
+    then = scrubber.moment(run, snapshot)
     assert (then.step, then.network.state_vector[0]) == (9, 9)
 
 
 def test_a_moment_that_was_dropped_gives_its_place_to_the_nearest(run, snapshot):
     run.page["Run 1 moment"] = 8
-    assert scrubber.show(run, snapshot).step == 9
+    assert scrubber.moment(run, snapshot).step == 9
     run.last_keyframes.drop_after(2)
-    assert scrubber.show(run, snapshot).step == 2
+    assert scrubber.moment(run, snapshot).step == 2
     run.last_keyframes.drop()
-    assert scrubber.show(run, snapshot) is snapshot
+    assert scrubber.moment(run, snapshot) is snapshot
 
 
 def test_without_moments_it_has_its_place_and_says_why(run, snapshot):
     for keyframes, why in ((Keyframes(), "are not saved with it"), (run.last_keyframes, "to free memory")):
         run.last_keyframes = keyframes
         keyframes.drop() if keyframes.frames else None
-        assert scrubber.show(run, snapshot) is snapshot
+        assert scrubber.moment(run, snapshot) is snapshot
+        scrubber.show(run, snapshot)
         label, names, disabled = run.slider
         assert why in label
         assert (names, disabled) == (["start", "now"], True)
-    assert scrubber.show(run, replace(snapshot, step=0)).step == 0
+    scrubber.show(run, replace(snapshot, step=0))
     assert run.slider[0] == "Look back"
 
 
@@ -82,6 +84,9 @@ def test_on_the_page_a_run_is_looked_back_at_while_it_goes_on_and_when_it_is_ove
     slider.set_value(step).run()
     assert not app.exception
     assert widget(app.select_slider, "Look back").value == step
+    assert says(app.markdown, f"**Looking back** to step {step}")
+    figures = {metric.label: metric.value for metric in app.metric}
+    assert figures["Test accuracy"] == "…" != figures["Training loss"]
     app.switch_page("ui/draw/page.py").run()
     app.switch_page("ui/train/page.py").run()
     assert widget(app.select_slider, "Look back").value == step

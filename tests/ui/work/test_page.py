@@ -122,6 +122,13 @@ def test_the_link_and_its_code_lead_to_the_workspace():
     assert 'alt="QR code of the link"' in picture
 
 
+def test_a_presentation_does_not_show_the_link():
+    app = open_work()
+    session(app).is_presenting = True
+    assert not app.run().code
+    assert "not shown on the wall" in texts(app)
+
+
 def test_a_browser_that_remembers_another_workspace_can_be_told_to_remember_this_one(remembered):
     app = visit()
     remembered["id"] = workspace(visit()).id
