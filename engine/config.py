@@ -114,7 +114,7 @@ class Config:
     )
     label_smoothing: float = setting(
         "Label smoothing",
-        "The fraction of each target that is spread over all classes, so that the network does not become too sure.",
+        "Asks for so much less than 100 % for the right digit, so that the network does not become too sure.",
         Number(0, 0.9),
         default=0.0,
         usual=(0.0, 0.05, 0.1, 0.2),
@@ -125,7 +125,7 @@ class Config:
     )
     max_grad_norm: float | None = setting(
         "Gradient clipping",
-        "A gradient longer than this is shortened to this length, so that no step is too wild.",
+        "Shortens a gradient that is longer than a limit to this limit, so that no step is too wild.",
         Number(1e-6, 1e6),
         default=None,
         usual=(0.5, 1.0, 5.0),
@@ -134,7 +134,7 @@ class Config:
     )
     ema_decay: float | None = setting(  # Polyak & Juditsky, 1992
         "Weight averaging",
-        "The result is an average of the weights over the last steps (EMA), often better than the last. This is its decay.",
+        "The result is an average of the weights over the last steps (EMA), often better. The higher, the more steps.",
         Number(0, 0.99999),
         default=None,
         usual=(0.99, 0.999),
@@ -151,7 +151,7 @@ class Config:
     )
     patience: int | None = setting(
         "Early stopping",
-        "Stop after this many epochs without a lower validation loss, and go back to the best epoch.",
+        "Ends the training after some epochs without a lower validation loss, and goes back to the best epoch.",
         Integer(1, 100_000),
         default=None,
         usual=(3, 5, 10, 20),

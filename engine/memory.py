@@ -7,7 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 
 LARGE_BLOCK = 1_000_000  # bytes
-MMAP_THRESHOLD = -3  # the name of an option in glibc
+MMAP_THRESHOLD, ARENA_MAX = -3, -8  # the names of options in glibc
+NUM_ARENAS = 2  # pools of memory that threads allocate from; each keeps what it has freed
 
 
 def available_memory() -> float:
@@ -29,13 +30,16 @@ def _memory_of(path: str, label: str, unit: int) -> float:
         return math.inf
 
 
-def return_large_blocks() -> None:
-    """Give each large block back to the system as soon as it is free, in this process; does nothing without glibc.
+def keep_little_memory() -> None:
+    """Have this process give freed memory back to the system early; does nothing without glibc.
 
-    The allocator would keep many of them to use again, which is faster, and several times what is in use at any moment.
+    The allocator would keep many large blocks to use again, and small ones in a pool for each thread, which is faster, and
+    several times what is in use at any moment.
     """
     with suppress(OSError, AttributeError):
-        ctypes.CDLL("libc.so.6").mallopt(MMAP_THRESHOLD, LARGE_BLOCK)
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(MMAP_THRESHOLD, LARGE_BLOCK)
+        libc.mallopt(ARENA_MAX, NUM_ARENAS)
 
 
 def return_memory() -> None:

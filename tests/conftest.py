@@ -16,13 +16,13 @@ from engine.data import mnist as mnist_module
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """With several processes (``-n auto``), a file's tests stay together, and those with a browser are in one process."""
+    """With several processes (``-n auto``), a file's tests stay together, and so do those of a folder with a browser."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid):
             path = nodeid.split("::")[0]
-            return "browser" if path.startswith(("tests/browser/", "tests/deploy/")) else path
+            return next((folder for folder in ("tests/browser/", "tests/deploy/") if path.startswith(folder)), path)
 
     return ByFile(config, log)
 

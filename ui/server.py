@@ -5,6 +5,7 @@ its own name at this machine (DNS rebinding) could use the app. Streamlit checks
 """
 
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -21,13 +22,15 @@ from starlette.websockets import WebSocketClose
 
 from engine.checks import InklingError
 from engine.jobs import default_pool
-from engine.memory import return_large_blocks, return_memory
+from engine.memory import keep_little_memory, return_memory
 from ui import PATHS, compat
 from ui.server_status import status_in_log
 from ui.workspace import workspaces
 
 FORGET_EVERY = 15.0  # seconds between two looks for sessions that have ended
 MAX_UPLOADS = 10  # of the largest size, in memory at once
+
+log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
@@ -38,7 +41,7 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
     except InklingError as error:  # to be mended, or started again when the database is there
         sys.stderr.write(f"Inkling cannot start: {error}\n")
         os._exit(1)
-    return_large_blocks()
+    keep_little_memory()
     compat.send_at_once()
     forgetting = asyncio.create_task(forget_sessions())
     with status_in_log(trainings):
@@ -52,8 +55,11 @@ async def forget_sessions() -> None:
     """Again and again, give back the memory of the sessions whose browsers have gone for good."""
     while True:
         await asyncio.sleep(FORGET_EVERY)
-        if compat.forget_sessions():
-            await asyncio.to_thread(return_memory)
+        try:
+            if compat.forget_sessions():
+                await asyncio.to_thread(return_memory)
+        except Exception:
+            log.exception("sessions that have ended were not forgotten")
 
 
 def trainings() -> str:

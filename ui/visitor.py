@@ -24,6 +24,7 @@ def workspace() -> Workspace:
 def open_workspace() -> Workspace:
     """Open the workspace of the address, or the one that the browser remembers, or a new one, and name it in the address."""
     current = session().workspace
+    is_new = current is None
     if current and current.is_forgotten:  # in another tab
         current = None
     opened = workspaces().open(current.id if current else _known_id() or workspaces().new_id())
@@ -31,8 +32,8 @@ def open_workspace() -> Workspace:
         session().workspace = opened
         opened.add_viewer(compat.session_watcher())
         opened.check_store()
-        if current is None and st.query_params.get(PARAMETER, opened.id) != opened.id:
-            opened.notices = [*opened.notices, NOT_FOUND]
+        if is_new and st.query_params.get(PARAMETER, opened.id) != opened.id:
+            opened.notices.append(NOT_FOUND)
     if st.query_params.get(PARAMETER) != opened.id:
         st.query_params[PARAMETER] = opened.id
     return opened

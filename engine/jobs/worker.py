@@ -259,16 +259,9 @@ class _Training:
         state = state or (JobState.PAUSED if self.is_paused else JobState.RUNNING)
         end = end if isinstance(end, Finished | Diverged) else None
         snapshot = Snapshot.of(trainer, state, self.network, observer)
-        timing = {"samples_per_second": self.samples_per_second, "seconds_left": self.seconds_left}
-        snapshot = replace(snapshot, history=History(EpochEnd), end=end, test=test, **timing)
+        snapshot = replace(snapshot, history=History(EpochEnd), end=end, test=test, seconds_left=self.seconds_left)
         send(self.connection, Report(self.answered, snapshot, new_epochs, observer.take_keyframes()))
         self.reports.done(perf_counter() - started)
-
-    @property
-    def samples_per_second(self) -> float:
-        """How many images it learns from in a second, in slow motion, too."""
-        trainer = self.trainer
-        return min(trainer.samples_per_second, self.speed * trainer.batch_size if self.speed else np.inf)
 
     @property
     def seconds_left(self) -> float | None:

@@ -41,7 +41,9 @@ class Layer:
     decayed_parameters: ClassVar[tuple[str, ...]] = ()  # those that weight decay applies to
 
     _: KW_ONLY
-    frozen: bool = setting("Frozen", "Its parameters do not change in training.", Flag(), default=False, repr=False)
+    frozen: bool = setting(
+        "Frozen", "A frozen layer's parameters do not change in training.", Flag(), default=False, repr=False
+    )
 
     def __post_init__(self) -> None:
         check_settings(self)

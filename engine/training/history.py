@@ -56,8 +56,8 @@ class History(Sequence):
 class Curve:
     """The first steps, and means over runs of the steps after them: at most ``limit`` points, however long the training.
 
-    The first ``num_exact`` points are a step each. Each other one covers the same number of steps: when there are too many
-    points, neighbours are averaged in pairs.
+    The first ``num_exact`` points are a step each, unless they were saved by an earlier version. Each other one covers the
+    same number of steps: when there are too many points, neighbours are averaged in pairs.
     """
 
     def __init__(self, columns: Sequence[str], limit: int = 400) -> None:

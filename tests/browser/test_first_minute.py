@@ -55,7 +55,7 @@ def test_challenges_are_noticed_and_move_nothing(visit):
     shifts(visitor.page)
     for stroke in FOUR:
         visitor.stroke(*[(x * scale, y * scale) for x, y in stroke])
-    expect(visitor.page.locator(".inkling-challenges")).to_contain_text("can you get less?")
+    expect(visitor.page.locator(".inkling-challenges")).to_contain_text("Can you draw one that it is less sure of?")
     assert visitor.page.evaluate("window.shifted") < 0.001
     box = canvas.bounding_box()
     visitor.button("Close the challenges").click()
@@ -64,7 +64,7 @@ def test_challenges_are_noticed_and_move_nothing(visit):
     visitor.page.reload()
     visitor.canvas()
     visitor.button("Challenges").click()
-    expect(visitor.page.locator(".inkling-challenges")).to_contain_text("can you get less?")
+    expect(visitor.page.locator(".inkling-challenges")).to_contain_text("Can you draw one that it is less sure of?")
     assert visitor.errors == []
 
 

@@ -83,6 +83,7 @@ def test_nothing_moves_from_start_to_reset(arrive, width, height):
     control(visitor, "Start").click()
     expect(line).to_contain_text(re.compile("Run 1 .*finished"))
     expect(visitor.page.get_by_text("10,000 test images right")).to_be_visible()
+    top, _ = in_view(visitor, visitor.page.locator(".st-key-panels").first)
     for button, state in {
         "1 batch": "paused at step 1,",
         "Resume": "images/s",
@@ -92,6 +93,7 @@ def test_nothing_moves_from_start_to_reset(arrive, width, height):
         control(visitor, button).click()
         expect(line).to_contain_text(state)
         visitor.idle()
+        assert abs(in_view(visitor, visitor.page.locator(".st-key-panels").first)[0] - top) <= 2
     shifts = visitor.page.evaluate("shifts")
     assert sum(value for value, _ in shifts) < MAX_SHIFT, shifts
 

@@ -41,7 +41,7 @@ def choose_speed(visitor, speed, touch=False):
 
 
 def count_single_batches(visitor):
-    """Wait for a few steps; each is shown on its own."""
+    """Wait for a few steps, of which some come one by one; a busy machine may show others together."""
     visitor.page.wait_for_function("window.steps.length > 4", timeout=60_000)
     steps = visitor.page.evaluate("window.steps")
     assert steps == sorted(steps)

@@ -23,12 +23,12 @@ def test_the_available_memory_is_that_of_the_machine_or_of_its_container(tmp_pat
 def test_freed_blocks_go_back_to_the_system_although_a_later_one_is_in_use():
     program = """
 from pathlib import Path
-from engine.memory import return_large_blocks
+from engine.memory import keep_little_memory
 
 def megabytes():
     return int(Path("/proc/self/statm").read_text().split()[1]) / 256
 
-return_large_blocks()
+keep_little_memory()
 before = megabytes()
 first = b"x" * 30_000_000
 del first  # from now on, the allocator would keep blocks of up to this size

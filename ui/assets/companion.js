@@ -122,7 +122,7 @@ class Companion {
     const answered = this.data.sequence >= this.sequence;
     const now = performance.now();
     let at = Math.max(now, this.sentAt + (answered ? MIN_INTERVAL : MAX_INTERVAL));
-    if (at > this.reportAt && this.strokes.some(({ ended }) => ended)) at = this.reportAt + MAX_INTERVAL;
+    if (at > this.reportAt && this.strokes.some(({ ended }) => ended)) at = Math.max(at, this.reportAt + MAX_INTERVAL);
     if (at > now) {
       this.sendTimer = setTimeout(() => this.sendWhenDue(), at - now);
       return;

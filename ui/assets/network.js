@@ -6,7 +6,7 @@ const INK = [255, 255, 255], OFF = [30, 33, 46], ABOVE = [[255, 110, 48], [255, 
 const LARGEST = { image: 128, maps: 46, units: 22, scores: 20 }; // px, a node of each kind
 const SHARES = { image: 1.5, maps: 1.25, units: 1.1, scores: 0.55 }; // of the width
 const GAP = 2; // px between two nodes
-const KEEP_IN_VIEW = 5000; // ms
+const KEEP_IN_VIEW = 5000, MAX_WAIT = 60_000; // ms
 const KEYS = { ArrowUp: -1, ArrowDown: 1 };
 const HINT = "Point at a node to see its numbers. Press it to look inside.";
 
@@ -293,6 +293,7 @@ function showWhenDrawn(selector) {
   const stopped = new AbortController();
   const stop = () => stopped.abort();
   for (const kind of ["pointerdown", "keydown", "wheel"]) addEventListener(kind, stop, { capture: true, signal: stopped.signal });
+  setTimeout(stop, MAX_WAIT);
   let shown;
   const look = () => {
     if (stopped.signal.aborted) return;

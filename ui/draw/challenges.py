@@ -93,7 +93,7 @@ def _ugliest(attempt: Attempt) -> tuple[str, float] | None:
     prediction = attempt.answer.last
     if attempt.answer.is_number or not prediction.is_winner(UGLY_DIGIT):
         return None
-    return f"{chance(prediction.confidence)} sure: can you get less?", prediction.confidence
+    return f"{chance(prediction.confidence)} sure. Can you draw one that it is less sure of?", prediction.confidence
 
 
 def _fooled(attempt: Attempt) -> tuple[str, float] | None:
@@ -110,7 +110,7 @@ def _postcode(attempt: Attempt) -> tuple[str, float] | None:
 
 CHALLENGES: dict[str, tuple[str, Callable[[Attempt], tuple[str, float] | None]]] = {
     "ugliest": (f"Draw the ugliest {UGLY_DIGIT} that it still reads", _ugliest),
-    "fooled": ("Fool the dense network, but not the best one", _fooled),
+    "fooled": ("Draw a digit that the best network reads right and the dense one reads wrong", _fooled),
     "postcode": (f"Write a postcode of {POSTCODE_LENGTH} digits", _postcode),
 }
 

@@ -21,7 +21,7 @@ MENU = "picture menu"  # key of the popover
 
 def show_picture_menu() -> None:
     """A popover with a picture to put on the canvas, and the drawing to download."""
-    with st.popover("Picture", icon=":material/image:", key=MENU, on_change="rerun", width="content") as menu:
+    with st.popover("Picture, share", icon=":material/image:", key=MENU, on_change="rerun", width="content") as menu:
         if menu.open:
             with st.container(width=400):
                 _show_upload()

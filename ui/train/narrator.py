@@ -52,7 +52,7 @@ def narrate(snapshot: Snapshot) -> str:
 def _paused(snapshot: Snapshot) -> str:
     if not snapshot.step:
         return "It is paused before its first step: it has learned nothing yet."
-    return f"It is paused after step {snapshot.step:,}: nothing changes until you press Resume."
+    return f"It is paused after step {snapshot.step:,}: nothing changes until it goes on."
 
 
 def _over(snapshot: Snapshot) -> str:
@@ -101,10 +101,10 @@ def _running(snapshot: Snapshot) -> str:
 
 
 class _Trend(NamedTuple):
-    """Where the training loss goes: its mean in the ``first`` batches (at most that of guessing), in the last two thirds
-    (``mean``) and in the latest batches (``now``), the ``lowest`` such mean so far, the ``highest`` loss, and the accuracy
-    of the latest batches. ``slope`` is that of the last two thirds, with its standard ``error``, of the loss over the step
-    on logarithmic axes."""
+    """Where the training loss goes: its mean in the ``first`` batches (at most that of guessing), in the last two thirds of
+    the points (``mean``) and in the latest batches (``now``), the ``lowest`` such mean so far, the ``highest`` loss, and the
+    accuracy of the latest batches. ``slope`` is that of the last two thirds, with its standard ``error``, of the loss over
+    the step on logarithmic axes."""
 
     first: float
     mean: float

@@ -21,7 +21,7 @@ REFRESH_SECONDS, MAX_REFRESH_SECONDS = 0.7, 3.0  # between two looks at a runnin
 MAX_REFRESH_SHARE = 0.1  # of the time, that drawing such a look may take
 REDRAWS = 4  # looks after which the controls are redrawn, too: Streamlit can lose a redraw on a very busy machine
 QUEUE_SECONDS, QUEUE_REDRAW_SECONDS = 2.0, 15.0  # the same while a training waits: many may do so at once
-MAX_QUEUE_SECONDS, LOOKS = 6.0, 8  # the former if it waits for so long that there are more than so many looks
+MAX_QUEUE_SECONDS, LOOKS_PER_WAIT = 6.0, 8  # seldomer while the wait is long
 
 
 def show_page() -> None:
@@ -130,7 +130,7 @@ def _place_seconds(waiting: Run) -> float:
     """Seconds between two looks at the place in the queue: the fewer, the sooner the training starts."""
     place = waiting.series.place()
     seconds = (place and place.seconds) or 0
-    return min(max(seconds / LOOKS, QUEUE_SECONDS), MAX_QUEUE_SECONDS)
+    return min(max(seconds / LOOKS_PER_WAIT, QUEUE_SECONDS), MAX_QUEUE_SECONDS)
 
 
 def refresh_place(waiting: Run) -> None:

@@ -12,7 +12,7 @@ from ui.train.config_form import Choice
 from ui.train.runs_table import overlay_rows
 
 PANEL = "Race"
-AXES = {"epoch": "by epoch", "seconds": "by time"}
+AXES = {"epoch": "by epoch", "seconds": "by seconds"}
 
 
 def race_form(choice: Choice) -> None:
@@ -62,11 +62,11 @@ def is_rival(run: Run | None, other: Run | None) -> bool:
     return bool(run and other and open_panel == PANEL and value(_key(run)) == other.number)
 
 
-def together(active: Run) -> list[Run]:
+def racing(active: Run) -> list[Run]:
     """The trainings that the play bar acts on: the ``active`` one, and the other one of the race that is shown."""
     shown = runs.shown_run()
     pair = [run for run in runs.all_runs() if run is shown or is_rival(shown, run)]
-    return [run for run in pair if not run.series.is_over] if active in pair else [active]
+    return pair if active in pair else [active]
 
 
 def lanes(run: Run, snapshot: Snapshot) -> None:

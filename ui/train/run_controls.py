@@ -39,8 +39,9 @@ def controls(choice: Choice, run: Run | None) -> None:
             ending = True
         else:
             snapshot = run.snapshot()
-            ending = snapshot.state is JobState.TESTING and run.series.num_seeds == 1
-            if snapshot.state is JobState.PAUSED:
+            going = [each for each in race.racing(run) if not each.series.is_over]
+            ending = all(each.state is JobState.TESTING and each.series.num_seeds == 1 for each in going)
+            if all(each.state is JobState.PAUSED for each in going):
                 _button("Resume", "resume", "S", _advance, run, Series.resume, type="primary")
             else:
                 _button("Pause", "pause", "S", _advance, run, Series.pause, type="primary", disabled=ending)
@@ -102,14 +103,14 @@ def _stop(run: Run) -> None:
 
 def _act(run: Run, request: Callable[[Series], object]) -> list[Run]:
     """Ask the run for something, and the one that it races against; return both."""
-    together = race.together(run)
-    try:
-        for each in together:
+    racing = [each for each in race.racing(run) if not each.series.is_over]
+    for each in racing:
+        try:
             workspace().claim(each)
             request(each.series)
-    except InklingError as error:
-        report_error(error)
-    return together
+        except InklingError as error:
+            report_error(error)
+    return racing
 
 
 def _speed_box(run: Run | None) -> None:
@@ -146,11 +147,11 @@ def refresh_seconds(run: Run) -> float:
 
 
 def _reset(run: Run) -> None:
-    try:
-        for each in race.together(run):
+    for each in race.racing(run):
+        try:
             runs.reset(each)
-    except InklingError as error:
-        report_error(error)
+        except InklingError as error:
+            report_error(error)
     follow_drawing(runs.active_run())
 
 

@@ -32,7 +32,8 @@ def dashboard(run: Run, with_headline: bool = True) -> None:
     snapshot = run.snapshot()
     if with_headline:
         show_headline(run, snapshot)
-    earlier = scrubber.moment(run, snapshot)
+    keyframes = scrubber.past(run, snapshot)
+    earlier = scrubber.moment(run, snapshot, keyframes)
     with st.container(horizontal=True, key="figures and outcome"):  # of one height, so that nothing below it moves
         _figures(earlier)
         with st.container(key="outcome"):
@@ -49,8 +50,8 @@ def dashboard(run: Run, with_headline: bool = True) -> None:
         for tab, show_panel in zip(tabs(list(panels), "panel"), panels.values(), strict=True):
             if tab.open:
                 with tab:
-                    show_panel(run, snapshot if show_panel is save_and_share else earlier)  # the latest is saved
-    scrubber.show(run, snapshot)  # below the panels, as under a film
+                    show_panel(run, snapshot if show_panel in (lanes, save_and_share) else earlier)  # the latest is saved
+    scrubber.show(run, snapshot, keyframes)  # below the panels, as under a film
 
 
 def _outcome(run: Run, snapshot: Snapshot) -> None:
@@ -157,8 +158,11 @@ def _curves(run: Run, snapshot: Snapshot) -> None:
 
 def _layers(run: Run, snapshot: Snapshot) -> None:
     """The health of each layer, and the first layer's weights as pictures."""
-    begin = "You see" if snapshot.health else "After the first step, you see"
-    health = f"{begin} how strong a gradient reaches each layer, and how far a step moves its weights."
+    if snapshot.health or not snapshot.step:
+        begin = "You see" if snapshot.health else "After the first step, you see"
+        health = f"{begin} how strong a gradient reaches each layer, and how far a step moves its weights."
+    else:
+        health = "How strong a gradient reached each layer was not recorded at this moment."
     st.caption(glossary.explain(health), unsafe_allow_html=True)
     if snapshot.health:
         _health_table(snapshot.health)
@@ -217,7 +221,7 @@ def _predictions(run: Run, snapshot: Snapshot) -> None:
     columns["step"] = np.maximum(followed[:, 0], charts.BEFORE_FIRST)
     st.vega_lite_chart(columns, charts.probabilities(), key=f"{run.key} drawing", width="stretch")
     latest = followed[-1, 2:]
-    st.caption(f"Now it reads a **{np.argmax(latest)}** and is {confidence(latest.max())} sure.")
+    st.caption(f"It reads a **{np.argmax(latest)}** and is {confidence(latest.max())} sure.")
 
 
 def _sample(image: np.ndarray, label: int, probabilities: np.ndarray) -> str:

@@ -151,7 +151,7 @@ def _overlay(ticked: Sequence[Run]) -> None:
         axis = st.segmented_control("Curves", list(AXES), format_func=AXES.__getitem__, **look, **keep("axis", "epoch"))
         training = st.toggle("Training curves", help="Thin lines: on training images.", **keep("show_training", False))
         validated = [run for run in ticked if run.config.validation_size != 0]
-        training = training or not validated
+        training = training or len(validated) < len(ticked)
         st.html(charts.colour_key(dict(zip(names, charts.run_colours(len(names)), strict=True))))
     for column, quantity in zip(st.columns(2), ("loss", "accuracy"), strict=True):
         column.vega_lite_chart(
@@ -228,8 +228,10 @@ def verdict(a: Run, b: Run) -> str:
     fewer = comparison.only_b_right - comparison.only_a_right
     better, worse = (name_b, name_a) if fewer > 0 else (name_a, name_b)
     errors = f"{abs(fewer):,} fewer errors on {len(labels):,} test images"
-    luck = "less than 0.1 % of cases" if comparison.p < 0.001 else f"{percent(comparison.p)} of cases"
-    by_luck = f"By luck alone, such a difference or a larger one comes in {luck} (p = {comparison.p:.2g}){seeds}."
+    luck, p = f"{percent(comparison.p)} of cases", f"p = {comparison.p:.3f}"
+    if comparison.p < 0.001:
+        luck, p = "less than 0.1 % of cases", "p < 0.001"
+    by_luck = f"By luck alone, such a difference or a larger one comes in {luck} ({p}){seeds}."
     stopped = "".join(
         f" {escape_markdown(run.name)} was stopped in epoch {run.snapshot().epoch:,} of {run.config.epochs:,}."
         for run in (a, b)

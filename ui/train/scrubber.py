@@ -1,5 +1,7 @@
 """The slider that goes back through a training: its network, its curves and its predictions as they were then."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from engine.jobs import Keyframe, Snapshot
@@ -12,9 +14,8 @@ START = 0  # a step
 LABEL = "Look back"
 
 
-def moment(run: Run, snapshot: Snapshot) -> Snapshot:
-    """``snapshot``, or what it was at the moment that the slider stands at."""
-    keyframes = past(run, snapshot)
+def moment(run: Run, snapshot: Snapshot, keyframes: Sequence[Keyframe]) -> Snapshot:
+    """``snapshot``, or what it was at the moment, one of the ``keyframes``, that the slider stands at."""
     key = _key(run)
     chosen = value(key, NOW)
     if chosen != NOW and all(frame.step != chosen for frame in keyframes):  # it was dropped: the nearest one is shown
@@ -24,9 +25,8 @@ def moment(run: Run, snapshot: Snapshot) -> Snapshot:
     return snapshot.at(keyframe, keyframes) if keyframe else snapshot
 
 
-def show(run: Run, snapshot: Snapshot) -> None:
+def show(run: Run, snapshot: Snapshot, keyframes: Sequence[Keyframe]) -> None:
     """Draw the slider."""
-    keyframes = past(run, snapshot)
     names = {frame.step: moment_name(frame, snapshot.config.epochs) for frame in keyframes} or {START: "start"}
     st.select_slider(
         LABEL if keyframes or not snapshot.step else f"{LABEL}: {why_not(run, snapshot)}",

@@ -29,7 +29,6 @@ def slow_job(make_job, until):
 def test_the_first_step_comes_at_once_and_is_seen(slow_job):
     now = slow_job().snapshot()
     assert (now.state, now.step, len(now.curve)) == (JobState.RUNNING, 1, 1)
-    assert now.samples_per_second <= NEVER * now.config.batch_size
 
 
 def test_a_slow_training_answers_at_once(slow_job, until):

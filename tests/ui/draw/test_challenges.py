@@ -70,12 +70,12 @@ def rail(app: AppTest) -> str:
 
 def test_the_page_notices_a_four_and_says_so_once():
     app = draw(open_app(), *FOUR_STROKES)
-    assert "sure: can you get less?" in rail(app)
+    assert "sure. Can you draw one that it is less sure of?" in rail(app)
     assert "Challenge met: Draw the ugliest 4" in rail(app)
     assert list(session(app).challenges.results) == ["ugliest"]
     app = draw(app, SEVEN)
     assert "Challenge met" not in rail(app)
-    assert "can you get less?" in rail(app)
+    assert "Can you draw one that it is less sure of?" in rail(app)
 
 
 def test_a_stroke_is_checked_only_when_it_has_ended(monkeypatch):

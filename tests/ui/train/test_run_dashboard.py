@@ -32,7 +32,7 @@ def test_every_panel_can_be_opened_before_during_and_after_a_run(sets):
     assert "data:image/png" in html(app, "inkling-weights")
     open_panel(app, "Predictions")
     assert html(app, "inkling-digits").count("<figure") == 12
-    assert says(app.caption, "Now it reads a **")
+    assert says(app.caption, "It reads a **")
     open_panel(app, "Mistakes")
     assert says(app.markdown, "after epoch 1")
     button(app, "Resume").click().run()

@@ -14,6 +14,14 @@ from ui.run import Run
 from ui.train import scrubber
 
 
+def moment(run, snapshot):
+    return scrubber.moment(run, snapshot, scrubber.past(run, snapshot))
+
+
+def show(run, snapshot):
+    scrubber.show(run, snapshot, scrubber.past(run, snapshot))
+
+
 @pytest.fixture
 def run(snapshot, monkeypatch):
     """A run that is over, with three moments, on a page without a browser: the slider's value is in ``page``."""
@@ -33,42 +41,42 @@ def run(snapshot, monkeypatch):
 
 
 def test_its_right_end_is_now_and_gives_the_snapshot_itself(run, snapshot):
-    assert scrubber.moment(run, snapshot) is snapshot
-    scrubber.show(run, snapshot)
+    assert moment(run, snapshot) is snapshot
+    show(run, snapshot)
     names = ["start", "epoch 0.25 of 3 · step 2", "epoch 1.12 of 3 · step 9", "now"]
     assert run.slider == ("Look back", names, False)
 
 
 def test_a_moment_is_shown_as_it_was(run, snapshot):
     run.page["Run 1 moment"] = 9
-    then = scrubber.moment(run, snapshot)
+    then = moment(run, snapshot)
     assert (then.step, then.network.state_vector[0]) == (9, 9)
 
 
 def test_a_moment_that_was_dropped_gives_its_place_to_the_nearest(run, snapshot):
     run.page["Run 1 moment"] = 8
-    assert scrubber.moment(run, snapshot).step == 9
+    assert moment(run, snapshot).step == 9
     run.last_keyframes.drop_after(2)
-    assert scrubber.moment(run, snapshot).step == 2
+    assert moment(run, snapshot).step == 2
     run.last_keyframes.drop()
-    assert scrubber.moment(run, snapshot) is snapshot
+    assert moment(run, snapshot) is snapshot
 
 
 def test_without_moments_it_has_its_place_and_says_why(run, snapshot):
     for keyframes, why in ((Keyframes(), "are not saved with it"), (run.last_keyframes, "to free memory")):
         run.last_keyframes = keyframes
         keyframes.drop() if keyframes.frames else None
-        assert scrubber.moment(run, snapshot) is snapshot
-        scrubber.show(run, snapshot)
+        assert moment(run, snapshot) is snapshot
+        show(run, snapshot)
         label, names, disabled = run.slider
         assert why in label
         assert (names, disabled) == (["start", "now"], True)
-    scrubber.show(run, replace(snapshot, step=0))
+    show(run, replace(snapshot, step=0))
     assert run.slider[0] == "Look back"
 
 
 def test_moments_after_a_checkpoint_that_was_gone_back_to_are_not_offered(run, snapshot):
-    scrubber.show(run, replace(snapshot, step=5))
+    show(run, replace(snapshot, step=5))
     assert run.slider[1][-2:] == ["epoch 0.25 of 3 · step 2", "now"]
 
 

@@ -65,7 +65,7 @@ def place(pixel: int, shape: Sequence[int]) -> str:
     """Where in a picture of this shape a pixel lies, in words."""
     row, column = divmod(pixel, shape[1])
     down, across = ("top", "middle", "bottom")[3 * row // shape[0]], ("left", "centre", "right")[3 * column // shape[1]]
-    return f"at the {down} {across}"
+    return "in the middle" if (down, across) == ("middle", "centre") else f"at the {down} {across}"
 
 
 def _summary(network: Network, block: Block) -> str:

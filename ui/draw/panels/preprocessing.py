@@ -73,7 +73,7 @@ def _stages(result: Stages, skipped: list[str]) -> str:
     down, across = 100 * (row + 0.5) / SIDE, 100 * (column + 0.5) / SIDE
     marks = f'<i class="box" style="inset:{inset:.3f}%"></i><i class="cross" style="left:{across:.2f}%;top:{down:.2f}%"></i>'
     cells = (
-        ("Ink", result.ink, "converted to white on black", ""),
+        ("Ink", result.ink, "as white on black", ""),
         ("Cropped", result.cropped, "the whole sheet" if "crop" in skipped else "only the part with ink", ""),
         ("Scaled", result.scaled, f"the longer side to {max(result.scaled.shape)} pixels", ""),
         ("Centred", ink, f"{'by its box; ' if 'centre' in skipped else ''}centre of mass {column:.1f}, {row:.1f}", marks),
