@@ -163,7 +163,7 @@ def test_a_long_run_pauses_steps_by_exactly_one_changes_resumes_and_stops_while_
     visitor.picture("train-changed")
 
     panel(visitor, "Predictions")
-    expect(visitor.page.get_by_text("Now it reads a")).to_be_visible()
+    expect(visitor.page.get_by_text("It reads a")).to_be_visible()
     expect(visitor.page.locator(".inkling-digits figure")).to_have_count(12)
     visitor.picture("train-predictions")
     panel(visitor, "What it learned")
