@@ -39,8 +39,7 @@ def _show_doors() -> None:
 @st.dialog("How it works", width="medium", icon=":material/lightbulb:")
 def how_it_works() -> None:
     """From the ink to the answer in five sentences, and all technical words."""
-    for number, step in enumerate(ANSWER_IN_FIVE_STEPS, 1):
-        st.markdown(f"{number}. {step}")
+    st.markdown("\n".join(f"{number}. {step}" for number, step in enumerate(ANSWER_IN_FIVE_STEPS, 1)))
     st.markdown(
         "All of this, the training too, is written from scratch in NumPy, a library for calculating with tables of numbers: "
         "no machine-learning library is used."

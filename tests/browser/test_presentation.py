@@ -80,6 +80,7 @@ def test_the_train_page_is_presented_from_its_address(visit):
     cell = visitor.page.locator(".role-mark.layer_0_marks path").nth(12)
     cell.wait_for()
     assert is_for_a_wall(visitor)
+    visitor.page.wait_for_timeout(1000)  # until the chart is at rest
     cell.click()
     expect(visitor.page.get_by_text("images of a 1 that it reads as 2")).to_be_visible()
     table = visitor.page.locator(".st-key-runs-table canvas").first

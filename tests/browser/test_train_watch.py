@@ -67,7 +67,7 @@ def test_slow_motion_counts_single_batches_and_keys_go_back_through_them(visit):
     control(visitor, "Pause").click()
     paused(visitor)
     visitor.page.get_by_role("tab", name="What it learned", exact=True).click()
-    weights = visitor.page.get_by_role("img", name="Weights of the first layer")
+    weights = visitor.page.get_by_role("img", name="Weights of the first layer").first
     now = weights.get_attribute("src")
     slider = visitor.page.get_by_role("slider", name="Look back")
     slider.press("Home")
@@ -102,5 +102,6 @@ def test_on_a_small_phone_speed_and_slider_are_used_by_tap(visit, axe):
     visitor.picture("train-small-look-back")
     label = visitor.page.get_by_test_id("stMetric").get_by_text("Validation accuracy")
     assert label.evaluate("(label) => label.scrollWidth <= label.parentElement.clientWidth + 1"), "it is cut off"
+    visitor.page.wait_for_function("document.getAnimations().every(({ playState }) => playState !== 'running')")
     assert axe(visitor) == []
     assert visitor.errors == []

@@ -1,6 +1,7 @@
 """Keyframes: which moments of a training can be shown again, and what is shown of them."""
 
 import gc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -166,7 +167,7 @@ def test_the_curve_of_the_first_steps_has_the_points_of_their_keyframes(make_job
     job.start()
     assert job.wait_until_over(30)
     end, frames = job.snapshot(), job.keyframes.frames
-    assert end.curve[0, 0] > 2  # each point covers several steps
+    end = replace(end, curve=end.curve[2:])  # as of a training that an earlier version saved: it averaged the first steps
     start, first, second = (end.at(frame, frames) for frame in frames[:3])
     assert start.curve.shape == (0, 4)
     assert first.curve[:, 0].tolist() == [1]
