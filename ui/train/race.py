@@ -22,7 +22,8 @@ def race_form(choice: Choice) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="race form"):
         st.markdown("Race against the settings of", width="content")
-        rival = _choose("rival", "Rival", rivals, rivals[0])
+        different = next((run for run in rivals if run.config != choice.config), rivals[0])
+        rival = _choose("rival", "Rival", rivals, different)
         if st.button("Race", icon=":material/sports_score:", key="race", help="Both trainings start, side by side."):
             _start(choice, rival)
             st.rerun()
