@@ -34,6 +34,7 @@ from engine.jobs.messages import (
 from engine.jobs.observer import Observer
 from engine.jobs.snapshot import Snapshot
 from engine.jobs.state import JobState
+from engine.memory import return_memory
 from engine.metrics import Evaluation, evaluate
 from engine.training import Diverged, EpochEnd, Event, Finished, StepEnd, Trainer
 from engine.training.history import History
@@ -49,6 +50,8 @@ SETTLE_SECONDS = 1.0  # of a pause, until it is saved: whoever takes single step
 MAX_COST = 0.015  # of the time, for reports, and for checkpoints
 NUM_NOISE_IMAGES = 2_048  # to measure the speed with: what is on them makes no difference
 
+IDLE_SECONDS = 5.0  # without a training, after which the memory of the last one is given back
+
 log = logging.getLogger(__name__)
 
 
@@ -61,6 +64,8 @@ def serve(connection: Connection) -> None:
     with threadpool_limits(1, user_api="blas"), suppress(EOFError, OSError):
         send(connection, READY)
         while True:
+            if not connection.poll(IDLE_SECONDS):
+                return_memory()
             run(receive(connection), connection)
 
 

@@ -178,13 +178,16 @@ async def remember(server: Server, people: int, seconds: float, gone_seconds: fl
 
 
 def held(pid: int) -> float:
-    """Megabytes of memory of a process and its children; pages that several share count once."""
+    """Megabytes of memory of a process and its children; pages that several share count once.
+
+    Pages of files, such as a library's code, are left out: what they count depends on which other programs use them.
+    """
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
         children = [task.read_text().split() for task in Path(f"/proc/{pid}/task").glob("*/children")]
     except OSError:  # it has ended
         return 0.0
-    kilobytes = next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
+    kilobytes = sum(int(line.split()[1]) for line in lines if line.startswith(("Pss_Anon:", "Pss_Shmem:")))
     return kilobytes * 1024 / 1e6 + sum(held(int(child)) for task in children for child in task)
 
 

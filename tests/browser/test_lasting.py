@@ -136,6 +136,7 @@ def test_after_a_kill_of_the_server_run_and_drawing_are_there_and_resume_goes_on
         assert stopped_at > 400
         control(visitor, "Resume").click()
         expect(visitor.page.get_by_text("The server was restarted")).to_have_count(0)
+        visitor.page.wait_for_timeout(3000)  # until its process has taken a step
         control(visitor, "Pause").click()
         expect(visitor.page.get_by_text(re.compile("paused at step"))).to_be_visible()
         assert step(visitor) > stopped_at
