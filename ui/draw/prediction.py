@@ -12,11 +12,13 @@ from engine.segmentation import Digit, find_digits
 from ui.components import make_component
 from ui.current_drawing import network_input
 from ui.formatting import confidence, percent
+from ui.state import session
 
 MIN_SPOKEN = 0.01  # smaller probabilities are not read out
 MIN_TWO, MIN_STEP = 0.7, 2  # two candidates stand out if together they are this likely, and the second this often the third
 MAX_NO_DIGIT = 0.3  # a drawing whose most likely digit is less likely than this is no digit
 CERTAIN = 0.9999  # more than this is shown as ">99.9 %": no network is certain
+MAX_ANSWERS = 8  # that are kept for one drawing
 FIGURE_SPACE = "\u2007"  # as wide as a digit: numbers of any length begin at the same place, and do not move as they change
 
 
@@ -127,6 +129,15 @@ class Answer(NamedTuple):
         return f"{self.symbol}: {'; '.join(prediction.text for prediction in self.predictions)}"
 
 
+class LatestDrawing(NamedTuple):
+    """What was computed of the drawing that a session asked about last: of its pixels, and of each network."""
+
+    content: bytes
+    seen: npt.NDArray[np.float32] | None
+    digits: Sequence[Digit]
+    answers: dict[Network, Answer]
+
+
 def chance(p: float) -> str:
     """A probability as the Draw page shows it everywhere: in at most seven characters, and never 100 %."""
     return confidence(min(float(p), CERTAIN), ">")
@@ -148,11 +159,27 @@ def answer(network: Network, image: npt.NDArray[np.uint8] | None) -> Answer | No
     """What the network predicts for a drawing (280, 280); None if it is blank.
 
     Separate pieces of ink are a number if the network is sure of each, or of some of them but not of the whole drawing.
+    The answers for the latest drawing are kept: bars, panels and challenges ask for them in turn.
     """
-    seen = network_input(image)
-    if image is None or seen is None:
+    if image is None:
         return None
-    digits = find_digits(image)
+    latest = session().latest_drawing
+    if latest is None or latest.content != image.tobytes():
+        seen = network_input(image)
+        latest = LatestDrawing(image.tobytes(), seen, find_digits(image) if seen is not None else [], {})
+        session().latest_drawing = latest
+    if latest.seen is None:
+        return None
+    if network not in latest.answers:
+        if len(latest.answers) >= MAX_ANSWERS:  # of a network that trains: it is another one after each look
+            latest.answers.clear()
+        latest.answers[network] = _answer(network, image, latest.seen, latest.digits)
+    return latest.answers[network]
+
+
+def _answer(
+    network: Network, image: npt.NDArray[np.uint8], seen: npt.NDArray[np.float32], digits: Sequence[Digit]
+) -> Answer:
     whole, *each = predict(network, [seen, *(digit.image for digit in digits)] if len(digits) > 1 else [seen])
     num_sure = sum(prediction.is_sure for prediction in each)
     if not num_sure or (num_sure < len(each) and whole.is_sure):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from examples import READER
 from helpers import ROOT, make_digits
-from pages import ONE, SEVEN, answer, button, draw, drawing, open_app, widget
+from pages import ONE, SEVEN, answer, button, draw, drawing, open_app, session, widget
 
 import engine
 from engine import Network, dense_layers
@@ -17,6 +17,7 @@ from engine.preprocessing import stages
 from engine.segmentation import find_digits
 from tests.ui.train.steps import runs, workspace
 from ui import datasets, glossary, networks
+from ui.draw import prediction
 from ui.draw.panels.activations import blocks
 from ui.draw.panels.attribution import METHODS, explain
 from ui.draw.panels.preprocessing import STEPS
@@ -280,3 +281,16 @@ def test_only_the_open_panel_is_computed(monkeypatch):
     app = open_panel(draw(open_app(), SEVEN, ONE), "Side by side")
     assert 'class="inkling-why"' not in html(app)
     assert 'class="inkling-stages"' not in html(app)
+
+
+def test_a_drawing_is_looked_at_once_for_all_who_ask(monkeypatch):
+    app, looks = draw(open_app(), SEVEN), []
+    find_digits = prediction.find_digits
+    monkeypatch.setattr(prediction, "find_digits", lambda image: looks.append(1) or find_digits(image))
+    monkeypatch.setattr(prediction, "session", lambda: session(app))
+    image, shipped = drawing(app).image(), [*networks.shipped_networks()[0].values()]
+    first, again = ([prediction.answer(network, image) for network in shipped] for _ in range(2))
+    assert looks == []  # the page has looked already
+    assert all(one is other for one, other in zip(first, again, strict=True))
+    assert prediction.answer(shipped[0], image[::-1]) is not first[0]
+    assert len(looks) == 1
