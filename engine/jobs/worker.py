@@ -49,7 +49,6 @@ CHECKPOINT_EVERY = 5.0  # seconds, at least, between two checkpoints at the ends
 SETTLE_SECONDS = 1.0  # of a pause, until it is saved: whoever takes single steps takes the next one sooner
 MAX_COST = 0.015  # of the time, for reports, and for checkpoints
 NUM_NOISE_IMAGES = 2_048  # to measure the speed with: what is on them makes no difference
-
 IDLE_SECONDS = 5.0  # without a training, after which the memory of the last one is given back
 
 log = logging.getLogger(__name__)

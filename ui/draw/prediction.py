@@ -163,10 +163,10 @@ def answer(network: Network, image: npt.NDArray[np.uint8] | None) -> Answer | No
     """
     if image is None:
         return None
-    latest = session().latest_drawing
-    if latest is None or latest.content != image.tobytes():
+    latest, content = session().latest_drawing, image.tobytes()
+    if latest is None or latest.content != content:
         seen = network_input(image)
-        latest = LatestDrawing(image.tobytes(), seen, find_digits(image) if seen is not None else [], {})
+        latest = LatestDrawing(content, seen, find_digits(image) if seen is not None else [], {})
         session().latest_drawing = latest
     if latest.seen is None:
         return None

@@ -64,7 +64,7 @@ def is_rival(run: Run | None, other: Run | None) -> bool:
 
 
 def racing(active: Run) -> list[Run]:
-    """The trainings that the play bar acts on: the ``active`` one, and the other one of the race that is shown."""
+    """The ``active`` training, and the other one of the race that is shown, which may be over."""
     shown = runs.shown_run()
     pair = [run for run in runs.all_runs() if run is shown or is_rival(shown, run)]
     return pair if active in pair else [active]

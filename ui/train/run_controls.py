@@ -39,7 +39,7 @@ def controls(choice: Choice, run: Run | None) -> None:
             ending = True
         else:
             snapshot = run.snapshot()
-            going = [each for each in race.racing(run) if not each.series.is_over]
+            going = _going(run)
             ending = all(each.state is JobState.TESTING and each.series.num_seeds == 1 for each in going)
             if all(each.state is JobState.PAUSED for each in going):
                 _button("Resume", "resume", "S", _advance, run, Series.resume, type="primary")
@@ -103,14 +103,19 @@ def _stop(run: Run) -> None:
 
 def _act(run: Run, request: Callable[[Series], object]) -> list[Run]:
     """Ask the run for something, and the one that it races against; return both."""
-    racing = [each for each in race.racing(run) if not each.series.is_over]
-    for each in racing:
+    going = _going(run)
+    for each in going:
         try:
             workspace().claim(each)
             request(each.series)
         except InklingError as error:
             report_error(error)
-    return racing
+    return going
+
+
+def _going(run: Run) -> list[Run]:
+    """The trainings that the buttons act on: the run, and the one that it races against if that is not over."""
+    return [each for each in race.racing(run) if not each.series.is_over]
 
 
 def _speed_box(run: Run | None) -> None:
