@@ -25,6 +25,11 @@ CHROMIUM_ARGUMENTS = [
     "--disable-sync",
 ]
 
+SEND_LATE = """() => {
+  const { send } = WebSocket.prototype;
+  WebSocket.prototype.send = function (data) { setTimeout(() => send.call(this, data), 700); };
+}"""
+
 
 def launch(driver):
     """A chromium, started by Playwright's ``driver``."""
@@ -70,6 +75,10 @@ class Visitor:
     def open(self, path=""):
         self.page.goto(self.url + path)
         return self
+
+    def send_late(self):
+        """Have everything that this page sends arrive 0.7 s later."""
+        self.page.evaluate(SEND_LATE)
 
     def canvas(self):
         surface = self.page.locator("canvas.upper-canvas")

@@ -11,6 +11,7 @@ SEVEN = [(60, 60), (200, 60), (120, 230)]
 ONE = [(140, 50), (140, 230)]
 ACROSS = [(40, 140), (240, 140)]
 SIZES = {"desktop": {}, "desktop-dark": {"dark": True}, "phone": {"width": 390, "height": 844}}
+HAND = 50  # milliseconds from pressing a mouse button to releasing it: a quick hand
 EMPTY = "Draw a digit from 0 to 9"
 INK = """() => [...document.querySelectorAll(".st-key-canvas *")].map((host) => {
   const canvas = host.shadowRoot?.querySelector("canvas.dc-canvas.lower-canvas");
@@ -241,13 +242,24 @@ def test_a_page_switch_just_after_a_stroke_shows_the_whole_page(visit, delay):
     visitor = visit()
     visitor.stroke(*SEVEN)
     visitor.page.wait_for_timeout(delay)
-    visitor.page.get_by_role("link", name="Train", exact=True).click()
+    visitor.page.get_by_role("link", name="Train", exact=True).click(delay=HAND)
     expect(visitor.page.locator(".st-key-controls button").first).to_be_visible()
     visitor.go_to("Draw")
     expect(visitor.digit()).to_have_text("7")
     visitor.page.wait_for_function(f"() => ({INK})() > 1000")
     visitor.page.locator(".st-key-history button").first.click()  # Undo
     expect(visitor.page.get_by_text(EMPTY)).to_be_visible()
+
+
+def test_a_page_switch_keeps_a_whole_stroke_of_which_python_has_not_answered_the_beginning(visit):
+    visitor = visit()
+    visitor.canvas()
+    visitor.send_late()
+    visitor.stroke(*SEVEN)
+    visitor.page.get_by_role("link", name="Train", exact=True).click(delay=HAND)
+    expect(visitor.page.locator(".st-key-controls button").first).to_be_visible()
+    visitor.go_to("Draw")
+    expect(visitor.digit()).to_have_text("7")
 
 
 @pytest.mark.parametrize("fault", FAULTS)

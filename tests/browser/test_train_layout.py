@@ -16,10 +16,6 @@ RECORD_SHIFTS = """() => {
     if (!hadRecentInput) shifts.push([value, sources.map(moved).join(", ")]);
   })).observe({ type: "layout-shift" });
 }"""
-SEND_LATE = """() => { // answers come after the half second in which the browser expects a click to move things
-  const { send } = WebSocket.prototype;
-  WebSocket.prototype.send = function (data) { setTimeout(() => send.call(this, data), 700); };
-}"""
 TIMEOUT = 90_000  # milliseconds: trainings share the machine with browser and server
 
 
@@ -77,7 +73,7 @@ def test_nothing_moves_from_start_to_reset(arrive, width, height):
     visitor = arrive(width=width, height=height, touch=width < 640)
     visitor.page.evaluate("document.fonts.ready")
     visitor.page.wait_for_timeout(1000)  # until the page is at rest
-    visitor.page.evaluate(SEND_LATE)
+    visitor.send_late()  # after the half second in which the browser expects a click to move things
     visitor.page.evaluate(RECORD_SHIFTS)
     line = visitor.page.get_by_test_id("stProgress").first
     control(visitor, "Start").click()

@@ -34,17 +34,19 @@ class Companion {
     addEventListener("pointerdown", (event) => this.down(event), options);
     addEventListener("pointermove", (event) => this.move(event), options);
     for (const end of ["pointerup", "pointercancel"]) addEventListener(end, (event) => this.up(event), options);
+    // What is pressed now may remove the canvas before it has reported the last stroke.
+    addEventListener("pointerdown", (event) => event.target.closest?.("a, button") && this.send(), options);
   }
 
   // Python's answer: the revision, how many strokes of it the canvas has reported, and the last message received.
-  update(data, send) {
+  update(data, setMessage) {
     if (this.data && data.revision !== this.data.revision) {
       this.strokes = this.strokes.filter((stroke) => !stroke.ended).map((stroke) => ({ ...stroke, number: 1 }));
       this.begun = this.strokes.length;
       this.changed = this.begun > 0;
     }
     this.data = data;
-    this.send = send;
+    this.setMessage = setMessage;
     this.strokes = this.strokes.filter((stroke) => stroke.number > data.reported);
     this.attach();
     this.sendWhenDue();
@@ -127,10 +129,16 @@ class Companion {
       this.sendTimer = setTimeout(() => this.sendWhenDue(), at - now);
       return;
     }
+    this.send();
+  }
+
+  send() {
+    clearTimeout(this.sendTimer);
+    if (!this.changed) return;
     this.changed = false;
-    this.sentAt = now;
+    this.sentAt = performance.now();
     const { begun, strokes } = this;
-    this.send("message", { revision: this.data.revision, sequence: ++this.sequence, begun, strokes });
+    this.setMessage("message", { revision: this.data.revision, sequence: ++this.sequence, begun, strokes });
   }
 
   stop() {
