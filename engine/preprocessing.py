@@ -64,6 +64,11 @@ def stages(drawing: Drawing, skip: Collection[str] = ()) -> Stages:
     return Stages(ink, cropped, scaled, centre(scaled, by_mass="centre" not in skip))
 
 
+def fit(ink: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Ink as the network sees it, (28, 28): cropped, scaled and centred."""
+    return centre(scale(crop(ink)))
+
+
 def find_ink(drawing: Drawing) -> npt.NDArray[np.float32]:
     """How much ink is on each pixel: (H, W) float32 in [0, 1], for dark and bright ink, and for photos in uneven light.
 

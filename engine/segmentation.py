@@ -8,7 +8,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from engine.image_file import Drawing
-from engine.preprocessing import centre, crop, find_ink, scale
+from engine.preprocessing import find_ink, fit
 
 MIN_OVERLAP = 0.4  # of the narrower one's width: connected ink that overlaps a digit horizontally by this much belongs to it
 MIN_DIGIT_HEIGHT = 0.5  # of the highest connected ink: what is lower is a part of the nearest digit
@@ -32,22 +32,28 @@ def find_digits(drawing: Drawing) -> list[Digit]:
     ``drawing`` is anything that ``prepare`` accepts. Connected ink belongs to one digit, and so do pieces of ink above each
     other, such as the bar of a 5 and the rest of it. Raises ``BlankDrawing`` if there is no ink.
     """
+    width, height = drawing.size if isinstance(drawing, Image.Image) else np.asarray(drawing).shape[1::-1]
+    ink = find_ink(drawing)
+    return digits_of(ink, (width / ink.shape[1], height / ink.shape[0]))
+
+
+def digits_of(ink: npt.NDArray[np.float32], factors: tuple[float, float] = (1, 1)) -> list[Digit]:
+    """The digits of ``ink`` (H, W), as ``find_ink`` returns it; the boxes are in its pixels times ``factors`` (x, y)."""
     from scipy import ndimage  # slow to import: the page is there first
 
-    full_size = drawing.size if isinstance(drawing, Image.Image) else None  # a large file is decoded smaller
-    ink = find_ink(drawing)
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    corner = np.array([columns[0], rows[0]] * 2)
+    ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     labels = np.empty(ink.shape, np.int32)
     ndimage.label(ink > 0, np.ones((3, 3)), output=labels)
     pieces = [(columns.start, rows.start, columns.stop, rows.stop) for rows, columns in ndimage.find_objects(labels)]
     digit_of_piece, digit_boxes = _group(np.array(pieces))
-    digit_of_pixel = np.append(-1, digit_of_piece)[labels]
-    width, height = full_size or np.asarray(drawing).shape[1::-1]
-    factors = np.array([width / ink.shape[1], height / ink.shape[0]] * 2)  # large drawings were made smaller
+    digit_of_pixel = np.append(-1, digit_of_piece)[labels] if len(digit_boxes) > 1 else None
     digits = []
     for number, box in enumerate(digit_boxes):
-        left, top, right, bottom = np.round(box * factors).astype(int).tolist()
-        image = centre(scale(crop(np.where(digit_of_pixel == number, ink, 0))))
-        digits.append(Digit((left, top, right, bottom), image))
+        left, top, right, bottom = np.round((box + corner) * np.array([*factors] * 2)).astype(int).tolist()
+        alone = ink if digit_of_pixel is None else np.where(digit_of_pixel == number, ink, 0)
+        digits.append(Digit((left, top, right, bottom), fit(alone)))
     return digits
 
 

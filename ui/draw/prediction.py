@@ -8,9 +8,9 @@ import numpy.typing as npt
 
 from engine import Network
 from engine.calibration import threshold
-from engine.segmentation import Digit, find_digits
+from engine.preprocessing import BlankDrawing, find_ink, fit
+from engine.segmentation import Digit, digits_of, find_digits
 from ui.components import make_component
-from ui.current_drawing import network_input
 from ui.formatting import confidence, percent
 from ui.state import session
 
@@ -165,9 +165,7 @@ def answer(network: Network, image: npt.NDArray[np.uint8] | None) -> Answer | No
         return None
     latest, content = session().latest_drawing, image.tobytes()
     if latest is None or latest.content != content:
-        seen = network_input(image)
-        latest = LatestDrawing(content, seen, find_digits(image) if seen is not None else [], {})
-        session().latest_drawing = latest
+        latest = session().latest_drawing = look(image)
     if latest.seen is None:
         return None
     if network not in latest.answers:
@@ -188,6 +186,17 @@ def _answer(
     alone = np.zeros_like(image)
     alone[top:bottom, left:right] = image[top:bottom, left:right]
     return Answer(each, alone, digits[-1].image)
+
+
+def look(image: npt.NDArray[np.uint8]) -> LatestDrawing:
+    """What can be computed of a drawing without a network."""
+    content = image.tobytes()
+    try:
+        ink = find_ink(image)
+    except BlankDrawing:
+        return LatestDrawing(content, None, [], {})
+    digits = digits_of(ink)
+    return LatestDrawing(content, fit(ink) if len(digits) > 1 else digits[0].image, digits, {})
 
 
 def with_article(digit: int) -> str:

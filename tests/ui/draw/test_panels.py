@@ -285,8 +285,8 @@ def test_only_the_open_panel_is_computed(monkeypatch):
 
 def test_a_drawing_is_looked_at_once_for_all_who_ask(monkeypatch):
     app, looks = draw(open_app(), SEVEN), []
-    find_digits = prediction.find_digits
-    monkeypatch.setattr(prediction, "find_digits", lambda image: looks.append(1) or find_digits(image))
+    look = prediction.look
+    monkeypatch.setattr(prediction, "look", lambda image: looks.append(1) or look(image))
     monkeypatch.setattr(prediction, "session", lambda: session(app))
     image, shipped = drawing(app).image(), [*networks.shipped_networks()[0].values()]
     first, again = ([prediction.answer(network, image) for network in shipped] for _ in range(2))
