@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.checks import InklingError, check_choice, shown
+from engine.data.damage import damage
 from engine.data.resample import SUBPIXELS, pad, sample, scratch
 from engine.setting_fields import Number, check_settings, setting, settings_of
 
@@ -27,7 +28,7 @@ class Augmentation:
     1 + ``scale``]. ``elastic`` is the standard deviation, along each axis, of a displacement field smoothed by a Gaussian of
     ``smoothness`` pixels (Simard, Steinkraus & Platt, 2003). ``untouched`` images help because a moved image is slightly
     blurred, and a network that is trained on blurred images alone does worse on sharp ones (He et al., "Data augmentation
-    revisited", 2019).
+    revisited", 2019). ``damage`` comes last, also to images that are otherwise untouched.
     """
 
     shift: float = setting("Shift", "Pixels, along each axis.", Number(0, 100), default=0.0)
@@ -43,6 +44,9 @@ class Augmentation:
         "Noise", "Standard deviation of the noise on each pixel, where white is 1.", Number(0, 1), default=0.0
     )
     untouched: float = setting("Untouched", "The fraction of images that stay as they are.", Number(0, 1), default=0.0)
+    damage: float = setting(
+        "Damage", "The fraction of images that get noise, specks, blur, or thin or broken lines.", Number(0, 1), default=0.0
+    )
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -74,6 +78,8 @@ class Augmentation:
         if self.untouched:
             untouched = rng.random(count) < self.untouched
             changed[untouched] = pad(images[untouched])[:, 1:-1, 1:-1] / np.float32(255)
+        if self.damage:
+            damage(changed, self.damage, rng)
         return changed
 
     def _affine(self, moves: npt.NDArray[np.float32], height: int, width: int) -> npt.NDArray[np.float32]:
@@ -170,6 +176,7 @@ AUGMENTATIONS = {
     "light": Augmentation(shift=1.5, rotation=8, scale=0.08),
     "strong": _STRONG,
     "half": replace(_STRONG, untouched=0.5),
+    "worn": replace(_STRONG, untouched=0.5, damage=0.3),
 }
 
 

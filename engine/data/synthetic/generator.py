@@ -17,12 +17,14 @@ from engine.data.synthetic.skeletons import SKELETONS, curve, even_spline
 from engine.pen import draw_dots
 from engine.preprocessing import prepare
 
-VERSION = 5  # of the drawn digits: increase it whenever they change, so that cached ones are drawn again
+VERSION = 6  # of the drawn digits: increase it whenever they change, so that cached ones are drawn again
 TRAIN_SIZE, TEST_SIZE = 60_000, 10_000
 CHUNK_SIZE = 250  # digits drawn at a time, each chunk with its own seed, so that n digits are the first n of any larger set
 NUM_DOTS = 128  # of a digit: they are at most 1.2 pixels apart
 SHEET_SIDE = 48  # pixels: the digit is drawn more than twice as large as it will be
 MARGIN = 2  # pixels around the ink
+DOTTED = 0.03  # fraction of the digits that are dotted or dashed
+MIN_DASHES = 12  # of a digit, so that it can still be read
 NUM_KNOTS = 12  # of the slow changes along a line: pressure and tremor
 
 
@@ -75,6 +77,8 @@ def draw_chunk(seed: int, chunk: int) -> tuple[npt.NDArray[np.uint8], npt.NDArra
         for number, skeleton in enumerate(skeletons):
             lines[positions[chosen == number]] = write(skeleton.strokes, int((chosen == number).sum()), rng)
     points, radii = place_pen(bend(lines, rng), rng)
+    dotted = rng.random(CHUNK_SIZE) < DOTTED
+    points[dotted] = leave_gaps(points[dotted], radii[dotted], rng)
     drawings = draw_dots(points, radii, SHEET_SIDE)
     return np.stack([np.round(255 * prepare(drawing)) for drawing in drawings]).astype(np.uint8), labels
 
@@ -125,3 +129,16 @@ def place_pen(
     room = side - 2 * radii.max(axis=1)
     points = (lines - (low + high) / 2) * (room / (high - low).max(axis=(1, 2)))[:, None, None]
     return points + SHEET_SIDE / 2, radii
+
+
+def leave_gaps(
+    points: npt.NDArray[np.float64], radii: npt.NDArray[np.float64], rng: np.random.Generator
+) -> npt.NDArray[np.float64]:
+    """Dotted or dashed lines: the dots (N, J, 2) that would be in a gap lie on the last one before it."""
+    steps = np.diff(points, axis=1, prepend=points[:, :1])
+    along = np.hypot(steps[..., 0], steps[..., 1]).cumsum(axis=1)
+    period = rng.uniform(3.5, 7, (len(points), 1)) * radii.mean(axis=1, keepdims=True)
+    period = np.minimum(period, along[:, -1:] / MIN_DASHES)
+    kept = along / period % 1 < rng.uniform(0.2, 0.4, (len(points), 1))
+    last = np.maximum.accumulate(np.where(kept, np.arange(along.shape[1]), 0), axis=1)
+    return np.take_along_axis(points, last[..., None], axis=1)

@@ -17,7 +17,7 @@ from engine.data.synthetic.skeletons import even_spline
 from engine.pen import draw_many, rotation
 from engine.preprocessing import prepare
 
-TRAIN_SIZE, TEST_SIZE = 16_000, 3_000
+TRAIN_SIZE, TEST_SIZE = 28_000, 3_000
 CHUNK_SIZE = 250  # images drawn at a time, each chunk with its own seed
 SHEET_SIDE = 56  # pixels: the drawings are made on this small square
 MARGIN = 2  # pixels around the ink
@@ -30,7 +30,7 @@ PRINTED = "ACEFHKLMNPRUVWXYacdehkmnpruvwx#@%&*+=?<~"  # in Pillow's default font
 
 
 def load_scribbles() -> tuple[Dataset, Dataset]:
-    """Train and test sets of images that are not digits (16,000 and 3,000); the test images are of the held-out kinds."""
+    """Train and test sets of images that are not digits (28,000 and 3,000); the test images are of the held-out kinds."""
     return draw_scribbles(TRAINING_KINDS, TRAIN_SIZE, 0), draw_scribbles(HELD_OUT_KINDS, TEST_SIZE, 1)
 
 
@@ -231,7 +231,12 @@ TRAINING_KINDS: dict[str, Maker] = {
     "lines": _lines,
     "flat lines": _flat_line,
     "shapes": _any_of("shape"),
-    "letters": _any_of("letter"),
+    "icons": _any_of("icon"),
+    "capital letters": _any_of("capital"),
+    "small letters": _any_of("small_letter"),
+    "brackets": _any_of("bracket"),
+    "operators": _any_of("operator"),
+    "punctuation": _any_of("punctuation"),
     "blots": _blot,
     "blobs": _blob,
     "filled": _filled,

@@ -129,3 +129,15 @@ def test_a_network_trained_on_them_alone_reads_peoples_digits(mnist):
     right = trainer.result.predict(images) == labels
     assert right.mean() > 0.88
     assert min(right[labels == digit].mean() for digit in range(10)) > 0.7
+
+
+def test_dotted_lines_have_gaps_wider_than_a_dot_but_enough_dots_to_be_read():
+    line = np.stack([np.linspace(0, 100, generator.NUM_DOTS), np.zeros(generator.NUM_DOTS)], axis=1)
+    lines, radii = np.repeat(line[None], 50, axis=0), np.full((50, generator.NUM_DOTS), 1.5)
+    dotted = generator.leave_gaps(lines, radii, np.random.default_rng(0))
+    steps = np.diff(dotted[..., 0], axis=1)
+    assert (steps >= 0).all()
+    assert (steps.max(axis=1) > 2 * 1.5).all()  # between two dots of this radius the paper shows
+    assert ((steps > 2).sum(axis=1) >= generator.MIN_DASHES - 1).all()
+    thick = generator.leave_gaps(lines, np.full(radii.shape, 12.0), np.random.default_rng(0))
+    assert np.diff(thick[..., 0], axis=1).max() < 2 * 12  # a thick line stays whole

@@ -42,7 +42,8 @@ def test_drawings_are_prepared_as_a_users_drawing_is(drawn, kind):
 
 def test_the_families_have_no_kind_and_no_skeleton_in_common():
     assert not TRAINING_KINDS.keys() & HELD_OUT_KINDS.keys()
-    assert list(SHAPES) == ["letter", "shape", "held_out_shape"]
+    training = ["capital", "small_letter", "bracket", "operator", "punctuation", "shape", "icon"]
+    assert list(SHAPES) == [*training, "held_out_shape"]
     assert len(set().union(*SHAPES.values())) == sum(map(len, SHAPES.values()))
 
 
