@@ -8,6 +8,7 @@ from engine.image_file import read_image
 from engine.metrics import classification_report, evaluate
 from engine.network import Network, dense_layers
 from engine.preprocessing import BlankDrawing, prepare
+from engine.reading import read
 from engine.training import Diverged, EpochEnd, Finished, StepEnd, Trainer
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "load_mnist",
     "load_training",
     "prepare",
+    "read",
     "read_image",
     "save",
     "save_training",

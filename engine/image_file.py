@@ -18,7 +18,7 @@ from PIL import Image
 
 from engine.checks import InklingError
 
-MAX_SIDE = 1024  # pixels: larger drawings cost time and memory and show no more of a digit
+MAX_SIDE = 1600  # pixels: thin pencil on a photographed page is still a line; more costs time and memory
 TILE_SIDE = 512  # pixels: large images are converted and made smaller in tiles of about this side
 
 # What one image may take: 200 MB and two seconds.
@@ -66,7 +66,7 @@ class UnsuitableImage(InklingError):
 
 
 def read_image(file: str | PathLike[str] | IO[bytes]) -> Image.Image:
-    """The image in ``file``, a path or an open binary file: upright, with at most 1,024 pixels a side.
+    """The image in ``file``, a path or an open binary file: upright, with at most 1,600 pixels a side.
 
     Of an animation, this is the first frame. Raises ``UnsuitableImage`` if the image is too large to decode, and
     ``InklingError`` if the file is not an image or is damaged.

@@ -15,6 +15,7 @@ from PIL import Image
 from engine.checks import InklingError, check_choice
 from engine.image_file import Drawing, pixels_of
 from engine.photo import ink_of_photo, is_photo
+from engine.ruling import Box, box_of, straight_marks, touches
 
 SIDE, BOX, CENTRE = 28, 20, 14  # pixels; the centre of mass of MNIST's digits lies at index 14.0 in both axes
 STEPS = ("crop", "scale", "centre")  # the steps that can be left out
@@ -23,12 +24,31 @@ MIN_INK = 0.15  # of the darkest ink: what is fainter belongs to the background
 MIN_BORDER_FRACTION = 0.15  # of all pixels: a border colour that covers less is a frame around the paper
 FLAT_FRACTION = 0.6  # of all pixels: if so many have exactly the paper's brightness, the light is even
 MAX_COLOUR_DIFFERENCE = 40  # of 255: colours that differ by at most this much count as the same
+MIN_SPECKLE_ROWS = 64  # rows that are enough to see whether there are any speckles
+MAX_SPECKLES = 0.005  # of all pixels: if more differ from all eight neighbours, the picture has impulse noise
+SPECKLE_CONTRAST = 100  # of 255: a speckle differs by more than this from at least seven of the eight pixels around it
+MIN_PIECE = 0.2  # of the longest piece of ink: on paper that is not smooth, shorter ones are dirt
+MIN_PIECE_INK = 0.4  # of the darkest ink: the same for pieces that are fainter everywhere
 COARSE_SIDE = 70  # pixels that are enough to tell paper from ink
 BLANK = "a drawing must have ink on it, and this one is blank: draw a digit"
 
 
 class BlankDrawing(InklingError):
     """There is no ink in the drawing."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ink:
+    """The writing, ``strength`` (H, W) float32 in [0, 1], and the boxes of the marks that were left out of it.
+
+    A box is (left, top, right, bottom) in the pixels of ``strength``, the last two exclusive. Left out are ruled lines,
+    frames, underlines, the edges of the paper, and dirt that is large enough to notice. ``with_underline`` (H, W) is the
+    writing with an underline that touches it, which may be the foot of a 2; its box is the last one. None without one.
+    """
+
+    strength: npt.NDArray[np.float32]
+    left_out: list[Box]
+    with_underline: npt.NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,13 +61,14 @@ class Stages:
     centred: npt.NDArray[np.float32]
 
 
-def prepare(drawing: Drawing) -> npt.NDArray[np.float32]:
+def prepare(drawing: Drawing, clean: bool = True) -> npt.NDArray[np.float32]:
     """The drawing as the network sees it: (28, 28) float32 in [0, 1], with bright ink on a background of 0.
 
     ``drawing`` is (H, W, 4), (H, W, 3) or (H, W) uint8, or a PIL image. The ink may be dark on light, light on dark, or in
-    the alpha channel alone. Raises ``BlankDrawing`` if there is no ink, ``InklingError`` for anything that is not a drawing.
+    the alpha channel alone. Unless it must be ``clean``, underlines, frames and speckles count as ink, too. Raises
+    ``BlankDrawing`` if there is no ink, ``InklingError`` for anything that is not a drawing.
     """
-    return stages(drawing).centred
+    return fit(separate_ink(drawing, clean).strength)
 
 
 def stages(drawing: Drawing, skip: Collection[str] = ()) -> Stages:
@@ -70,30 +91,53 @@ def fit(ink: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 
 def find_ink(drawing: Drawing) -> npt.NDArray[np.float32]:
-    """How much ink is on each pixel: (H, W) float32 in [0, 1], for dark and bright ink, and for photos in uneven light.
+    """The ``strength`` of ``separate_ink``."""
+    return separate_ink(drawing).strength
 
-    A drawing with more than 1,024 pixels on a side, or a photo with more than 512, is made smaller; more than 50 million
-    pixels are refused. Raises ``BlankDrawing`` if there is no ink.
+
+def separate_ink(drawing: Drawing, clean: bool = True) -> Ink:
+    """How much ink of the writing is on each pixel, for dark and bright ink, and for photos in uneven light.
+
+    Unless it must be ``clean``, underlines, frames around drawings and speckles count as ink. A drawing with more than
+    1,600 pixels on a side is made smaller; more than 50 million pixels are refused. Raises ``BlankDrawing`` if there is no
+    ink.
     """
-    pixels = pixels_of(drawing)
+    pixels, is_dirty = pixels_of(drawing), False
     alpha = _ink_in_alpha(pixels)
-    grey = _grey(pixels) if alpha is None else alpha
+    original = _grey(pixels) if alpha is None else alpha
+    grey = _without_speckles(original) if clean else original
     coarse = _coarse(grey)
     paper = int(_paper(coarse) if alpha is None else grey.min())
-    contrast = np.arange(256) - paper  # of each brightness
-    if int(coarse.sum()) < paper * coarse.size:  # the ink is darker than the paper
-        contrast = -contrast
-    strongest = max(contrast[grey.min()], contrast[grey.max()])
-    if strongest < MIN_CONTRAST:
+    darkest, brightest = int(grey.min()), int(grey.max())
+    if brightest - darkest < MIN_CONTRAST:
         raise BlankDrawing(BLANK)
-    if alpha is None and np.count_nonzero(coarse == paper) < FLAT_FRACTION * coarse.size and is_photo(coarse):
-        ink = ink_of_photo(grey)
-        if not ink.any():
+    is_flat = alpha is not None or np.count_nonzero(coarse == paper) >= FLAT_FRACTION * coarse.size
+    if not is_flat and is_photo(coarse):
+        strength, left_out = ink_of_photo(grey)
+        if not strength.any():
             raise BlankDrawing(BLANK)
-        return ink
-    ink = (contrast / strongest).astype(np.float32)
-    ink[ink < MIN_INK] = 0
-    return ink.take(grey)
+    else:
+        contrast = np.arange(256) - paper  # of each brightness
+        if int(coarse.sum()) < paper * coarse.size:  # the ink is darker than the paper
+            contrast = -contrast
+        strongest = max(contrast[darkest], contrast[brightest])
+        if strongest < MIN_CONTRAST:
+            raise BlankDrawing(BLANK)
+        ink = (contrast / strongest).astype(np.float32)
+        ink[ink < MIN_INK] = 0
+        strength, left_out = ink.take(grey), []
+        is_dirty = grey is not original or not is_flat
+    if not clean:
+        return Ink(strength, left_out)
+    with_underline = None
+    for mark in straight_marks(strength > 0):
+        if touches(mark, strength > 0):
+            with_underline = strength.copy()
+        strength[mark] = 0
+        left_out.append(box_of(mark))
+    if is_dirty:
+        strength = _large_pieces(strength)
+    return Ink(strength, left_out, with_underline)
 
 
 def crop(ink: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -141,6 +185,41 @@ def _grey(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         return grey
     alpha = pixels[..., 3] / 255
     return max((grey * alpha, grey * alpha + (255 - pixels[..., 3])), key=np.std).astype(np.uint8)
+
+
+def _without_speckles(grey: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """The picture without impulse noise, if it has some: pixels unlike those around them get the median of these."""
+    middle, step = (int(grey.min()) + int(grey.max())) // 2, max(1, len(grey) // MIN_SPECKLE_ROWS)
+    above, here, below = (grey[first : len(grey) - 2 + first : step, :] > middle for first in range(3))
+    inner = here[:, 1:-1]
+    is_speckle = (inner ^ here[:, :-2]) & (inner ^ here[:, 2:])
+    for row in (above, below):
+        is_speckle &= (inner ^ row[:, :-2]) & (inner ^ row[:, 1:-1]) & (inner ^ row[:, 2:])
+    if np.count_nonzero(is_speckle) <= MAX_SPECKLES * here.size:
+        return grey
+    for _ in range(2):  # two speckles may lie side by side
+        height, width = grey.shape
+        padded = np.pad(grey, 1, mode="edge").astype(np.int16)
+        around = [padded[y : y + height, x : x + width] for y in range(3) for x in range(3) if (y, x) != (1, 1)]
+        median = np.median(around, axis=0)
+        num_similar = sum(np.abs(neighbour - grey) <= SPECKLE_CONTRAST for neighbour in around)
+        is_odd = (num_similar <= 1) & (np.abs(median - grey) > SPECKLE_CONTRAST)
+        grey = np.where(is_odd, median, grey).astype(np.uint8)
+    return grey
+
+
+def _large_pieces(strength: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The ink without what is left of speckles or of the paper's grain: pieces that are faint, or small beside others."""
+    from scipy import ndimage  # slow to import, and rarely needed
+
+    labels = np.empty(strength.shape, np.int32)
+    ndimage.label(strength > 0, np.ones((3, 3)), output=labels)
+    places = ndimage.find_objects(labels)
+    lengths = np.array([0, *(max(y.stop - y.start, x.stop - x.start) for y, x in places)])
+    is_strong = np.zeros(len(lengths), bool)
+    is_strong[labels[strength > MIN_PIECE_INK]] = True
+    is_kept = is_strong & (lengths >= MIN_PIECE * lengths[is_strong].max(initial=0))
+    return np.where(is_kept[labels], strength, 0) if is_kept.any() else strength
 
 
 def _coarse(grey: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

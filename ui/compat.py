@@ -101,6 +101,22 @@ def drop_upload(file: Any) -> None:
         context.uploaded_file_mgr.remove_file(context.session_id, file.file_id)  # pyright: ignore[reportAttributeAccessIssue]
 
 
+def media_url(content: bytes, coordinates: str) -> str:
+    """The address of an image file that the server has in memory as long as the session's page shows it.
+
+    ``coordinates`` name its place on the page. Like the address of ``st.image``, it has to be asked for in each run.
+    """
+    if not runtime.exists():
+        return ""
+    kind = "image/png" if content.startswith(b"\x89PNG") else "image/jpeg"
+    return base_path() + runtime.get_instance().media_file_mgr.add(content, kind, coordinates)
+
+
+def base_path() -> str:
+    """The path below which the server is reached: "" or "/digits"."""
+    return "".join(f"/{name}" for name in (st.get_option("server.baseUrlPath") or "").split("/") if name)
+
+
 def canvas_report(key: str) -> dict[str, Any] | None:
     """The latest report of the canvas with this key, also before the canvas is shown in this run; None if there is none."""
     drawing = _item(st.session_state.get(key), "drawing")  # as the browser sent it, so it may be anything

@@ -188,5 +188,5 @@ class AddressOfPages:
     @staticmethod
     def paths() -> list[str]:
         """What the pages ask for, from the root of the server."""
-        base = "".join(f"/{name}" for name in (st.get_option("server.baseUrlPath") or "").split("/") if name)
+        base = compat.base_path()
         return [f"{base}/{page}/_stcore/{name}" for page in PATHS.values() for name in ("health", "host-config")]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ui.draw.challenges import Progress
     from ui.draw.drawing import Drawing
     from ui.draw.keyboard_grid import Cells
+    from ui.draw.picture import Picture
     from ui.draw.prediction import LatestDrawing
     from ui.train.network_builder import Block
     from ui.workspace import Workspace
@@ -37,6 +38,9 @@ class Session:
     cells: "Cells | None" = None
     challenges: "Progress | None" = None
     latest_drawing: "LatestDrawing | None" = None
+    picture: "Picture | None" = None
+    picture_is_read: bool = False  # from the store
+    num_pictures: int = 0  # that were brought
     sample_seed: int = 0  # of the ten sample digits on the Draw page
     refresh_seconds: float = 0.7  # between two looks at a running training
     shown_run: int | None = None

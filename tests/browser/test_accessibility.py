@@ -1,6 +1,7 @@
 """The pages without a mouse and without sight: axe's rules, the order of focus, and what a screen reader reads out."""
 
 import pytest
+from browser.test_picture import CROSS, SEVEN, page_of, show
 from helpers import ROOT, need
 
 pytestmark = pytest.mark.browser
@@ -31,7 +32,6 @@ FOCUSED = """() => {
   const ring = styles.some(({ outlineStyle, boxShadow }) => outlineStyle !== "none" || boxShadow !== "none");
   return [focused.matches("button, input") ? focused.getAttribute("aria-label") || focused.innerText : "", ring];
 }"""
-SEVEN = [(60, 60), (200, 60), (120, 230)]
 
 
 @pytest.fixture
@@ -69,6 +69,17 @@ def test_axe_finds_no_violation_on_the_draw_page(visit, axe, dark):
     assert axe(visitor) == []
     visitor.page.get_by_text("The camera").click()
     expect(visitor.page.get_by_test_id("stCameraInput")).to_be_visible()
+    assert axe(visitor) == []
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_axe_finds_no_violation_with_a_picture(visit, axe, dark):
+    paper = page_of((SEVEN, 250, 80), (SEVEN, 250, 360), (CROSS, 420, 360))
+    paper[520:528, 230:620] = 40  # an underline
+    visitor = show(visit(dark=dark), paper)
+    for kind in ("sure", "not-sure", "left-out"):
+        expect(visitor.page.locator(f".inkling-picture .marks .{kind}").first).to_be_visible()
+    visitor.picture(f"picture-kinds{'-dark' if dark else ''}")
     assert axe(visitor) == []
 
 

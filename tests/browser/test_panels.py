@@ -112,7 +112,7 @@ def test_a_picture_is_put_on_the_canvas_and_the_drawing_downloaded(visit):
     visitor = visit()
     visitor.canvas()
     upload = visitor.page.locator("input[type=file]")
-    visitor.page.get_by_role("button", name="Picture").click()
+    visitor.page.get_by_role("button", name="Picture, share").click()
     upload.set_input_files({"name": "fake.png", "mimeType": "image/png", "buffer": b"this is text"})
     expect(visitor.page.get_by_text("fake.png is not an image that Inkling can read")).to_be_visible()
     visitor.picture("picture-refused")
@@ -121,7 +121,7 @@ def test_a_picture_is_put_on_the_canvas_and_the_drawing_downloaded(visit):
     expect(visitor.digit()).to_have_text("7")
     expect(upload).to_be_hidden()  # the menu has closed
     visitor.idle()
-    visitor.page.get_by_role("button", name="Picture").click()
+    visitor.page.get_by_role("button", name="Picture, share").click()
     with visitor.page.expect_download() as waiting:
         visitor.page.get_by_role("button", name="28 x 28 version").click()
     downloaded = Image.open(waiting.value.path())

@@ -14,7 +14,7 @@ from PIL import Image
 
 from engine import image_file, preprocessing
 from engine.checks import InklingError
-from engine.image_file import MAX_PIXELS, UnsuitableImage, pixels_of, read_image
+from engine.image_file import MAX_PIXELS, MAX_SIDE, UnsuitableImage, pixels_of, read_image
 from engine.pen import draw_strokes
 from engine.preprocessing import prepare
 
@@ -140,7 +140,7 @@ def test_tags_that_say_that_they_are_longer_than_the_file_are_refused():
 def test_a_large_jpeg_is_decoded_smaller_and_looks_the_same(tmp_path):
     path = saved(tmp_path / "large.jpg", seven(5_600, 5_600, "RGB"), format="JPEG")
     image = read_image(path)
-    assert 512 <= max(image.size) <= 1024
+    assert MAX_SIDE // 2 <= max(image.size) <= MAX_SIDE
     assert abs(prepare(image) - prepare(INK)).mean() < 0.02
 
 
@@ -164,7 +164,7 @@ def test_every_orientation_is_turned_as_pillow_does_and_then_made_smaller(orient
     upright = Image.fromarray(pixels)
     if orientation > 1:
         upright = upright.transpose(methods[orientation - 2])
-    expected = np.asarray(upright.reduce(-(-max(size) // 1024)))
+    expected = np.asarray(upright.reduce(-(-max(size) // MAX_SIDE)))
     np.testing.assert_array_equal(np.asarray(read_image(file)), expected)
 
 
@@ -176,7 +176,7 @@ def test_making_smaller_in_tiles_gives_the_pixels_of_the_whole(mode, monkeypatch
     in_tiles = pixels_of(image)
     monkeypatch.setattr(image_file, "TILE_SIDE", 10_000)
     np.testing.assert_array_equal(pixels_of(image), in_tiles)
-    assert in_tiles.shape[:2] == (445, 926)
+    assert in_tiles.shape[:2] == (667, 1389)
 
 
 @pytest.mark.parametrize("shape", [(8_000, 7_000), (1, MAX_PIXELS + 1), (5_000, 4_000, 3)])

@@ -8,7 +8,7 @@ from PIL import Image
 
 from engine.checks import InklingError
 from engine.pen import draw_strokes
-from engine.preprocessing import STEPS, BlankDrawing, prepare, stages
+from engine.preprocessing import STEPS, BlankDrawing, find_ink, prepare, separate_ink, stages
 
 SEVEN = [[(20, 20), (90, 25), (50, 120)], [(35, 75), (80, 70)]]
 
@@ -320,3 +320,25 @@ def test_mnists_own_images_hardly_change(mnist):
     middles = np.array([centre_of_mass(image) for image in prepared])
     assert abs(middles - 14).max() <= 0.75
     assert abs(middles.mean(axis=0) - 14).max() < 0.1
+
+
+@pytest.mark.parametrize("bright", [True, False])
+def test_impulse_noise_hardly_matters(bright):
+    rng = np.random.default_rng(0)
+    for size in (28, 56, 280):
+        clean = np.asarray(Image.fromarray(INK).resize((size, size), Image.Resampling.BOX))
+        noisy, is_hit = clean.copy(), rng.random(clean.shape) < 0.08
+        noisy[is_hit] = rng.choice([0, 255], is_hit.sum())
+        if not bright:
+            clean, noisy = 255 - clean, 255 - noisy
+        assert np.abs(prepare(noisy) - prepare(clean)).mean() < 0.05
+
+
+def test_ink_says_what_it_has_left_out():
+    assert separate_ink(INK).left_out == []
+    underlined = INK.copy()
+    underlined[240:250, 60:200] = 255
+    ink = separate_ink(underlined)
+    assert ink.left_out == [(60, 240, 200, 250)]
+    np.testing.assert_array_equal(ink.strength, separate_ink(INK).strength)
+    np.testing.assert_array_equal(find_ink(underlined), ink.strength)

@@ -1,159 +1,131 @@
-"""Several digits side by side: each is separated, boxed, and prepared as if it stood alone."""
+"""A drawing is taken apart into lines of writing and their atoms, without a network."""
+
+from itertools import chain
 
 import numpy as np
 import pytest
-from helpers import make_digits
-from PIL import Image
 
-from engine.config import Config
-from engine.network import dense_layers
-from engine.pen import draw_strokes, fit_strokes
-from engine.preprocessing import BlankDrawing, prepare
-from engine.segmentation import find_digits
-from engine.training import Trainer
-
-ONE = [[(20, 0), (20, 100)]]
-SEVEN = [[(0, 0), (50, 0), (20, 100)]]
-OPEN_FOUR = [[(20, 0), (0, 60), (50, 60)], [(38, 20), (38, 46)]]  # in two strokes that do not touch
-FIVE = [[(8, 22), (5, 50), (40, 52), (48, 75), (30, 98), (0, 92)], [(10, 0), (62, 0)]]
-LOOSE_FIVE = [[(8, 22), (5, 50), (40, 52), (44, 75), (30, 98), (0, 92)], [(60, 4), (84, 0)]]  # its bar is beside it
-SLASHED_ZERO = [[(30, 0), (0, 50), (30, 100), (60, 50), (30, 0)], [(27, 60), (33, 40)]]
+from engine.pen import draw_strokes
+from engine.preprocessing import find_ink
+from engine.segmentation import MAX_LEFT_OUT, MAX_PIECES, find_seams, segment
 
 
-def sheet(*digits, gap=25, pen=8, shape=(200, 700)):
-    """Digits side by side, ``gap`` pixels apart, bright on black."""
-    strokes, left = [], 30
-    for digit in digits:
-        points = [np.asarray(stroke, float) for stroke in digit]
-        corner = np.array([left - np.concatenate(points)[:, 0].min(), 40])
-        strokes += [stroke + corner for stroke in points]
-        left = max(stroke[:, 0].max() for stroke in strokes) + gap + pen
-    return draw_strokes(strokes, max(shape), pen)[: shape[0]]
+def boxes(*places, shape=(300, 300)):
+    """Ink that fills these boxes (left, top, right, bottom)."""
+    ink = np.zeros(shape, np.float32)
+    for left, top, right, bottom in places:
+        ink[top:bottom, left:right] = 1
+    return ink
 
 
-@pytest.mark.parametrize(
-    "digit",
-    [ONE, SEVEN, FIVE, LOOSE_FIVE, OPEN_FOUR, SLASHED_ZERO],
-    ids=["1", "7", "5", "5 with a loose bar", "4 in two", "slashed 0"],
-)
-def test_a_single_digit_is_prepared_as_usual(digit):
-    drawing = sheet(digit)
-    (result,) = find_digits(drawing)
-    assert result.image.tobytes() == prepare(drawing).tobytes()
-    rows, columns = np.nonzero(drawing > 40)
-    np.testing.assert_allclose(result.box, (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1), atol=1)
+def placed(parts):
+    """The atoms' boxes of each line, in the pixels of the drawing."""
+    return [
+        [tuple((box + np.array(corner * 2)).tolist()) for box in line.boxes]
+        for line, corner in zip(parts.lines, parts.corners, strict=True)
+    ]
 
 
-@pytest.mark.parametrize(
-    "digits",
-    [(ONE, ONE), (ONE, SEVEN, FIVE), (FIVE, LOOSE_FIVE, ONE), (OPEN_FOUR, FIVE, SLASHED_ZERO, ONE), (SEVEN,) * 6],
-    ids=["11", "175", "551", "4501", "777777"],
-)
-def test_digits_side_by_side_are_separated_from_left_to_right(digits):
-    drawing = sheet(*digits)
-    results = find_digits(drawing)
-    assert len(results) == len(digits)
-    for digit, strokes in zip(results, digits, strict=True):
-        np.testing.assert_allclose(digit.image, prepare(sheet(strokes)), atol=0.01)
-        left, top, right, bottom = digit.box
-        (alone,) = find_digits(sheet(strokes))
-        assert (right - left, top, bottom) == (alone.box[2] - alone.box[0], alone.box[1], alone.box[3])
-    assert [digit.box[0] for digit in results] == sorted(digit.box[0] for digit in results)
+def zeros(overlap):
+    """Two ellipses side by side."""
+    angle = np.linspace(0, 2 * np.pi, 40)
+    ellipse = np.stack([40 * np.cos(angle), 60 * np.sin(angle)], axis=1)
+    return find_ink(draw_strokes([np.add(ellipse, [70, 140]), np.add(ellipse, [160 - overlap, 140])], 280, 12))
 
 
-def test_slanted_digits_may_overlap_horizontally():
-    slanted = [[(60, 0), (0, 100)]]
-    results = find_digits(sheet(slanted, slanted, slanted, gap=-18))
-    assert len(results) == 3
-    alone = prepare(sheet(slanted))
-    for digit in results:  # the neighbours' ink in its box is left out
-        np.testing.assert_allclose(digit.image, alone, atol=0.01)
+def test_one_piece_is_one_atom():
+    parts = segment(boxes((30, 40, 60, 120)))
+    assert placed(parts) == [[(30, 40, 60, 120)]]
+    (line,) = parts.lines
+    assert (line.height, line.candidates(), line.is_cut) == (80, [(0, 0)], False)
+    assert line.ink_of(0, 0).shape == (80, 30)
 
 
-def test_dots_belong_to_the_nearest_digit():
-    drawing = sheet(ONE, SEVEN, gap=60).copy()
-    drawing[120:126, 48:54] = 255
-    first, second = find_digits(drawing)
-    assert first.box[2] == 54
-    assert second.image.tobytes() == find_digits(sheet(ONE, SEVEN, gap=60))[1].image.tobytes()
+def test_ink_that_touches_by_a_corner_is_one_piece():
+    staircase = boxes(*[(corner, corner, corner + 4, corner + 4) for corner in range(4, 36, 4)])
+    assert placed(segment(staircase)) == [[(4, 4, 36, 36)]]
 
 
-@pytest.mark.parametrize(
-    "convert",
-    [lambda a: 255 - a, lambda a: np.dstack([a] * 3), lambda a: np.dstack([a * 0] * 3 + [a]), Image.fromarray],
-    ids=["dark on light", "RGB", "ink in alpha", "Pillow"],
-)
-def test_any_kind_of_drawing(convert):
-    expected, results = find_digits(sheet(ONE, FIVE)), find_digits(convert(sheet(ONE, FIVE)))
-    for digit, result in zip(expected, results, strict=True):
-        np.testing.assert_allclose(digit.box, result.box, atol=1)
-        np.testing.assert_allclose(digit.image, result.image, atol=0.06)
+def test_pieces_above_each_other_are_one_atom_and_those_side_by_side_are_several():
+    seven, bar, one = (20, 40, 60, 140), (30, 20, 70, 34), (90, 40, 100, 140)
+    assert placed(segment(boxes(seven, bar, one))) == [[(20, 20, 70, 140), one]]
 
 
-def test_boxes_are_in_the_pixels_of_the_drawing_even_if_it_is_large():
-    small = sheet(ONE, FIVE)
-    large = np.asarray(Image.fromarray(small).resize((2100, 600), Image.Resampling.BICUBIC))
-    for digit, enlarged in zip(find_digits(small), find_digits(large), strict=True):
-        np.testing.assert_allclose(3 * np.array(digit.box), enlarged.box, atol=6)
+def test_tall_pieces_may_overlap_horizontally():
+    slanted = [[(60, 40), (10, 140)], [(100, 40), (50, 140)]]
+    (line,) = segment(find_ink(draw_strokes(slanted, 280, 8))).lines
+    assert len(line.boxes) == 2
+    for atom in range(2):  # the other one's ink is left out of its box
+        assert line.ink_of(atom, atom).sum() == pytest.approx(line.ink.sum() / 2, rel=0.02)
 
 
-def test_digits_on_a_photo():
-    ink = sheet(SEVEN, ONE, FIVE) / 255
-    light = np.linspace(0.3, 1, ink.shape[1])
-    noise = np.random.default_rng(0).normal(0, 3, ink.shape)
-    results = find_digits(np.clip(240 * light * (1 - 0.8 * ink) + noise, 0, 255).astype(np.uint8))
-    assert len(results) == 3
-    for digit, strokes in zip(results, (SEVEN, ONE, FIVE), strict=True):
-        assert np.abs(digit.image - prepare(sheet(strokes))).mean() < 0.03
+@pytest.mark.parametrize("rise", [-0.15, 0, 0.15])
+def test_lines_of_writing_may_rise_or_fall(rise):
+    rows = [
+        [(x, int(top + rise * x), x + 20, int(top + rise * x) + 40) for x in range(10, 500, 60)] for top in (90, 180, 270)
+    ]
+    assert placed(segment(boxes(*chain(*rows), shape=(420, 520)))) == rows
 
 
-def test_ink_that_touches_by_a_corner_is_connected():
-    drawing = np.zeros((40, 60), np.uint8)
-    for corner in range(4, 36, 4):  # a staircase of squares
-        drawing[corner : corner + 4, corner : corner + 4] = 255
-    (digit,) = find_digits(drawing)
-    assert digit.box == (4, 4, 36, 36)
+def test_lines_may_differ_in_height_and_begin_anywhere():
+    large, small = [(10, 10, 50, 110), (70, 20, 110, 112)], [(x, 200, x + 14, 230) for x in range(150, 250, 25)]
+    assert placed(segment(boxes(*large, *small))) == [large, small]
 
 
-def test_comparing_digits_does_not_raise():
-    assert find_digits(sheet(ONE)) != find_digits(sheet(ONE))
+def test_specks_belong_to_what_is_close_or_are_left_out():
+    digit, close, far, tiny = (50, 50, 100, 150), (106, 100, 116, 110), (200, 250, 212, 262), (250, 20, 252, 22)
+    parts = segment(boxes(digit, close, far, tiny))
+    assert placed(parts) == [[(50, 50, 116, 150)]]
+    assert parts.left_out == [far]  # the tiny one is not worth a word
+    np.testing.assert_array_equal(parts.ink, boxes(digit, close))
 
 
-def test_a_blank_sheet():
-    with pytest.raises(BlankDrawing):
-        find_digits(np.zeros((100, 200), np.uint8))
+def test_neighbours_are_candidates_unless_they_are_too_wide_together():
+    (line,) = segment(boxes((0, 0, 40, 100), (60, 0, 100, 100), (220, 0, 260, 100))).lines
+    assert line.candidates() == [(0, 0), (0, 1), (1, 1), (2, 2)]
+    np.testing.assert_allclose(line.gaps, [0.2, 1.2])
 
 
-def test_a_solid_bar_is_one_digit():
-    assert len(find_digits(np.kron([[0, 1, 0]], np.full((9, 9), 255)).astype(np.uint8))) == 1
+@pytest.mark.parametrize("overlap", [0, 8])
+def test_a_seam_runs_where_two_zeros_touch(overlap):
+    (line,) = segment(zeros(overlap)).lines
+    assert len(line.boxes) == 1
+    seams, costs = find_seams(line.ink, line.height)
+    assert np.abs(seams.mean(axis=1) - line.ink.shape[1] / 2).min() < 0.05 * line.height
+    assert (np.diff(seams, axis=0) >= 0).all()  # from left to right, and they do not cross
+    assert max(costs) < 0.5
 
 
-def test_numbers_are_read(digits):
-    """Digits side by side, read by a network that was trained on single digits."""
-    config = Config(layers=dense_layers((64,)), batch_size=50, epochs=16, validation_size=100)
-    trainer = Trainer.from_config(config, digits)
-    list(trainer)
-    test, rng = make_digits(300, 9), np.random.default_rng(0)
-    alone = (trainer.network.predict(test.images) == test.labels).mean()
-    right = []
-    for start in range(0, 300, 5):
-        images = test.images[start : start + 5]
-        row = np.zeros((60, 200), np.uint8)
-        for place, image in enumerate(images):
-            columns = np.flatnonzero(image.any(axis=0))
-            top, left = rng.integers(5, 20), 8 + 38 * place + rng.integers(0, 4)
-            row[top : top + 28, left : left + np.ptp(columns) + 1] = image[:, columns[0] : columns[-1] + 1]
-        results = find_digits(row)
-        assert len(results) == 5
-        predictions = trainer.network.predict(np.array([digit.image for digit in results]))
-        right += (predictions == test.labels[start : start + 5]).tolist()
-    assert np.mean(right) > alone - 0.03 > 0.8
+def test_a_line_that_is_cut_has_the_same_ink():
+    (line,) = segment(zeros(4)).lines
+    cut = line.cut({0})
+    assert cut.is_cut
+    assert len(cut.boxes) > 4
+    assert (0, len(cut.boxes) - 1) in cut.candidates()  # the piece as it was
+    np.testing.assert_array_equal(cut.ink_of(0, len(cut.boxes) - 1), line.ink_of(0, 0))
+    total = sum(cut.ink_of(atom, atom).sum() for atom in range(len(cut.boxes)))
+    assert total == pytest.approx(line.ink.sum(), rel=1e-5)
 
 
-def test_digits_of_many_writers_stay_in_one_piece(strokes):
-    rng = np.random.default_rng(2)
-    counts = []
-    for number in rng.choice(len(strokes), 200, replace=False):
-        drawing = draw_strokes(fit_strokes(strokes[number]["strokes"], 0.7, 260, rng.random(2)), 280, rng.integers(8, 25))
-        counts.append(len(find_digits(drawing)))
-    assert np.mean(np.array(counts) == 1) > 0.97
+def test_only_the_doubtful_atoms_are_cut():
+    one = (260, 80, 270, 200)
+    (line,) = segment(np.maximum(zeros(4), boxes(one, shape=(280, 280)))).lines
+    cut = line.cut({0})
+    assert np.isnan(cut.cuts[-1])
+    np.testing.assert_array_equal(cut.boxes[-1], line.boxes[-1])
+    assert line.cut({1}).boxes[0].tolist() == line.boxes[0].tolist()
+
+
+def test_a_solid_bar_can_be_cut():
+    (line,) = segment(boxes((50, 0, 60, 300))).lines
+    assert line.cut({0}).ink_of(0, 0).any()
+
+
+def test_of_thousands_of_pieces_only_the_largest_are_kept():
+    rng, ink = np.random.default_rng(0), np.zeros((1000, 1000), np.float32)
+    for row in range(5, 980, 20):
+        for column in range(5, 980, 20):
+            ink[row : row + rng.integers(6, 14), column : column + rng.integers(4, 14)] = 1
+    parts = segment(ink)
+    assert sum(len(line.boxes) for line in parts.lines) <= MAX_PIECES
+    assert len(parts.left_out) == MAX_LEFT_OUT

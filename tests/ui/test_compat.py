@@ -3,11 +3,13 @@
 ``tests/browser/test_compat.py`` does the same for scripts and styles.
 """
 
+import inspect
 import weakref
 from dataclasses import fields
 from types import SimpleNamespace
 
 from streamlit import runtime
+from streamlit.runtime.media_file_manager import MediaFileManager
 from streamlit.runtime.memory_session_storage import MemorySessionStorage
 from streamlit.runtime.scriptrunner_utils.script_run_context import ScriptRunContext
 from streamlit.runtime.session_manager import SessionInfo
@@ -44,6 +46,20 @@ def test_the_canvas_reports_where_compat_looks():
     before, report = app.run().session_state["reports"]
     assert report == {"objects": ["a stroke"]}, "st_canvas has another session state: update ui.compat.canvas_report"
     assert before == report, "ui.compat.canvas_report does not find what st_canvas returns as json_data: update it"
+
+
+def test_a_file_in_memory_has_the_address_of_an_image(monkeypatch):
+    assert callable(getattr(MediaFileManager, "add", None)), (
+        "Streamlit has another media file manager: update ui.compat.media_url"
+    )
+    names = [*inspect.signature(MediaFileManager.add).parameters]
+    assert names[:4] == ["self", "path_or_data", "mimetype", "coordinates"], "update ui.compat.media_url"
+    manager = SimpleNamespace(add=lambda content, kind, coordinates: f"/media/{kind}")
+    monkeypatch.setattr(runtime, "exists", lambda: True)
+    monkeypatch.setattr(runtime, "get_instance", lambda: SimpleNamespace(media_file_mgr=manager))
+    monkeypatch.setattr(compat.st, "get_option", {"server.baseUrlPath": "digits/"}.get)
+    assert compat.media_url(b"\x89PNG", "a place") == "/digits/media/image/png"
+    assert compat.media_url(b"\xff\xd8", "a place") == "/digits/media/image/jpeg"
 
 
 def test_a_session_has_an_id_and_can_be_looked_up():

@@ -205,7 +205,7 @@ def test_the_choice_of_a_network_and_of_a_surface_is_not_undone_by_the_next_page
 def test_names_from_outside_are_shown_literally():
     """They may hold characters of Markdown."""
     app = draw(open_app(), SEVEN)
-    app.session_state[image_input.MENU] = True
+    app.session_state[image_input.MENU.format(0)] = True
     app.run().file_uploader(key="picture").upload("a*b*$c$.png", b"no image").run()
     assert app.error[0].value.startswith(r"a\*b\*\$c\$\.png is not an image")
 

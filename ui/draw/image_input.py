@@ -3,25 +3,30 @@
 import numpy as np
 import numpy.typing as npt
 import streamlit as st
-from PIL import Image
 
 from engine import BlankDrawing, InklingError, read_image
 from engine.image_file import UnsuitableImage
 from ui import compat, datasets, images, state
 from ui.current_drawing import current_image, network_input
-from ui.draw import keyboard_grid, share
+from ui.draw import keyboard_grid, picture, share
 from ui.draw.canvas import current_drawing
 from ui.formatting import escape_markdown
 from ui.state import session
 
 MAX_PICTURE_MB = 10
 FILE, CAMERA = "A file", "The camera"
-MENU = "picture menu"  # key of the popover
+MENU = "picture menu {}"  # key of the popover; the number is that of the pictures before
 
 
 def show_picture_menu() -> None:
     """A popover with a picture to put on the canvas, and the drawing to download."""
-    with st.popover("Picture, share", icon=":material/image:", key=MENU, on_change="rerun", width="content") as menu:
+    with st.popover(
+        "Picture, share",
+        icon=":material/image:",
+        key=MENU.format(session().num_pictures),
+        on_change="rerun",
+        width="content",
+    ) as menu:
         if menu.open:
             with st.container(width=400):
                 _show_upload()
@@ -48,13 +53,13 @@ def _show_upload() -> None:
 
 
 def _take(key: str) -> None:
-    """Put the picture of the widget ``key`` on the canvas, or note why that failed."""
+    """Show the picture of the widget ``key``, or note why that failed."""
     file = st.session_state[key]
     if file is None or compat.was_dropped(file):
         return
     name = "The photo" if key == "photo" else file.name
     try:
-        picture = read_image(file)
+        image = read_image(file)
     except UnsuitableImage as error:
         session().image_error = f"{name}: {error.reason}."
         return
@@ -64,18 +69,18 @@ def _take(key: str) -> None:
     finally:
         compat.drop_upload(file)
     try:
-        put_on_canvas(picture)
+        picture.take(image)
     except BlankDrawing:
         session().image_error = "No writing found. Photograph dark ink on white paper, close up."
     except InklingError as error:
         session().image_error = f"{name}: {error}."
     else:
-        st.session_state[MENU] = False  # the open menu would cover the picture
+        session().num_pictures += 1  # a new menu, which is closed: a late message of the browser cannot open it again
 
 
-def put_on_canvas(picture: Image.Image | npt.NDArray[np.uint8]) -> None:
-    """Show a picture's ink on the canvas, in place of what is drawn; to be called in a callback."""
-    current_drawing().replace_with_picture(picture)
+def put_on_canvas(image: npt.NDArray[np.uint8]) -> None:
+    """Show a digit on the canvas, in place of what is drawn; to be called in a callback."""
+    current_drawing().replace_with_picture(image)
     keyboard_grid.turn_off()
 
 

@@ -8,7 +8,7 @@ import streamlit as st
 from engine import Network
 from engine.pen import PEN
 from ui import networks, state
-from ui.draw import canvas, challenges, image_input, keyboard_grid, network_view, prediction, share
+from ui.draw import canvas, challenges, image_input, keyboard_grid, network_view, picture, prediction, share
 from ui.draw.drawing import Drawing
 from ui.draw.panels.tabs import show_panels
 from ui.formatting import escape_markdown
@@ -29,6 +29,7 @@ def page() -> None:
 @st.fragment
 def drawing_and_prediction() -> None:
     """Everything below the title; only this runs again when a stroke has ended or a button was pressed."""
+    above = st.container(key="picture sheet")
     with st.container(key="draw", horizontal=True):
         pen = show_surface()
         panel = st.container(width="stretch")
@@ -42,6 +43,8 @@ def drawing_and_prediction() -> None:
     if chosen and chosen.status:
         st.caption(f"{escape_markdown(chosen.label)}: {chosen.status}")
     network = chosen and chosen.network
+    with above:
+        picture.show_picture(network)
     with panel:
         show_prediction(network, pen)
     store_drawing(current_surface())

@@ -1,6 +1,8 @@
 """What a network predicts for a drawing: as text, as a small chart, and as the panel beside the canvas."""
 
 from collections.abc import Sequence
+from itertools import islice
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -8,8 +10,8 @@ import numpy.typing as npt
 
 from engine import Network
 from engine.calibration import threshold
-from engine.preprocessing import BlankDrawing, find_ink, fit
-from engine.segmentation import Digit, digits_of, find_digits
+from engine.preprocessing import BlankDrawing
+from engine.reading import Reading, Writing, find_writing, read_writing
 from ui.components import make_component
 from ui.formatting import confidence, percent
 from ui.state import session
@@ -94,14 +96,16 @@ class Prediction(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """The predictions for the digits of a drawing, from left to right, and what the network sees of the last one.
+    """The predictions for the digits of a drawing, line by line, and what the network sees of the last one.
 
-    ``image`` (280, 280) is the drawing without the other digits, ``seen`` (28, 28) is the network's input.
+    ``image`` (280, 280) is the drawing without the other digits, ``seen`` (28, 28) is the network's input. ``reading`` says
+    where the digits are.
     """
 
     predictions: list[Prediction]
     image: npt.NDArray[np.uint8]
     seen: npt.NDArray[np.float32]
+    reading: Reading | None = None
 
     @property
     def last(self) -> Prediction:
@@ -109,13 +113,18 @@ class Answer(NamedTuple):
 
     @property
     def symbol(self) -> str:
-        """The digit or the number, with a question mark for each digit that the network is not sure of."""
-        return "".join(prediction.symbol for prediction in self.predictions)
+        """The digit or the number, with a question mark for each digit that the network is not sure of.
+
+        There is a space between numbers in different lines.
+        """
+        symbols = iter([prediction.symbol for prediction in self.predictions])
+        lengths = [len(line) for line in self.reading.lines] if self.reading else [len(self.predictions)]
+        return " ".join("".join(islice(symbols, length)) for length in lengths)
 
     @property
     def confidence(self) -> float:
-        """How sure the network is of the whole number: as sure as of its least sure digit."""
-        return min(prediction.confidence for prediction in self.predictions)
+        """How sure the network is of the whole number: the probability that every digit is right, if each has its own."""
+        return prod(prediction.confidence for prediction in self.predictions)
 
     @property
     def is_number(self) -> bool:
@@ -133,8 +142,7 @@ class LatestDrawing(NamedTuple):
     """What was computed of the drawing that a session asked about last: of its pixels, and of each network."""
 
     content: bytes
-    seen: npt.NDArray[np.float32] | None
-    digits: Sequence[Digit]
+    writing: Writing | None
     answers: dict[Network, Answer]
 
 
@@ -149,16 +157,9 @@ def predict(network: Network, images: Sequence[npt.NDArray[np.float32]]) -> list
     return [Prediction(probabilities, least) for probabilities in network.predict_proba(np.asarray(images))]
 
 
-def predict_digits(network: Network, image: npt.NDArray[np.uint8]) -> tuple[list[Digit], list[Prediction]]:
-    """The digits of an image with ink, from left to right, and the prediction for each."""
-    digits = find_digits(image)
-    return digits, predict(network, [digit.image for digit in digits])
-
-
 def answer(network: Network, image: npt.NDArray[np.uint8] | None) -> Answer | None:
     """What the network predicts for a drawing (280, 280); None if it is blank.
 
-    Separate pieces of ink are a number if the network is sure of each, or of some of them but not of the whole drawing.
     The answers for the latest drawing are kept: bars, panels and challenges ask for them in turn.
     """
     if image is None:
@@ -166,37 +167,33 @@ def answer(network: Network, image: npt.NDArray[np.uint8] | None) -> Answer | No
     latest, content = session().latest_drawing, image.tobytes()
     if latest is None or latest.content != content:
         latest = session().latest_drawing = look(image)
-    if latest.seen is None:
+    if latest.writing is None:
         return None
     if network not in latest.answers:
         if len(latest.answers) >= MAX_ANSWERS:  # of a network that trains: it is another one after each look
             latest.answers.clear()
-        latest.answers[network] = _answer(network, image, latest.seen, latest.digits)
+        latest.answers[network] = _answer(network, image, latest.writing)
     return latest.answers[network]
 
 
-def _answer(
-    network: Network, image: npt.NDArray[np.uint8], seen: npt.NDArray[np.float32], digits: Sequence[Digit]
-) -> Answer:
-    whole, *each = predict(network, [seen, *(digit.image for digit in digits)] if len(digits) > 1 else [seen])
-    num_sure = sum(prediction.is_sure for prediction in each)
-    if not num_sure or (num_sure < len(each) and whole.is_sure):
-        return Answer([whole], image, seen)
-    left, top, right, bottom = digits[-1].box
-    alone = np.zeros_like(image)
-    alone[top:bottom, left:right] = image[top:bottom, left:right]
-    return Answer(each, alone, digits[-1].image)
+def _answer(network: Network, image: npt.NDArray[np.uint8], writing: Writing) -> Answer:
+    reading, least = read_writing(network, writing), threshold(network)
+    predictions = [Prediction(digit.probabilities, least) for digit in reading.digits]
+    last = reading.digits[-1]
+    if (len(predictions) > 1 or reading.left_out) and last.ink is not None:
+        left, top, right, bottom = last.box
+        image = np.zeros_like(image)
+        image[top:bottom, left:right] = np.round(255 * last.ink)
+    return Answer(predictions, image, last.image, reading)
 
 
 def look(image: npt.NDArray[np.uint8]) -> LatestDrawing:
     """What can be computed of a drawing without a network."""
-    content = image.tobytes()
     try:
-        ink = find_ink(image)
+        writing = find_writing(image)
     except BlankDrawing:
-        return LatestDrawing(content, None, [], {})
-    digits = digits_of(ink)
-    return LatestDrawing(content, fit(ink) if len(digits) > 1 else digits[0].image, digits, {})
+        writing = None
+    return LatestDrawing(image.tobytes(), writing, {})
 
 
 def with_article(digit: int) -> str:
@@ -214,7 +211,11 @@ def _headline(answer: Answer | None) -> str:
     if answer is not None:
         symbol, last = answer.symbol, answer.last
         if answer.is_number:
-            sure = "<b>Not sure</b> of each digit" if "?" in symbol else f"<b>{chance(answer.confidence)}</b> sure"
+            sure = (
+                "<b>Not sure</b> of each digit"
+                if "?" in symbol
+                else f"<b>{chance(answer.confidence)}</b> sure of all digits"
+            )
             text = f"{sure} <br><small>The last digit:</small>"
         elif last.is_sure:
             text = f"<b>{chance(last.confidence)}</b> <br>sure"

@@ -60,7 +60,7 @@ def _contents(store: Store) -> None:
         {"Name": name, "Kind": "network", "State": "uploaded", "Size": sizes.get(("network", name))}
         for name in current.networks
     ]
-    if drawing := sum(sizes.get(("value", name), 0) for name in ("drawing", "cells")):
+    if drawing := sum(sizes.get(("value", name), 0) for name in ("drawing", "cells", "picture")):
         rows.append({"Name": "Drawing", "Kind": "drawing", "State": "", "Size": drawing})
     if rows:
         size = st.column_config.NumberColumn(format="bytes")

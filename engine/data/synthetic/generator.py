@@ -80,7 +80,7 @@ def draw_chunk(seed: int, chunk: int) -> tuple[npt.NDArray[np.uint8], npt.NDArra
     dotted = rng.random(CHUNK_SIZE) < DOTTED
     points[dotted] = leave_gaps(points[dotted], radii[dotted], rng)
     drawings = draw_dots(points, radii, SHEET_SIDE)
-    return np.stack([np.round(255 * prepare(drawing)) for drawing in drawings]).astype(np.uint8), labels
+    return np.stack([np.round(255 * prepare(drawing, clean=False)) for drawing in drawings]).astype(np.uint8), labels
 
 
 def write(strokes: tuple[str, ...], count: int, rng: np.random.Generator) -> npt.NDArray[np.float64]:

@@ -59,7 +59,7 @@ def _draw_once(makers: Sequence[Maker], rng: np.random.Generator) -> Sequence[np
     drawings = [maker(rng) for maker in makers]
     sheets = iter(_draw_with_pen([drawing for drawing in drawings if isinstance(drawing, list)], rng))
     images = [next(sheets) if isinstance(drawing, list) else drawing for drawing in drawings]
-    return [image if image.shape == (28, 28) else np.round(255 * prepare(image)) for image in images]
+    return [image if image.shape == (28, 28) else np.round(255 * prepare(image, clean=False)) for image in images]
 
 
 def _looks_like_a_thick_digit(image: npt.NDArray[np.uint8]) -> bool:

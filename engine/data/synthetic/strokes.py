@@ -153,7 +153,7 @@ def _draw(digits: Sequence[PenDigit], conditions: Conditions, seed: int, name: s
     for start in range(0, len(digits), CHUNK_SIZE):
         block = slice(start, start + CHUNK_SIZE)
         sheets = _sheets([digit.strokes for digit in digits[block]], conditions, np.random.default_rng([seed, start]))
-        images[block] = [np.round(255 * prepare(sheet)) for sheet in sheets]
+        images[block] = [np.round(255 * prepare(sheet, clean=False)) for sheet in sheets]
     return Dataset(images, np.array([digit.label for digit in digits], np.uint8), name)
 
 

@@ -2,11 +2,13 @@ import json
 
 import numpy as np
 import pytest
+from helpers import ROOT
 from PIL import Image
 
 import engine
 from engine.layers import Dense
 from engine.network import Network, dense_layers
+from engine.pen import draw_strokes
 
 
 def test_evaluate(run, idx_folder, model):
@@ -32,6 +34,20 @@ def test_predict(run, model, picture):
     status, text, _ = run("predict", model, picture)
     assert (status, text.count("\n")) == (0, 1)
     assert f"{picture}: {first['digit']}" in text
+
+
+def test_predict_reads_numbers(run, tmp_path):
+    path, model = tmp_path / "number.png", ROOT / "pretrained" / "mlp.npz"
+    seven, one = [(20, 60), (80, 60), (40, 150)], [(150, 60), (150, 150)]
+    Image.fromarray(draw_strokes([seven, one], width=10)).save(path)
+    ((result,), text) = json.loads(run("predict", model, path, "--json")[1]), run("predict", model, path)[1]
+    assert result["lines"] == ["71"]
+    assert [digit["digit"] for digit in result["digits"]] == [7, 1]
+    assert result["confidence"] == pytest.approx(np.prod([digit["confidence"] for digit in result["digits"]]))
+    assert (result["digit"], result["sure"], result["left_out"]) == (1, True, [])
+    np.testing.assert_allclose(result["digits"][1]["box"], (145, 55, 155, 155), atol=2)
+    assert text.startswith(f"{path}: 71 (")
+    assert "not sure" not in text
 
 
 def test_predict_says_when_a_network_is_not_sure(run, picture, tmp_path):

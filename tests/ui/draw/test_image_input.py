@@ -39,7 +39,7 @@ def tiny_gif(width, height):
 
 def opened():
     app = open_app()
-    app.session_state[image_input.MENU] = True
+    app.session_state[image_input.MENU.format(0)] = True
     return app.run()
 
 
@@ -57,7 +57,7 @@ def is_read(app, digit):
 def test_a_picture_of_any_common_format_goes_on_the_canvas(form):
     app = upload(opened(), f"seven.{form.lower()}", encoded(255 - INK, form))
     assert is_read(app, 7)
-    assert not app.session_state[image_input.MENU]
+    assert not app.get("file_uploader")  # the menu has closed
 
 
 def test_a_picture_is_turned_upright():

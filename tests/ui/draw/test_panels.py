@@ -14,7 +14,6 @@ from engine.attribution import contrast, integrated_gradients
 from engine.layers import Activation, BatchNorm, Conv2D, Dense, Dropout, Flatten, MaxPool2D
 from engine.pen import draw_strokes
 from engine.preprocessing import stages
-from engine.segmentation import find_digits
 from tests.ui.train.steps import runs, workspace
 from ui import datasets, glossary, networks
 from ui.draw import prediction
@@ -262,7 +261,8 @@ def test_several_digits_are_read_one_by_one():
     assert re.search(r'data-sure="True">71\d</div>', answer(app))
     body = html(open_panel(app, "What it sees"))
     assert "Of the 3 digits, this is about the last one" in app.caption[0].value
-    left, top, right, bottom = find_digits(np.asarray(drawing(app).image()))[-1].box
+    network = next(iter(networks.shipped_networks()[0].values()))
+    left, top, right, bottom = engine.read(network, np.asarray(drawing(app).image())).digits[-1].box
     assert f"{right - left} x {bottom - top} pixels" in body  # cropped
     body = html(open_panel(app, "Number"))
     assert body.count('class="inkling-ten"') == 3

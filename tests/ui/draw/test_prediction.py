@@ -91,10 +91,10 @@ def test_two_candidates_are_named_only_where_they_stand_out(probabilities, text)
     assert f"<p>{text}</p>" in panel(prediction(*probabilities))
 
 
-def test_several_digits_give_the_number_and_how_sure_its_least_sure_digit_is():
+def test_several_digits_give_the_number_and_how_sure_the_network_is_of_all():
     body = panel(prediction(0, 0.99), prediction(0, 0, 0, 0, 0, 0, 0, 0.8), prediction(0, 0, 0, 0, 0.95))
     assert '<div class="inkling-digit" data-sure="True">174</div>' in body
-    assert "<b>80.0 %</b> sure" in body
+    assert "<b>75.2 %</b> sure of all digits" in body  # 0.99 x 0.8 x 0.95
     assert '<li class="winner"><span class="digit">4</span>' in body
     doubtful = panel(prediction(0, 0.99), prediction(0.4, 0.4))
     assert '<div class="inkling-digit" data-sure="False">1?</div>' in doubtful
@@ -105,11 +105,27 @@ def test_a_number_is_read_digit_by_digit(network):
     number = answer(network, draw_strokes([*SEVEN, *ONE, *FOUR]))
     assert number is not None
     assert number.symbol == "714"
-    assert number.confidence == min(prediction.confidence for prediction in number.predictions)
+    assert number.confidence == pytest.approx(np.prod([prediction.confidence for prediction in number.predictions]))
     assert number.text.startswith("714: 7, ")
     np.testing.assert_allclose(prepare(number.image), number.seen, atol=0.02)
     (four,) = predict(network, [prepare(draw_strokes(FOUR))])
     assert number.last.probabilities == pytest.approx(four.probabilities, abs=0.02)
+
+
+def test_numbers_in_two_lines_have_a_space_between(network):
+    lines = [np.array(stroke) / 2.5 + (20, top) for top in (0, 130) for stroke in [*SEVEN, *ONE, *FOUR]]
+    reply = answer(network, draw_strokes(lines, width=8))
+    assert reply is not None
+    assert reply.symbol == "714 714"
+
+
+def test_the_last_of_two_digits_that_touch_is_shown_without_the_other(network):
+    angle = np.linspace(0, 2 * np.pi, 40)
+    zero = np.stack([35 * np.cos(angle), 50 * np.sin(angle)], axis=1)
+    reply = answer(network, draw_strokes([np.add(zero, [70, 140]), np.add(zero, [148, 140])], width=12))
+    assert reply is not None
+    assert reply.symbol == "00"
+    np.testing.assert_allclose(prepare(reply.image), reply.seen, atol=0.02)
 
 
 def test_one_digit_in_pieces_is_one_digit(network):

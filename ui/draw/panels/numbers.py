@@ -5,16 +5,19 @@ import numpy.typing as npt
 import streamlit as st
 
 from engine import Network
-from engine.segmentation import Digit
+from engine.reading import Digit
 from ui import images
-from ui.draw.prediction import Prediction, predict_digits
+from ui.draw.prediction import Prediction, answer
 
 Image = npt.NDArray[np.uint8]
 
 
 def show(network: Network, image: Image) -> None:
     """The panel."""
-    digits, predictions = predict_digits(network, image)
+    reply = answer(network, image)
+    if reply is None or reply.reading is None:
+        return
+    digits, predictions = reply.reading.digits, reply.predictions
     if len(digits) == 1:
         st.caption("This is one digit. Draw several next to each other, with a gap between them: each is read by itself.")
     boxes, rows = _boxes(image, digits, predictions), _each(digits, predictions)
