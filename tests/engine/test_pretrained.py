@@ -79,7 +79,7 @@ def test_is_sure_about_digits_and_not_about_scribbles(path, mnist):
 @each
 def test_the_header_has_the_training(path):
     info = engine.load(path).info
-    config = RECIPES[f"{path.stem}-refined"].config
+    config = RECIPES[f"{path.stem}-robust"].config
     assert engine.Config.from_json(info["config"]) == config
     assert info["data"]["name"] == "mnist+synthetic+scribbles+pen_digits.jsonl.gz"
     assert info["metrics"]["test_accuracy"] >= 0.992
