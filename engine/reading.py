@@ -217,7 +217,7 @@ def _cost(probabilities: Pixels, least: float) -> float:
 
 
 def _is_certain(path: _Path, least: float) -> bool:
-    """Whether a lone piece of ink is surely several digits: letters have parts that look like digits, too, mostly like 1s."""
+    """Whether a lone piece of ink is surely several digits: parts of letters look like digits, too, mostly like 1s."""
     are_ones = [path.looks[pair][1].argmax() == 1 for pair in path.pairs]
     return all(path.is_sure(max(least, VERY_SURE))) and not all(are_ones)
 
@@ -269,7 +269,7 @@ def _whole(writing: Writing, probabilities: Pixels) -> Digit:
         limit(side) for limit, side in zip((min, min, max, max), zip(*boxes, strict=True), strict=True)
     )
     box = _scaled((left, top, right, bottom), (0, 0), writing.scale)
-    return Digit(box, writing.image, probabilities, writing.parts.ink[top:bottom, left:right])
+    return Digit(box, writing.image, probabilities, writing.parts.ink[top:bottom, left:right].copy())  # not the whole page
 
 
 def _without_outsize(reading: Reading, least: float) -> Reading:

@@ -24,15 +24,13 @@ SPECK = 0.2  # what is smaller in both directions is no digit
 MIN_NOTICED = 0.06  # a speck that is left out is reported if it is so large
 CLOSE = 0.15  # a speck that is as close to a larger piece belongs to it
 LOW = 0.5  # what is lower is a part of a digit, such as the bar of a 5
-MIN_LINE_OVERLAP = (
-    0.4  # of the lower one's height: two pieces side by side of which so much is at one height are on one line
-)
+MIN_LINE_OVERLAP = 0.4  # of the lower one's height: if so much of two pieces is at one height, they are on one line
 MIN_OVERLAP = 0.4  # of the narrower one's width: a low piece above or below so much of another one belongs to it
-MIN_TALL_OVERLAP = 0.75  # the same for two pieces that are both as high as a digit
 MAX_DIGIT_WIDTH = 1.8  # of a candidate
 MAX_JOINED = 6  # atoms in one candidate
 MIN_PART = 0.12  # between two cuts
-CUTS_PER_HEIGHT = 4  # of one piece, for each width that is as long as the writing is high
+CUTS_PER_HEIGHT, MAX_CUTS = 4, 12  # of one piece: for each width that is as long as the writing is high, and in all
+MAX_CUT_PIECES, MAX_FLATNESS = 40, 8  # pieces that are cut in one line; of its height: a wider piece is a straight line
 SEAM_HEIGHT = 40  # pixels of the writing's height that are enough to find where to cut
 SEAM_INSIDE = 0.2  # ink that crossing a pixel between two strokes above each other counts as: a loop is one digit's
 SEAM_BEND = 0.15  # ink that a step to the side counts as: a straight cut is as good as one that evades little ink
@@ -94,6 +92,12 @@ class Line:
     def cut(self, atoms: Collection[int]) -> "Line":
         """The line with these atoms cut wherever they might be two digits."""
         atom_of_pixel, cuts, num_added = self.atom_of_pixel.copy(), [], 0
+        flat = {
+            atom
+            for atom, (left, top, right, bottom) in enumerate(self.boxes)
+            if right - left > MAX_FLATNESS * (bottom - top)
+        }
+        atoms = set(sorted({*atoms} - flat)[:MAX_CUT_PIECES])
         for atom, box in enumerate(self.boxes.tolist()):
             left, top, right, bottom = box
             is_own = self.atom_of_pixel[top:bottom, left:right] == atom
@@ -101,8 +105,8 @@ class Line:
             view[is_own] += num_added
             if atom in atoms:
                 seams, costs = find_seams(self.ink_of(atom, atom), self.height)
-                part = (np.arange(right - left)[:, None] >= seams.T[:, None, :]).sum(axis=2)  # (h, w)
-                view[is_own] += part[is_own]
+                for seam in seams:
+                    view += is_own & (np.arange(right - left) >= seam[:, None])
                 num_added += len(seams)
                 cuts += costs
             cuts.append(np.nan)
@@ -134,7 +138,10 @@ def segment(ink: Pixels) -> Segmentation:
     count = int(labels.max())
     if count == 1:
         box = np.array([[0, 0, right - left, bottom - top]])
-        return Segmentation(ink, [Line(inside, labels - 1, box, bottom - top, np.empty(0), np.empty(0))], [(left, top)], [])
+        atom_of_pixel = (labels - 1).astype(np.int16)
+        return Segmentation(
+            ink, [Line(inside, atom_of_pixel, box, bottom - top, np.empty(0), np.empty(0))], [(left, top)], []
+        )
     boxes = np.array([(c.start, r.start, c.stop, r.stop) for r, c in ndimage.find_objects(labels)])
     mass = np.bincount(labels.ravel(), inside.ravel(), count + 1)[1:]
     owner = _owners(boxes, mass)
@@ -148,7 +155,8 @@ def segment(ink: Pixels) -> Segmentation:
         is_on_line = np.isin(owner, members)
         atom_of_piece[is_on_line] = atom_of_piece[owner[is_on_line]]
         x, y, x_end, y_end = _around(boxes[is_on_line])
-        lines.append(_line(inside[y:y_end, x:x_end], np.append(-1, atom_of_piece)[labels[y:y_end, x:x_end]], height))
+        atom_of_label = np.append(-1, atom_of_piece).astype(np.int16)
+        lines.append(_line(inside[y:y_end, x:x_end], atom_of_label[labels[y:y_end, x:x_end]], height))
         corners.append((left + int(x), top + int(y)))
     is_left_out = owner < 0
     if not is_left_out.any():
@@ -194,12 +202,12 @@ def find_seams(ink: Pixels, height: float) -> tuple[npt.NDArray[np.integer], lis
     paths, cost = np.hstack([notch_paths, paths[:, order]]), np.append(notch_costs, cost[order])
     middle, min_part = paths.mean(axis=0), MIN_PART * height * factor
     chosen: list[int] = []
-    for end in range(len(cost)):
-        is_apart = all(abs(middle[end] - middle[other]) >= min_part for other in chosen)
-        if min_part <= middle[end] <= width - min_part and is_apart:
-            chosen.append(end)
-        if len(chosen) >= CUTS_PER_HEIGHT * width / (height * factor):
+    max_cuts = min(CUTS_PER_HEIGHT * width / (height * factor), MAX_CUTS)
+    for end in np.flatnonzero((min_part <= middle) & (middle <= width - min_part)).tolist():
+        if len(chosen) >= max_cuts:
             break
+        if all(abs(middle[end] - middle[other]) >= min_part for other in chosen):
+            chosen.append(end)
     chosen.sort(key=lambda end: middle[end])
     row_of = np.minimum((np.arange(ink.shape[0]) * num_rows) // ink.shape[0], num_rows - 1)
     seams = np.round((paths[row_of][:, chosen].T + 0.5) * ink.shape[1] / width).astype(int)
@@ -237,7 +245,7 @@ def _line(
     used = [number for number, place in enumerate(found) if place is not None]
     boxes = np.array([(c.start, r.start, c.stop, r.stop) for r, c in (found[number] for number in used)])
     if len(used) < len(found):
-        new = np.full(len(found) + 1, -1)
+        new = np.full(len(found) + 1, -1, np.int16)
         new[np.array(used) + 1] = np.arange(len(used))
         atom_of_pixel = new[atom_of_pixel + 1]
     if cuts is None:
@@ -302,21 +310,22 @@ def _lines(boxes: Boxes) -> list[npt.NDArray[np.integer]]:
 
 
 def _atoms(boxes: Boxes, height: float) -> npt.NDArray[np.integer]:
-    """The number of the atom, from left to right, that each of a line's pieces (K, 4) belongs to."""
+    """The number of the atom, from left to right, that each of a line's pieces (K, 4) belongs to.
+
+    A high piece is an atom; a low one belongs to the atom above or below which most of it is.
+    """
     heights = boxes[:, 3] - boxes[:, 1]
     atoms: list[npt.NDArray] = []
     atom_of = np.empty(len(boxes), int)
     for piece in np.argsort(-heights, kind="stable"):
-        box, best = boxes[piece], -1
-        if atoms:
+        box, best = boxes[piece], len(atoms)
+        if atoms and heights[piece] < LOW * height:
             others = np.array(atoms)
             overlap = np.minimum(box[2], others[:, 2]) - np.maximum(box[0], others[:, 0])
             overlap = overlap / np.minimum(box[2] - box[0], others[:, 2] - others[:, 0])
-            best = int(overlap.argmax())
-            if overlap[best] < (MIN_OVERLAP if heights[piece] < LOW * height else MIN_TALL_OVERLAP):
-                best = -1
-        if best < 0:
-            best = len(atoms)
+            if overlap.max() >= MIN_OVERLAP:
+                best = int(overlap.argmax())
+        if best == len(atoms):
             atoms.append(box)
         atom_of[piece] = best
         atoms[best] = _around(np.array([atoms[best], box]))
@@ -333,8 +342,3 @@ def _distances(box: npt.NDArray, boxes: Boxes) -> npt.NDArray[np.floating]:
     across = np.maximum(np.maximum(box[0], boxes[:, 0]) - np.minimum(box[2], boxes[:, 2]), 0)
     down = np.maximum(np.maximum(box[1], boxes[:, 1]) - np.minimum(box[3], boxes[:, 3]), 0)
     return np.hypot(across, down)
-
-
-def _moved(box: npt.ArrayLike, corner: tuple[int, int]) -> Box:
-    left, top, right, bottom = (np.asarray(box) + np.array([*corner] * 2)).tolist()
-    return left, top, right, bottom

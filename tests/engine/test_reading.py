@@ -215,3 +215,18 @@ def test_the_network_decides_whether_a_touching_line_is_a_foot_or_an_underline(n
     reading = read(network, canvas)
     assert text_of(reading) == text
     assert len(reading.left_out) == (text == "7")
+
+
+def test_a_digit_under_the_arm_of_another_one_is_read(network):
+    drawing = draw_strokes([[[40, 60], [150, 60], [80, 220]], [[144, 110], [144, 220]]], 280, 8)
+    assert text_of(read(network, drawing)) == "71"
+
+
+@pytest.mark.parametrize("letter", [[[(0, 0), (38, 100), (76, 0)]], [[(0, 0), (20, 100), (45, 30), (70, 100), (90, 0)]]])
+def test_the_strokes_of_a_letter_are_not_ones(network, letter):
+    assert len(read(network, sheet([letter])).digits) == 1
+
+
+def test_the_ink_of_a_digit_keeps_no_page_in_memory(network):
+    for digit in read(network, write("7")).digits + read(network, write("71")).digits:
+        assert digit.ink.base is None

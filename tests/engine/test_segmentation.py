@@ -7,7 +7,7 @@ import pytest
 
 from engine.pen import draw_strokes
 from engine.preprocessing import find_ink
-from engine.segmentation import MAX_LEFT_OUT, MAX_PIECES, find_seams, segment
+from engine.segmentation import MAX_CUTS, MAX_LEFT_OUT, MAX_PIECES, find_seams, segment
 
 
 def boxes(*places, shape=(300, 300)):
@@ -129,3 +129,11 @@ def test_of_thousands_of_pieces_only_the_largest_are_kept():
     parts = segment(ink)
     assert sum(len(line.boxes) for line in parts.lines) <= MAX_PIECES
     assert len(parts.left_out) == MAX_LEFT_OUT
+
+
+def test_a_piece_is_cut_in_a_few_places_and_a_straight_line_in_none():
+    comb = boxes((0, 40, 600, 44), *((left, 0, left + 4, 80) for left in range(0, 600, 6)), shape=(80, 600))
+    (line,) = segment(comb).lines
+    assert 1 < len(line.cut([0]).boxes) <= 1 + MAX_CUTS
+    (line,) = segment(boxes((0, 40, 1500, 44), (10, 0, 60, 100), shape=(100, 1500))).lines
+    assert len(line.cut(range(len(line.boxes))).boxes) == len(line.boxes)

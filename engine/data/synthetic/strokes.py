@@ -125,7 +125,7 @@ def held_out_drawings(path: FilePath, part: str, widths: Sequence[int] = (10, 18
     for digit, pen, canvas in canvases(path, part, widths, seed):
         digits.append(digit)
         pens.append(pen)
-        images.append(np.round(255 * prepare(canvas)).astype(np.uint8))
+        images.append(np.round(255 * prepare(canvas, clean=False)).astype(np.uint8))
     labels = np.array([digit.label for digit in digits], np.uint8)
     dataset = Dataset(np.array(images), labels, Path(path).name)
     return HeldOutDrawings(dataset, np.array([digit.writer for digit in digits]), np.array(pens))
