@@ -281,11 +281,11 @@ class Workspace:
         try:
             if name in self._unread and store.get(self.id, name) is not None:
                 self._unread[name] = True
-                self.notices.append(NOT_REPLACED.format("settings" if name == "settings" else "drawing"))
+                self.notices.append(NOT_REPLACED.format("drawing" if name == "cells" else name))
                 return
             store.put(self.id, name, make_value())
             self._unread.pop(name, None)
-        except InklingError:
+        except Exception:
             self._values.setdefault(name, make_value)  # for the next time
             raise
 

@@ -1,6 +1,7 @@
 """The measurement of pictures of any origin: what a name says, what is counted, and files that cannot be read."""
 
 import json
+import subprocess
 import sys
 
 import numpy as np
@@ -19,7 +20,10 @@ TWO_SEVENS = np.hstack([SEVEN, SEVEN])
     [
         ("7_0031.png", "7"),
         ("23308-a.jpg", "23308"),
-        ("05.png", "05"),
+        ("05.png", None),
+        ("00012.png", None),
+        ("0.png", "0"),
+        ("05-a.png", "05"),
         ("7 (2).png", "7"),
         ("seven_underlined_canvas.png", "7"),
         ("Zero.png", "0"),
@@ -43,6 +47,38 @@ def test_a_labels_file_goes_before_the_folder_and_this_before_the_name(tmp_path)
     (folder / "labels.csv").write_text("file,label\nb.png,12 34\nc.png, None\n3_a.png,seven hundred\n")
     labels = {path.name: label for path, label in wild.labelled_pictures(tmp_path)}
     assert labels == {"3_a.png": "7", "b.png": "12 34", "c.png": "none", "d.png": None}
+
+
+@pytest.mark.parametrize(
+    ("names", "labels"),
+    [
+        (["1", "2", "4"], [None, None, None]),
+        (["99", "100", "101"], [None, None, None]),
+        (["3", "7"], ["3", "7"]),
+        (["12", "305", "47"], ["12", "305", "47"]),
+        (["1", "2", "3-a"], ["1", "2", "3"]),
+    ],
+)
+def test_files_that_are_numbered_have_no_labels(tmp_path, names, labels):
+    for name in names:
+        (tmp_path / f"{name}.png").touch()
+    assert {path.stem: label for path, label in wild.labelled_pictures(tmp_path)} == dict(zip(names, labels, strict=True))
+
+
+def test_pictures_without_labels_are_one_line_and_so_are_errors(tmp_path):
+    for number in range(5):
+        Image.fromarray(255 - SEVEN).save(tmp_path / f"{number:05}.png")
+
+    def ran():
+        run = subprocess.run([sys.executable, wild.__file__, str(tmp_path)], capture_output=True, text=True, check=False)
+        assert run.returncode == 1
+        return run.stdout.splitlines() + run.stderr.splitlines()
+
+    line, error = ran()
+    assert line == "Left out: 00000.png and 4 more: nothing says which digits are shown; write it in labels.csv"
+    assert error.startswith("wild.py: ")
+    (tmp_path / "labels.csv").write_text("a" * 200_000)  # more than a field may have
+    assert len(ran()) == 1
 
 
 @pytest.mark.parametrize(

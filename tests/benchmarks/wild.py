@@ -10,6 +10,8 @@ The pictures may lie in folders of FOLDER. What each of them shows is, in this o
 - the number that its name begins with: ``7_0031.png``, ``23308-a.jpg``
 - in English: ``seven_underlined.png``, ``number_23308_pencil.jpg``.
 
+A name of digits alone is no label if it begins with a zero, as ``00012.png`` does, or if the names in its folder count up.
+
 A label is a digit, a number, several numbers with a space between (one for each line of writing), or ``none`` for a picture
 that shows no digit; folders and names may say ``none``, too. Without ``--networks`` both shipped networks are measured.
 
@@ -58,6 +60,8 @@ WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight",
 DIGITS = r"\d{1,40}(?: \d{1,40})*"
 BY_NAME = re.compile(rf"({'|'.join([*WORDS, NONE])}|(?:number[_-])?\d{{1,40}})(?![a-z\d])", re.IGNORECASE)
 
+COUNTER = re.compile(r"0\d+")
+MIN_COUNTED = 3  # pictures: fewer names do not count up by chance alone
 NUM_SLOW = 1_500  # images that are blurred, thinned or dotted
 NOISE, IMPULSES, BLUR = 0.2, 0.08, 1.2
 ENLARGED = CANVAS // 28
@@ -98,7 +102,7 @@ class Result:
 def label_of_name(name: str) -> str | None:
     """The label that the beginning of a file's or folder's name says, if any."""
     match = BY_NAME.match(name)
-    if match is None:
+    if match is None or COUNTER.fullmatch(Path(name).stem):
         return None
     text = re.sub(r"^number[_-]", "", match[1].lower())
     return str(WORDS.index(text)) if text in WORDS else text
@@ -116,13 +120,23 @@ def labels_of_file(folder: Path) -> dict[str, str]:
     return labels
 
 
+def count_up(paths: list[Path]) -> bool:
+    """Whether the files seem to be numbered: all their names are digits alone, with few numbers between that are missing."""
+    if len(paths) < MIN_COUNTED or not all(re.fullmatch(r"[0-9]{1,40}", path.stem) for path in paths):
+        return False
+    numbers = [int(path.stem) for path in paths]
+    return max(numbers) - min(numbers) < 2 * len(numbers)
+
+
 def labelled_pictures(root: Path) -> Iterator[tuple[Path, str | None]]:
     """The pictures below a folder, with their labels; None if nothing says what a picture shows."""
     for folder in sorted([root, *(path for path in root.rglob("*") if path.is_dir())]):
         of_file = labels_of_file(folder)
         of_folder = None if folder == root else label_of_name(folder.name)
-        for path in sorted(path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in SUFFIXES):
-            yield path, of_file.get(path.name) or of_folder or label_of_name(path.name)
+        paths = sorted(path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in SUFFIXES)
+        is_counted = count_up(paths)
+        for path in paths:
+            yield path, of_file.get(path.name) or of_folder or (None if is_counted else label_of_name(path.name))
 
 
 def result(network: engine.Network, picture: Image.Image, label: str) -> Result:
@@ -138,19 +152,26 @@ def result(network: engine.Network, picture: Image.Image, label: str) -> Result:
 def read_folder(root: Path, networks: dict[str, engine.Network]) -> tuple[dict[str, dict[str, Result]], list[str]]:
     """The results of each network by the pictures' names, and a line for each picture that was left out."""
     results: dict[str, dict[str, Result]] = {name: {} for name in networks}
-    problems = []
+    problems, unlabelled = [], []
     for path, label in labelled_pictures(root):
         name = str(path.relative_to(root))
         if label is None:
-            problems.append(f"{name}: nothing says which digits it shows")
+            unlabelled.append(name)
             continue
         try:
             picture = engine.read_image(path)
             for network_name, network in networks.items():
                 results[network_name][name] = result(network, picture, label)
-        except engine.InklingError as error:
-            problems.append(f"{name}: {' '.join(str(error).split())}")
+        except (engine.InklingError, OSError, ValueError) as error:
+            problems.append(f"{name}: {one_line(error)}")
+    if unlabelled:
+        more = f" and {len(unlabelled) - 1} more" if len(unlabelled) > 1 else ""
+        problems.append(f"{unlabelled[0]}{more}: nothing says which digits are shown; write it in labels.csv")
     return results, problems
+
+
+def one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def figures(results: list[Result]) -> dict[str, dict[str, int]]:
@@ -290,5 +311,5 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except (engine.InklingError, OSError) as error:
-        sys.exit(f"{Path(__file__).name}: {error}")
+    except Exception as error:  # such as a damaged labels file
+        sys.exit(f"{Path(__file__).name}: {one_line(error)}")

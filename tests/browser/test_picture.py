@@ -97,13 +97,15 @@ def test_the_outlines_can_be_pressed_with_the_mouse_and_with_keys(visit):
 
 def test_a_box_is_dragged_with_the_mouse_and_taken_back(visit):
     visitor = show(visit(), TWO_LINES)
-    undo = visitor.page.get_by_role("button", name="Undo box")
+    undo = visitor.page.get_by_role("button", name="Remove the last box")
     expect(undo).to_be_hidden()
     start, end = places(visitor, (430, 75), (520, 225))
     for _ in range(2):  # a second one in the same place changes nothing
         visitor.page.mouse.move(*start)
         visitor.page.mouse.down()
         visitor.page.mouse.move(*end, steps=6)
+        for kind in ("pointerdown", "pointerup"):  # of a second finger
+            visitor.page.locator(".inkling-picture .sheet").dispatch_event(kind, {"isPrimary": False, "pointerId": 9})
         expect(visitor.page.locator(".inkling-picture .band")).to_be_visible()
         visitor.page.mouse.up()
         expect(undo).to_be_visible()
@@ -120,6 +122,27 @@ def test_a_box_is_dragged_with_the_mouse_and_taken_back(visit):
     assert visitor.errors == []
 
 
+def test_a_box_is_made_with_keys(visit):
+    visitor = show(visit(), TWO_LINES)
+    keyboard, undo = visitor.page.keyboard, visitor.page.get_by_role("button", name="Remove the last box")
+    add, box = visitor.page.get_by_role("button", name="Add a box"), visitor.page.locator("button.band")
+    add.press("Enter")
+    expect(box).to_be_focused()
+    expect(visitor.page.locator(".inkling-picture .keys")).to_be_visible()
+    keyboard.press("Escape")
+    expect(box).to_have_count(0)
+    expect(add).to_be_focused()
+    add.press("Enter")
+    for key, times in {"ArrowRight": 4, "ArrowUp": 7, "Shift+ArrowLeft": 5}.items():  # to a box round the 1
+        for _ in range(times):
+            keyboard.press(key)
+    keyboard.press("Enter")
+    expect(undo).to_be_visible()
+    expect(visitor.digit()).to_have_text("1")
+    expect(numbers(visitor)).to_have_text(["71", "77"])
+    assert visitor.errors == []
+
+
 def test_a_finger_drags_a_box(visit):
     visitor = show(visit(width=390, height=844, touch=True), TWO_LINES)
     finger = visitor.page.context.new_cdp_session(visitor.page)
@@ -127,9 +150,9 @@ def test_a_finger_drags_a_box(visit):
     for kind, point in zip(["touchStart", *["touchMove"] * 3], points, strict=True):
         finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": point[0], "y": point[1]}]})
     finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    expect(visitor.page.get_by_role("button", name="Undo box")).to_be_visible()
+    expect(visitor.page.get_by_role("button", name="Remove the last box")).to_be_visible()
     expect(visitor.digit()).to_have_text("1")
-    visitor.page.get_by_role("button", name="Undo box").tap()
+    visitor.page.get_by_role("button", name="Remove the last box").tap()
     outlines(visitor).nth(3).tap()
     expect(visitor.digit()).to_have_text("7")
     assert visitor.errors == []

@@ -138,7 +138,24 @@ def test_a_deleted_run_that_cannot_be_brought_back_any_more_leaves_the_list(open
     assert deleted(workspace) == []
 
 
-@pytest.mark.parametrize("name", ["drawing", "cells", "settings"])
+def test_a_value_that_cannot_be_made_now_is_stored_the_next_time(open_workspace, store):
+    workspace = open_workspace()
+    made = iter([RuntimeError("dictionary changed size during iteration"), "new"])
+
+    def make_value():
+        value = next(made)
+        if isinstance(value, Exception):
+            raise value
+        return value
+
+    workspace.set_value("picture", make_value)
+    with pytest.raises(RuntimeError):
+        workspace.store_changes()
+    workspace.store_changes()
+    assert store.get(workspace.id, "picture") == "new"
+
+
+@pytest.mark.parametrize("name", ["drawing", "cells", "settings", "picture"])
 def test_what_could_not_be_read_is_not_replaced(open_workspace, store, away, name):
     workspace = open_workspace()
     workspace.set_value(name, lambda: "old")
@@ -155,7 +172,7 @@ def test_what_could_not_be_read_is_not_replaced(open_workspace, store, away, nam
         workspace.store_changes()
         assert store.get(workspace.id, name) == "old"
         workspace.set_value(name, lambda change=change: change)
-    what = "settings" if name == "settings" else "drawing"
+    what = "drawing" if name == "cells" else name
     assert workspace.notices == [
         f"Your saved {what} could not be read when you opened this page, so what the page shows now is not saved. "
         "Reload the page to go back to what is saved."

@@ -1,5 +1,7 @@
 // A picture with an outline round each digit. Reports which one was pressed, and boxes that are dragged round others.
 const MIN_DRAG = 6; // pixels of the page: a shorter way is a press
+const STEP = 0.02; // of the picture's longer side: how far an arrow key moves a box
+const MIN_SIDE = 4; // pixels of the picture, of a box
 const MIN_LABEL_WIDTH = 18; // pixels of the page: above narrower outlines, the labels are smaller
 
 export default function ({ data, parentElement, setTriggerValue }) {
@@ -18,19 +20,26 @@ function createView(section) {
   const band = document.createElement("i"); // the box that is being dragged
   band.className = "band";
   const view = { update };
+  const byKeys = Object.assign(document.createElement("button"), { type: "button", className: "band" }); // a box moved by keys
+  byKeys.setAttribute("aria-label", "Box: read what is in it");
+  const [add, keys] = [section.querySelector("[data-add]"), section.querySelector(".keys")];
   const undo = section.querySelector("[data-action=undo]");
   let shown = {};
-  let start, isDragged;
+  let start, isDragged, keyBox;
 
   function update(data) {
     const isOther = shown.src !== data.src;
-    if (isOther) image.src = data.src;
+    if (isOther) {
+      image.src = data.src;
+      removeKeyBox();
+    }
     if (shown.html !== data.html) text.innerHTML = data.html;
-    if (shown.spoken !== data.spoken) status.textContent = data.spoken;
+    if (status.textContent !== data.spoken && !byKeys.isConnected) status.textContent = data.spoken;
     section.style.setProperty("--ratio", data.width / data.height);
     section.classList.toggle("small", data.is_small);
     image.classList.toggle("coarse", Math.max(data.width, data.height) < 100);
     undo.hidden = !data.has_boxes;
+    add.hidden = !data.has_network;
     const isNew = JSON.stringify(shown.marks) !== JSON.stringify(data.marks);
     shown = data;
     if (isNew) {
@@ -43,7 +52,7 @@ function createView(section) {
     if (isOther) section.scrollIntoView({ block: "nearest" });
   }
 
-  function makeMark({ box, kind, number, symbol, name, is_line, is_picked }) {
+  function makeMark({ box, kind, symbol, name, is_line, is_picked }) {
     const mark = document.createElement(is_line ? "i" : "button");
     mark.className = kind;
     place(mark, box);
@@ -55,7 +64,7 @@ function createView(section) {
       mark.setAttribute("aria-pressed", is_picked);
       mark.append(Object.assign(document.createElement("b"), { textContent: symbol }));
     }
-    mark.addEventListener("click", () => (symbol ? view.report("press", number) : view.report("box", ...box)));
+    mark.addEventListener("click", () => (symbol ? view.report("press", ...box) : view.report("box", ...box)));
     return mark;
   }
 
@@ -83,14 +92,57 @@ function createView(section) {
     return [Math.min(a[0], b[0]), Math.min(a[1], b[1]), Math.max(a[0], b[0]), Math.max(a[1], b[1])];
   }
 
-  function end() {
+  function end(event) {
+    if (!event.isPrimary) return; // a second finger
     start = undefined;
     band.remove();
   }
 
+  function addKeyBox() {
+    const [x, y, half] = [shown.width / 2, shown.height / 2, Math.min(shown.width, shown.height) / 6];
+    keyBox = [x - half, y - half, x + half, y + half];
+    place(byKeys, keyBox);
+    sheet.append(byKeys);
+    keys.hidden = false;
+    status.textContent = keys.textContent;
+    byKeys.focus();
+  }
+
+  function removeKeyBox() {
+    if (byKeys.matches(":focus")) add.focus();
+    byKeys.remove();
+    keys.hidden = true;
+    status.textContent = ""; // so that an answer is said even if it is the last one again
+  }
+
+  function moveKeyBox(event) {
+    const step = STEP * Math.max(shown.width, shown.height);
+    const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+    if (event.key === "Escape") removeKeyBox();
+    else if (!way) return;
+    else {
+      [shown.width, shown.height].forEach((limit, axis) => {
+        const [near, far] = [keyBox[axis], keyBox[axis + 2]];
+        const move = Math.min(Math.max(way[axis] * step, event.shiftKey ? near + Math.max(step, MIN_SIDE) - far : -near), limit - far);
+        keyBox[axis + 2] = far + move;
+        if (!event.shiftKey) keyBox[axis] = near + move;
+      });
+      place(byKeys, keyBox);
+    }
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  add.addEventListener("click", addKeyBox);
+  byKeys.addEventListener("keydown", moveKeyBox);
+  byKeys.addEventListener("click", () => {
+    removeKeyBox();
+    view.report("box", ...keyBox);
+  });
   sheet.addEventListener("pointerdown", (event) => {
+    if (!event.isPrimary) return;
     isDragged = false;
-    if (event.isPrimary && !event.button) start = { point: pointOf(event), x: event.clientX, y: event.clientY };
+    if (!event.button) start = { point: pointOf(event), x: event.clientX, y: event.clientY };
   });
   sheet.addEventListener("pointermove", (event) => {
     if (!start || !event.isPrimary) return;
@@ -104,7 +156,7 @@ function createView(section) {
   });
   sheet.addEventListener("pointerup", (event) => {
     if (start && isDragged && event.isPrimary) view.report("box", ...boxTo(event));
-    end();
+    end(event);
   });
   sheet.addEventListener("pointercancel", end);
   sheet.addEventListener("click", (event) => isDragged && event.stopPropagation(), true); // the end of a drag is no press

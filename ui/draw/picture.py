@@ -9,8 +9,8 @@ import io
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
-from math import prod
-from typing import Any, Self
+from math import ceil, prod
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -19,11 +19,11 @@ from PIL import Image
 
 from engine import BlankDrawing, InklingError, Network, prepare, read_image
 from engine.calibration import threshold
-from engine.preprocessing import BLANK, MIN_CONTRAST, Box
+from engine.preprocessing import BLANK, MIN_CONTRAST, Box, crop, fit
 from engine.reading import Digit, Reading, Writing, find_writing, read_writing
 from ui import compat, networks, state
 from ui.components import make_component
-from ui.draw import keyboard_grid, strokes
+from ui.draw import keyboard_grid
 from ui.draw.canvas import current_drawing
 from ui.draw.prediction import Prediction, chance
 from ui.state import session
@@ -34,21 +34,35 @@ MAX_BYTES = 400_000  # of the file that is stored
 MAX_PNG_PIXELS = 250_000  # larger pictures are stored as JPEG
 QUALITIES = (90, 75, 60)  # of JPEG: the first with which the file is small enough
 MAX_BOXES = 20  # that a visitor can drag
+MAX_AREA = 3  # of all boxes together, in pictures: each box is read anew after a reload
 MIN_BOX_SIDE = 4  # pixels of the picture
 MIN_READ_SIDE, MAX_READ_SIDE = 128, 1024  # pixels: what is in a smaller box is enlarged, so that paper can be told from ink
 MAX_READINGS = 4  # that are kept for one picture: a network that trains is another one after each look
+MIN_PART, MIN_PART_HEIGHT = 1 / 3, 1 / 2  # of a piece of ink, and of a box: what has less in the box belongs to a neighbour
 MAX_LINE_SHAPE = 6  # a left-out mark that is longer than this, measured by its width, cannot be pressed: it is a line
 HTML = """<section class="inkling-picture" aria-label="Your picture">
 <div class="sheet"><img alt="Your picture" draggable="false"><div class="marks"></div></div>
 <div class="beside"><div class="text"></div><div class="tools">
 <button type="button" data-action="left"><span aria-hidden="true">↺</span> Turn left</button>
 <button type="button" data-action="right"><span aria-hidden="true">↻</span> Turn right</button>
-<button type="button" data-action="undo"><span aria-hidden="true">⤺</span> Undo box</button>
+<button type="button" data-add><span aria-hidden="true">+</span> Add a box</button>
+<button type="button" data-action="undo"><span aria-hidden="true">⤺</span> Remove the last box</button>
 <button type="button" data-action="remove"><span aria-hidden="true">✕</span> Remove picture</button>
-</div></div><p class="inkling-spoken" role="status"></p></section>"""
+</div><p class="keys" hidden>Move the box with the arrow keys, and change its size with Shift and the arrow keys.
+Enter reads what is in it. Escape removes it.</p></div><p class="inkling-spoken" role="status"></p></section>"""
 HELP = "Press a digit to put it on the canvas. Did it miss one? Drag a box around it."
 NO_WRITING = "<b>No writing found.</b> Drag a box around a digit, or take a photo of dark ink on white paper, close up."
+NO_NETWORK = "<b>A network is needed to read this picture.</b> Train one on the Train page."
 NO_INK_IN_BOX = "There is no ink in that box. Drag it around a whole digit."
+NO_ROOM = f"There is room for {MAX_BOXES} boxes. Remove the last box first."
+TOO_LARGE = "Your boxes are too large together. Remove the last box first, or drag a smaller one."
+
+
+class Look(NamedTuple):
+    """What is in a box: ``image`` (28, 28) is what the network sees, ``ink`` (h, w) is from the page, if it has any."""
+
+    image: npt.NDArray[np.float32]
+    ink: npt.NDArray[np.float32] | None
 
 
 @dataclass
@@ -58,7 +72,8 @@ class Picture:
     content: bytes  # a PNG or JPEG file
     upright: npt.NDArray[np.uint8]  # (H, W): the pixels of ``content``
     turns: int = 0  # quarter turns to the right
-    boxes: dict[Box, npt.NDArray[np.float32]] = field(default_factory=dict)  # and what the network sees of each, (28, 28)
+    boxes: tuple[Box, ...] = ()  # the newest last; replaced, never changed: another thread stores them
+    looks: dict[Box, "Look | None"] = field(default_factory=dict)  # at what is in a box; None without ink
     problem: str = ""  # a sentence about the last box
     picked: tuple[Box, str] | None = None  # the digit that is on the canvas, and its pixels there
     readings: dict[Network, Reading] = field(default_factory=dict)
@@ -82,8 +97,8 @@ class Picture:
                 content = base64.b64decode(text, validate=True)
                 picture = cls(content, _decode(content), turns % 4)
                 for box in boxes[:MAX_BOXES]:
-                    picture.add_box(box)
-                picture.problem = ""
+                    if (checked := valid_box(box, picture.pixels.shape)) and not picture.problem_with(checked):
+                        picture.boxes = _with_newest(picture.boxes, checked)
                 return picture
         return None
 
@@ -102,23 +117,38 @@ class Picture:
     def turn(self, quarters: int) -> None:
         """Turn it to the right. The boxes are dropped: what was missed may be read now."""
         self.turns = (self.turns + quarters) % 4
-        self.boxes, self.problem, self.picked = {}, "", None
-        self.readings, self.file = {}, b""
+        self.boxes, self.problem, self.picked = (), "", None
+        self.looks, self.readings, self.file = {}, {}, b""
 
     def add_box(self, box: object) -> Box | None:
-        """Have what is inside this box read as one digit; returns None if it is no box, or if there is no ink inside."""
+        """Have what is inside this box read as one digit; returns None if it is no box, or if it has a ``problem``."""
         self.problem = ""
         checked = valid_box(box, self.pixels.shape)
-        if checked is None or len(self.boxes) >= MAX_BOXES:
+        if checked is None:
             return None
-        try:
-            seen = prepare(self._part(checked))
-        except BlankDrawing:
-            self.problem = NO_INK_IN_BOX
+        self.problem = self.problem_with(checked) or ("" if self._look(checked) else NO_INK_IN_BOX)
+        if self.problem:
+            self.looks.pop(checked, None)
             return None
-        self.boxes.pop(checked, None)  # it becomes the newest
-        self.boxes[checked], self.readings = seen, {}
+        self.boxes, self.readings = _with_newest(self.boxes, checked), {}
         return checked
+
+    def problem_with(self, box: Box) -> str:
+        """Why there is no room for this box, as a sentence; empty if there is."""
+        boxes = _with_newest(self.boxes, box)
+        area = sum((right - left) * (bottom - top) for left, top, right, bottom in boxes)
+        return NO_ROOM if len(boxes) > MAX_BOXES else TOO_LARGE if area > MAX_AREA * self.upright.size else ""
+
+    def _look(self, box: Box) -> Look | None:
+        """A look at the page's own ink in a box. Only if it has none there, what is in the box is a photo of its own."""
+        if box not in self.looks:
+            writing = _writing(self.content, self.turns)
+            ink = None if writing is None else _ink_in(writing, box)
+            try:
+                self.looks[box] = Look(prepare(self._part(box)) if ink is None else fit(ink), ink)
+            except BlankDrawing:
+                self.looks[box] = None
+        return self.looks[box]
 
     def _part(self, box: Box) -> Image.Image:
         """What is inside a box, enlarged if it is small."""
@@ -130,28 +160,28 @@ class Picture:
 
     def ink_of(self, digit: Digit) -> Image.Image | npt.NDArray[np.uint8]:
         """A digit's ink without the other digits, as large as it is on the picture, in a form that the canvas takes."""
-        if digit.box in self.boxes:
+        if digit.ink is None and digit.box in self.boxes:
             return self._part(digit.box)
         ink = digit.image if digit.ink is None else digit.ink
         return np.pad(np.round(255 * ink / ink.max()).astype(np.uint8), max(ink.shape) // 2)
 
     def undo_box(self) -> None:
         """Drop the box that was dragged last."""
-        if self.boxes:
-            self.boxes.popitem()
-        self.readings, self.problem = {}, ""
+        for box in self.boxes[-1:]:
+            self.looks.pop(box, None)
+        self.boxes, self.readings, self.problem = self.boxes[:-1], {}, ""
 
-    def act(self, action: object, network: Network) -> Digit | None:
+    def act(self, action: object, network: Network | None) -> Digit | None:
         """Do what the browser says was done; return the digit to put on the canvas, if any. Anything else is ignored."""
         match action:
-            case ["press", number] if strokes.is_count(number):
+            case ["press", *sides] if network:  # the box, not a number: another network may have read other digits meanwhile
                 self.problem = ""
-                return dict(enumerate(self.read(network).digits)).get(number)
-            case ["box", *sides] if box := self.add_box(sides):
+                return next((digit for digit in self.read(network).digits if [*digit.box] == sides), None)
+            case ["box", *sides] if network and (box := self.add_box(sides)):
                 return next(digit for digit in self.read(network).digits if digit.box == box)
             case ["left" | "right" as side]:
                 self.turn(-1 if side == "left" else 1)
-                return self.first_digit(network)
+                return self.first_digit(network) if network else None
             case ["undo"]:
                 self.undo_box()
         return None
@@ -164,14 +194,13 @@ class Picture:
         if network not in self.readings:
             if len(self.readings) >= MAX_READINGS:
                 self.readings.clear()
-            try:
-                reading = read_writing(network, _writing(self.content, self.turns))
-            except BlankDrawing:
-                reading = Reading([], [])
-            if self.boxes:
-                rows = network.predict_proba(np.asarray([*self.boxes.values()]))
-                for (box, image), row in zip(self.boxes.items(), rows, strict=True):
-                    reading = with_digit(reading, Digit(box, image, row))
+            writing = _writing(self.content, self.turns)
+            reading = read_writing(network, writing) if writing else Reading([], [])
+            looks = {box: look for box in self.boxes if (look := self._look(box))}
+            if looks:
+                rows = network.predict_proba(np.asarray([look.image for look in looks.values()]))
+                for (box, look), row in zip(looks.items(), rows, strict=True):
+                    reading = with_digit(reading, Digit(box, look.image, row, look.ink))
             self.readings[network] = reading
         return self.readings[network]
 
@@ -193,10 +222,40 @@ def encode(grey: npt.NDArray[np.uint8]) -> bytes:
     return encode(np.asarray(image.reduce(2)))
 
 
-@lru_cache(maxsize=8)  # of all visitors together: one takes some 8 MB
-def _writing(content: bytes, turns: int) -> Writing:
-    """What is on a turned picture, for any network; raises ``BlankDrawing`` if nothing is."""
-    return find_writing(np.rot90(_decode(content), -turns))
+@lru_cache(maxsize=3)  # of all visitors together: one takes 10 to 42 MB
+def _writing(content: bytes, turns: int) -> Writing | None:
+    """What is on a turned picture, for any network; None if nothing is."""
+    try:
+        return find_writing(np.rot90(_decode(content), -turns))
+    except BlankDrawing:
+        return None
+
+
+def _ink_in(writing: Writing, box: Box) -> npt.NDArray[np.float32] | None:
+    """The page's ink in a box, (h, w), without the edges of neighbours; None if there is none."""
+    from scipy import ndimage  # slow to import: the page is there first
+
+    ink, (across, down) = writing.parts.ink, writing.scale
+    (height, width), (left, top, right, bottom) = ink.shape, box
+    rows = slice(min(int(top / down), height - 1), max(ceil(bottom / down), 1))
+    columns = slice(min(int(left / across), width - 1), max(ceil(right / across), 1))
+    part = ink[rows, columns]
+    labels = np.empty(ink.shape, np.int32)
+    ndimage.label(ink > 0, np.ones((3, 3)), output=labels)
+    inside = labels[rows, columns]
+    num_pixels, num_inside = np.bincount(labels.ravel()), np.bincount(inside.ravel(), minlength=int(labels.max()) + 1)
+    heights = np.zeros(len(num_pixels))
+    for number, places in enumerate(ndimage.find_objects(inside), start=1):
+        if places:
+            heights[number] = places[0].stop - places[0].start
+    is_kept = (num_inside > 0) & ((num_inside >= MIN_PART * num_pixels) | (heights >= MIN_PART_HEIGHT * len(part)))
+    is_kept[0] = False
+    kept = np.where(is_kept[inside], part, np.float32(0))
+    return crop(kept) if kept.any() else None
+
+
+def _with_newest(boxes: tuple[Box, ...], box: Box) -> tuple[Box, ...]:
+    return (*(other for other in boxes if other != box), box)
 
 
 def _decode(content: bytes) -> npt.NDArray[np.uint8]:
@@ -301,31 +360,31 @@ def view_data(picture: Picture, network: Network | None) -> dict[str, Any]:
     on_canvas = objects[0].get("src") if len(objects) == 1 else None
     marks = []
     for box in reading.left_out:
-        marks.append(
-            {"box": box, "kind": "left-out", "is_line": not _may_be_digit(box, reading), "name": "Left out: read it, too"}
-        )
-    for number, digit in enumerate(reading.digits):
+        is_line = not _may_be_digit(box, reading)
+        marks.append({"box": box, "kind": "left-out", "is_line": is_line, "name": "Skipped. Press to read it."})
+    for digit in reading.digits:
         prediction = Prediction(digit.probabilities, least)
         marks.append(
             {
                 "box": digit.box,
                 "kind": "sure" if prediction.is_sure else "not-sure",
-                "number": number,
                 "symbol": prediction.symbol,
                 "name": prediction.text,
                 "is_picked": picture.picked == (digit.box, on_canvas),
             }
         )
     lines = [[Prediction(digit.probabilities, least) for digit in line] for line in reading.lines]
+    nothing = "no writing found" if network else "a network is needed to read it"
     return {
         "src": compat.media_url(picture.view_file(), KEY),
         "width": width,
         "height": height,
         "is_small": len(reading.digits) == 1,
+        "has_network": network is not None,
         "has_boxes": bool(picture.boxes),
         "marks": marks,
-        "html": text_html(lines, len(reading.left_out), picture.problem),
-        "spoken": picture.problem or f"Your picture: {'; '.join(map(line_text, lines)) or 'no writing found'}",
+        "html": text_html(lines, len(reading.left_out), picture.problem) if network else f"<p>{NO_NETWORK}</p>",
+        "spoken": picture.problem or f"Your picture: {'; '.join(map(line_text, lines)) or nothing}",
     }
 
 
@@ -366,7 +425,7 @@ def text_html(lines: list[list[Prediction]], num_left_out: int, problem: str) ->
     legend = {
         "sure": "read" if any(is_sure) else "",
         "not-sure": "not sure" if not all(is_sure) else "",
-        "left-out": f"{num_left_out} {'mark' if num_left_out == 1 else 'marks'} left out" if num_left_out else "",
+        "left-out": f"{num_left_out} {'mark' if num_left_out == 1 else 'marks'} skipped" if num_left_out else "",
     }
     meanings = "".join(f'<li><i class="{kind}"></i>{text}</li>' for kind, text in legend.items() if text)
     return (
@@ -385,6 +444,6 @@ def _act() -> None:
         return
     if action == ["remove"]:
         session().picture = None
-    elif network and (digit := picture.act(action, network)):
+    elif digit := picture.act(action, network):
         _put_on_canvas(picture, digit)
     _store()

@@ -102,9 +102,90 @@ def test_a_box_without_ink_is_refused_in_a_sentence(network):
     shown = of(TWO_LINES)
     assert shown.act(["box", 10, 10, 90, 90], network) is None
     assert shown.problem == picture.NO_INK_IN_BOX
-    assert shown.boxes == {}
-    shown.act(["press", 0], network)
+    assert shown.boxes == ()
+    shown.act(["press", *shown.read(network).digits[0].box], network)
     assert shown.problem == ""
+
+
+@pytest.mark.parametrize("by", [0, 0.15, 0.4])
+def test_a_box_round_a_digit_reads_the_pages_own_ink(network, by):
+    rows, columns = np.mgrid[:700, :1000]
+    light = 230 - 0.1 * columns - 60 * (columns + rows > 900)  # with the edge of a shadow
+    shown = of((light * TWO_LINES / 255 + np.random.default_rng(0).normal(0, 3, TWO_LINES.shape)).astype(np.uint8))
+    for one in shown.read(network).digits:
+        left, top, right, bottom = one.box
+        across, down = by / 2 * (right - left), by / 2 * (bottom - top)
+        box = left - across, top - down, right + across, bottom + down
+        again = Picture(shown.content, shown.upright).act(["box", *box], network)
+        np.testing.assert_allclose(again.image, one.image, atol=0.02)
+        assert again.ink is not None
+
+
+def test_a_box_with_only_the_edge_of_a_digit_is_looked_at_anew(network):
+    shown = of(TWO_LINES)
+    left, _, _, bottom = shown.read(network).digits[0].box
+    added = shown.act(["box", left - 60, bottom - 40, left + 100, bottom + 150], network)
+    assert added is None or added.ink is None
+
+
+def test_a_box_that_was_pressed_is_found_after_the_network_has_changed(network):
+    shown = of(TWO_LINES)
+    last = shown.read(network).digits[-1]
+    assert shown.act(["press", *last.box], network) is last
+    assert shown.act(["press", 1, 2, 3, 4], network) is None
+    assert shown.act(["press", 0], network) is None
+
+
+def test_there_is_room_for_so_many_boxes(network, monkeypatch):
+    monkeypatch.setattr(picture, "MAX_BOXES", 2)
+    shown = of(TWO_LINES)
+    boxes = [digit.box for digit in shown.read(network).digits]
+    assert [shown.act(["box", *box], network) is not None for box in boxes[:3]] == [True, True, False]
+    assert shown.problem == picture.NO_ROOM
+    assert shown.act(["box", *boxes[0]], network)  # again
+    assert shown.problem == ""
+    assert shown.boxes == (boxes[1], boxes[0])
+
+
+def test_the_boxes_have_a_largest_area_which_goes_for_stored_ones_too(network):
+    shown = of(TWO_LINES)
+    height, width = TWO_LINES.shape
+    added = [shown.act(["box", 0, 0, width - n, height], network) is not None for n in range(1, 5)]
+    assert added == [True, True, True, False]
+    assert shown.problem == picture.TOO_LARGE
+    stored = shown.to_json() | {"boxes": [[0, 0, width - n, height] for n in range(20)]}
+    assert len(Picture.from_json(stored).boxes) == 3
+
+
+def test_stored_boxes_are_looked_at_when_they_are_read_and_not_again(network, monkeypatch):
+    stored = of(TWO_LINES).to_json() | {"boxes": [[10, 10, 90, 90], [480, 430, 625, 571]]}
+    looks = []
+    monkeypatch.setattr(picture, "prepare", lambda part: looks.append(part) or prepare(part))
+    shown = Picture.from_json(stored)
+    assert looks == []
+    for _ in range(2):
+        shown.readings.clear()
+        assert symbols(shown.read(network)) == ["71", "77"]
+    assert len(looks) == 1  # the other one has ink of the page
+
+
+def test_a_picture_without_writing_is_searched_once(network, monkeypatch):
+    shown = of(np.tile(np.linspace(150, 200, 400).astype(np.uint8), (301, 1)))
+    assert shown.read(network).lines == []
+    shown.readings.clear()
+    monkeypatch.setattr(picture, "find_writing", None)
+    assert shown.read(network).lines == []
+
+
+def test_without_a_network_the_picture_is_turned_and_says_what_is_missing(network):
+    shown = of(TWO_LINES)
+    box = shown.read(network).digits[0].box
+    shown.act(["box", *box], network)
+    assert shown.act(["press", *box], None) is None
+    shown.act(["undo"], None)
+    assert shown.boxes == ()
+    assert shown.act(["right"], None) is None
+    assert shown.turns == 1
 
 
 @pytest.mark.parametrize(
@@ -159,7 +240,7 @@ def test_a_picture_comes_back_from_the_store_and_is_read_the_same(network):
     shown.act(["box", 100, 400, 250, 560], network)
     again = Picture.from_json(json.loads(json.dumps(shown.to_json())))
     np.testing.assert_array_equal(again.pixels, shown.pixels)
-    assert again.boxes.keys() == shown.boxes.keys()
+    assert again.boxes == shown.boxes
     assert symbols(again.read(network)) == symbols(shown.read(network))
 
 
@@ -223,7 +304,7 @@ def test_the_text_names_each_number_and_what_is_not_sure():
     assert "<b>00</b> <span>94.1 % sure</span>" in html
     assert "<b>0?</b> <span>not sure of digit 2: 0 (97.0 %) or 1 (3.0 %)</span>" in html
     assert "<b>??0</b> <span>not sure of 2 of 3 digits</span>" in html
-    assert "2 marks left out" in html
+    assert "2 marks skipped" in html
     assert picture.NO_WRITING in text_html([], 0, "")
 
 
@@ -268,6 +349,20 @@ def test_the_picture_is_read_again_by_another_network():
     app.run()
     assert not app.exception
     assert len(session(app).picture.readings) == 2
+
+
+def test_without_a_network_the_page_says_that_one_is_needed():
+    app = open_app()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(networks, "candidates", dict)
+        patch.setattr(picture.networks, "candidates", dict)
+        app.session_state[image_input.MENU.format(0)] = True
+        app.run()
+        file = io.BytesIO()
+        Image.fromarray(TWO_LINES).save(file, "PNG")
+        app.file_uploader(key="picture").upload("page.png", file.getvalue()).run()
+        assert not app.exception
+        assert picture.NO_NETWORK in view(app)["html"]
 
 
 def test_without_a_picture_there_is_no_view():
