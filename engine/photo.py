@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from engine.ruling import Box, Line, Mask, is_frame, is_ruled, joins, straight_lines
+from engine.ruling import Box, Mask, StraightLine, is_frame, is_ruled, joins, straight_lines, weighted_median
 
 MIN_SIDE = 64  # pixels: smaller pictures are never photos
 LIGHT_SIDE = 128  # pixels that are enough, on the shorter side, to show the light
@@ -18,7 +18,7 @@ BLACK, WHITE = 12, 243  # of 255: what is darker or brighter counts as one brigh
 MAX_MARK_WIDTH = 1 / 5  # of the shorter side: wider marks cannot be ink
 MIN_THICK_INK = 0.08  # of the picture: a tightly cropped digit covers more
 MAX_THICK_BORDER = 0.25  # of the border: it covers less
-MAX_THICKNESS = 0.35  # of the shorter side: how thick its line may be
+MAX_INK_THICKNESS = 0.35  # of the shorter side: how thick its line may be
 MIN_SEPARATION = 0.7  # of the brightness's variance: so much lies between its ink and the paper
 MAX_DARK = 0.6  # of the brighter one's brightness, for the darker one of ink and paper
 MAX_BOARD = 128  # of 255: how bright a board may look
@@ -33,10 +33,10 @@ WEAK_INK, STRONG_INK = 0.3, 0.55  # of full ink: every pixel must have the first
 MIN_WRITING = 0.012  # of the longer side: shorter pieces are no digits
 MIN_PIECE, MIN_LONE_PIECE = 0.15, 0.4  # of the writing's height: shorter pieces are dirt; the second, if nothing is near
 BORDER = 3  # pixels: what is at most so far away from the border touches it
-MIN_LINE = 2.5  # times the writing's height: longer straight lines are no digits
+MIN_LONG_LINE = 2.5  # times the writing's height: longer straight lines are no digits
 MIN_DRAWN = 0.85  # of a drawn line's length: so much of it is inked
 MAX_BAR, MIN_BAR_FLATNESS = 1.5, 8  # times the writing's height, and its own: longer flat marks are no digits
-NEAR = 0.25  # of the writing's height
+NEAR_WRITING = 0.25  # of the writing's height
 MAX_CUT = 0.35  # of a piece's longer side: if more of it lies along the border, it is the edge of something
 
 
@@ -72,7 +72,7 @@ def ink_of_photo(grey: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.float32], 
     return ink, [line.box for line in lines] + left_out
 
 
-def _take_lines(weak: Mask, strong: Mask, absorbed: npt.NDArray[np.float32]) -> list[Line]:
+def _take_lines(weak: Mask, strong: Mask, absorbed: npt.NDArray[np.float32]) -> list[StraightLine]:
     """Remove from the weak ink the ruled lines, and all lines that are long for the writing, with those between them."""
     ruled, others = [], []
     lines = straight_lines(weak, absorbed)
@@ -84,9 +84,9 @@ def _take_lines(weak: Mask, strong: Mask, absorbed: npt.NDArray[np.float32]) -> 
     if not height:
         return ruled
     others = [line for line in others if line.covered > MIN_DRAWN]  # the feet of digits in a row are no line
-    long = [line for line in others if line.length > MIN_LINE * height]
-    between = [line for line in others if line.length <= MIN_LINE * height]
-    long += [line for line in between if joins(line, ruled + long, max(BORDER, NEAR * height / 2))]
+    long = [line for line in others if line.length > MIN_LONG_LINE * height]
+    between = [line for line in others if line.length <= MIN_LONG_LINE * height]
+    long += [line for line in between if joins(line, ruled + long, max(BORDER, NEAR_WRITING * height / 2))]
     for line in long:
         weak.ravel()[line.pixels] = False
     return ruled + long
@@ -161,21 +161,21 @@ def _writing(weak: Mask, strong: Mask) -> tuple[Mask, npt.NDArray[np.int32], lis
     is_inside = is_writing & ~is_touching & (longer >= MIN_LONE_PIECE * longer[is_cut].max(initial=0))
     is_edge = is_touching & (is_inside.any() | (is_cut.any() & ~is_cut))
     is_writing &= ~is_edge
-    height = _typical(sides[is_writing, 1], areas[is_writing])
+    height = weighted_median(sides[is_writing, 1], areas[is_writing])
     for number in np.flatnonzero(is_writing & (longer > 1.2 * height)):
         box, others = boxes[number], is_writing & (np.arange(count + 1) != number)
         inside = others & (boxes[:, :2] >= box[:2]).all(axis=1) & (boxes[:, 2:] <= box[2:]).all(axis=1)
         if (sides[inside, 1] >= 0.3 * sides[number, 1]).any() and is_frame(labels[places[number - 1]] == number):
             is_writing[number], is_edge[number] = False, True
     if is_edge.any() and is_writing.any():
-        height = _typical(sides[is_writing, 1], areas[is_writing])
+        height = weighted_median(sides[is_writing, 1], areas[is_writing])
     is_bar = is_writing & (sides[:, 0] > MAX_BAR * height) & (sides[:, 0] > MIN_BAR_FLATNESS * sides[:, 1])
     is_edge |= is_bar
     is_writing &= ~is_bar
     is_digit = is_writing & (longer >= MIN_LONE_PIECE * height)
     for number in np.flatnonzero(is_writing & ~is_digit):
         gaps = np.maximum(boxes[is_digit, :2] - boxes[number, 2:], boxes[number, :2] - boxes[is_digit, 2:]).max(axis=1)
-        if longer[number] < MIN_PIECE * height or gaps.min(initial=1e9) > NEAR * height:
+        if longer[number] < MIN_PIECE * height or gaps.min(initial=1e9) > NEAR_WRITING * height:
             is_writing[number] = False
             is_edge[number] |= longer[number] >= MIN_PIECE * height
     return is_writing, labels, [tuple(box) for box in boxes[is_edge & ~is_writing].tolist()], height
@@ -183,13 +183,6 @@ def _writing(weak: Mask, strong: Mask) -> tuple[Mask, npt.NDArray[np.int32], lis
 
 def _reaches_border(box: Box, shape: tuple[int, ...]) -> bool:
     return box[0] <= BORDER or box[1] <= BORDER or box[2] >= shape[1] - BORDER or box[3] >= shape[0] - BORDER
-
-
-def _typical(heights: npt.NDArray[np.integer], areas: npt.NDArray[np.integer]) -> float:
-    """The median of the heights, weighted by areas."""
-    order = np.argsort(heights)
-    shares = np.cumsum(areas[order])
-    return float(heights[order][np.searchsorted(shares, shares[-1] / 2)])
 
 
 def _ink_is_bright(grey: npt.NDArray[np.float32], width: int) -> bool:
@@ -227,7 +220,7 @@ def _thick_ink(grey: npt.NDArray[np.uint8]) -> Mask | None:
         return None
     if not MIN_THICK_INK < ink.mean() < 0.5 or grey[~is_bright].mean() > MAX_DARK * grey[is_bright].mean():
         return None
-    too_thick = int(MAX_THICKNESS * min(grey.shape))
+    too_thick = int(MAX_INK_THICKNESS * min(grey.shape))
     is_centre = np.empty(ink.shape, bool)  # of a square of this size that is all ink
     ndimage.minimum_filter(ink, too_thick, output=is_centre, mode="constant")
     return None if is_centre.any() else ink

@@ -15,7 +15,7 @@ from PIL import Image
 from engine.checks import InklingError, check_choice
 from engine.image_file import Drawing, pixels_of
 from engine.photo import ink_of_photo, is_photo
-from engine.ruling import Box, box_of, straight_marks, touches
+from engine.ruling import Box, box_of, may_be_foot, ruled_lines, straight_marks
 
 SIDE, BOX, CENTRE = 28, 20, 14  # pixels; the centre of mass of MNIST's digits lies at index 14.0 in both axes
 STEPS = ("crop", "scale", "centre")  # the steps that can be left out
@@ -28,6 +28,7 @@ MIN_SPECKLE_ROWS = 64  # rows that are enough to see whether there are any speck
 MAX_SPECKLES = 0.005  # of all pixels: if more differ from all eight neighbours, the picture has impulse noise
 SPECKLE_CONTRAST = 100  # of 255: a speckle differs by more than this from at least seven of the eight pixels around it
 MIN_PIECE = 0.2  # of the longest piece of ink: on paper that is not smooth, shorter ones are dirt
+MIN_NOTICED = 0.08  # of the longest piece of ink: shorter dirt is not worth a word
 MIN_PIECE_INK = 0.4  # of the darkest ink: the same for pieces that are fainter everywhere
 COARSE_SIDE = 70  # pixels that are enough to tell paper from ink
 BLANK = "a drawing must have ink on it, and this one is blank: draw a digit"
@@ -43,7 +44,8 @@ class Ink:
 
     A box is (left, top, right, bottom) in the pixels of ``strength``, the last two exclusive. Left out are ruled lines,
     frames, underlines, the edges of the paper, and dirt that is large enough to notice. ``with_underline`` (H, W) is the
-    writing with an underline that touches it, which may be the foot of a 2; its box is the last one. None without one.
+    writing with an underline that touches it or is close, and may be the foot of a 2; its box is the last one. None
+    without one.
     """
 
     strength: npt.NDArray[np.float32]
@@ -65,8 +67,9 @@ def prepare(drawing: Drawing, clean: bool = True) -> npt.NDArray[np.float32]:
     """The drawing as the network sees it: (28, 28) float32 in [0, 1], with bright ink on a background of 0.
 
     ``drawing`` is (H, W, 4), (H, W, 3) or (H, W) uint8, or a PIL image. The ink may be dark on light, light on dark, or in
-    the alpha channel alone. Unless it must be ``clean``, underlines, frames and speckles count as ink, too. Raises
-    ``BlankDrawing`` if there is no ink, ``InklingError`` for anything that is not a drawing.
+    the alpha channel alone. Unless it must be ``clean``, lines, frames and speckles on drawings count as ink, too; on
+    photos, ruled lines and frames are left out all the same. Raises ``BlankDrawing`` if there is no ink, ``InklingError``
+    for anything that is not a drawing.
     """
     return fit(separate_ink(drawing, clean).strength)
 
@@ -98,7 +101,8 @@ def find_ink(drawing: Drawing) -> npt.NDArray[np.float32]:
 def separate_ink(drawing: Drawing, clean: bool = True) -> Ink:
     """How much ink of the writing is on each pixel, for dark and bright ink, and for photos in uneven light.
 
-    Unless it must be ``clean``, underlines, frames around drawings and speckles count as ink. A drawing with more than
+    Unless it must be ``clean``, lines, frames and speckles on drawings count as ink; on photos, ruled lines and frames are
+    left out all the same. A drawing with more than
     1,600 pixels on a side is made smaller; more than 50 million pixels are refused. Raises ``BlankDrawing`` if there is no
     ink.
     """
@@ -127,23 +131,30 @@ def separate_ink(drawing: Drawing, clean: bool = True) -> Ink:
         ink[ink < MIN_INK] = 0
         strength, left_out = ink.take(grey), []
         is_dirty = grey is not original or not is_flat
+        lines = ruled_lines(strength) if clean else []
+        if lines:
+            rest = strength.copy()
+            for line in lines:
+                rest.ravel()[line.pixels] = 0
+            if rest.any():
+                strength, left_out = rest, [line.box for line in lines]
     if not clean:
         return Ink(strength, left_out)
     with_underline = None
     for mark in straight_marks(strength > 0):
-        if touches(mark, strength > 0):
-            with_underline = strength.copy()
+        with_underline = strength.copy() if may_be_foot(mark, strength > 0) else None
         strength[mark] = 0
         left_out.append(box_of(mark))
     if is_dirty:
-        strength = _large_pieces(strength)
+        strength, dirt = _large_pieces(strength)
+        left_out = dirt + left_out  # the underline stays the last one
     return Ink(strength, left_out, with_underline)
 
 
 def crop(ink: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """The smallest rectangle that holds all ink."""
-    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
-    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    left, top, right, bottom = box_of(ink > 0)
+    return ink[top:bottom, left:right]
 
 
 def scale(ink: npt.NDArray[np.float32], box: int = BOX) -> npt.NDArray[np.float32]:
@@ -208,8 +219,11 @@ def _without_speckles(grey: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return grey
 
 
-def _large_pieces(strength: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """The ink without what is left of speckles or of the paper's grain: pieces that are faint, or small beside others."""
+def _large_pieces(strength: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], list[Box]]:
+    """The ink without what is left of speckles or of the paper's grain: pieces that are faint, or small beside others.
+
+    And the boxes of those that are large enough to notice.
+    """
     from scipy import ndimage  # slow to import, and rarely needed
 
     labels = np.empty(strength.shape, np.int32)
@@ -219,7 +233,11 @@ def _large_pieces(strength: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     is_strong = np.zeros(len(lengths), bool)
     is_strong[labels[strength > MIN_PIECE_INK]] = True
     is_kept = is_strong & (lengths >= MIN_PIECE * lengths[is_strong].max(initial=0))
-    return np.where(is_kept[labels], strength, 0) if is_kept.any() else strength
+    if not is_kept.any():
+        return strength, []
+    is_noticed = is_strong & ~is_kept & (lengths >= MIN_NOTICED * lengths[is_strong].max())
+    dirt = [(x.start, y.start, x.stop, y.stop) for y, x in (places[number - 1] for number in np.flatnonzero(is_noticed))]
+    return np.where(is_kept[labels], strength, 0), dirt
 
 
 def _coarse(grey: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

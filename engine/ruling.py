@@ -22,6 +22,7 @@ MAX_THICKNESS = 1 / 15  # of a line's length
 MAX_WAVE = 0.004  # of a line's length: how far its points may lie from a parabola, beside its width
 MAX_STRENGTH = 1.7  # of the line's median strength: stronger ink is not the line's
 MAX_LINE_WIDTH = 1.8  # of the line's median width: where the ink is wider, a stroke crosses it
+MIN_RULED_RUN = 1 / 3  # of the picture's side: a row or column of a drawing with so much ink may hold a ruled line
 RULED = 40  # times its thickness: a longer line is printed, if there are more
 MIN_FRAME_COVERED = 0.88  # of each side of a frame: so much of it must be inked
 MAX_EDGE = 1 / 14  # of the picture's shorter side: how thick a line along the edge may be
@@ -31,13 +32,14 @@ MAX_UNEVENNESS, MIN_STRAIGHT = 0.05, 0.88  # of an underline's width: at most so
 MAX_UNDERLINE_WIDTH = 1.4  # of its usual thickness: where the ink is higher, a stroke touches it
 MAX_UNDERLINE_THICKNESS = 1 / 4  # of its width
 MIN_REST = 0.4  # of an underline's width: the height of what it underlines
-LOWER, STEM = 0.4, 2.5  # if the lower part of a digit is not wider than this many times the line, it is a stem
-NARROW = 0.5  # of its height: a digit with a stem that is not wider may be a 1
-NEAR = 0.7  # of an underline's thickness: the foot of a 1 is not farther away
+LOWER_PART, STEM = 0.4, 2.5  # if the lower part of a digit is not wider than this many times the line, it is a stem
+MAX_ONE_WIDTH = 0.5  # of its height: a digit with a stem that is not wider may be a 1
+MAX_FOOT_GAP = 0.7  # of an underline's thickness: the foot of a 1 is not farther away
+MAX_LOOSE_FOOT_GAP, MAX_FOOT_WIDTH = 0.25, 1.5  # of the writing's height: the foot of a 2 is not farther or wider
 MIN_OVERHANG, MAX_OVERHANG = 0.38, 2.7  # of its width and thickness: how far left of a stem it begins; that of a 2 does not
 
 
-class Line(NamedTuple):
+class StraightLine(NamedTuple):
     """A nearly horizontal or vertical straight line: its ``ends`` (x, y), its ``box`` and its ``pixels``, indices (K,).
 
     ``covered`` is the fraction of its length that is inked.
@@ -51,7 +53,7 @@ class Line(NamedTuple):
     pixels: npt.NDArray[np.integer]
 
 
-def straight_lines(mask: Mask, strength: npt.NDArray[np.float32]) -> list[Line]:
+def straight_lines(mask: Mask, strength: npt.NDArray[np.float32]) -> list[StraightLine]:
     """The straight lines in a mask (H, W), without the pixels where stronger or wider strokes cross them.
 
     A line must be at least 8 % as long as the picture. It may be tilted, bent a little, and interrupted.
@@ -63,11 +65,11 @@ def straight_lines(mask: Mask, strength: npt.NDArray[np.float32]) -> list[Line]:
     ):
         pixels = pixels % height * width + pixels // height
         ends = (start[1], start[0]), (end[1], end[0])
-        lines.append(Line(covered, length, thickness, ends, (left, top, right, bottom), pixels))
+        lines.append(StraightLine(covered, length, thickness, ends, (left, top, right, bottom), pixels))
     return lines
 
 
-def _flat_lines(mask: Mask, strength: npt.NDArray[np.float32], min_length: float) -> list[Line]:
+def _flat_lines(mask: Mask, strength: npt.NDArray[np.float32], min_length: float) -> list[StraightLine]:
     from scipy import ndimage  # slow to import: the page is there first
 
     pixels, across = np.flatnonzero(mask), np.zeros(mask.size, np.int32)
@@ -110,7 +112,7 @@ def _flat_lines(mask: Mask, strength: npt.NDArray[np.float32], min_length: float
         is_line = (across[spots] <= MAX_LINE_WIDTH * thickness + 1) & (strength.ravel()[spots] < MAX_STRENGTH * typical)
         box = place[1].start, place[0].start, place[1].stop, place[0].stop
         points = (float(box[0]), float(middle[0])), (float(box[2]), float(middle[-1]))
-        lines.append(Line(float(columns.mean()), length, float(thickness), points, box, np.unique(spots[is_line])))
+        lines.append(StraightLine(float(columns.mean()), length, float(thickness), points, box, np.unique(spots[is_line])))
     return lines
 
 
@@ -176,19 +178,35 @@ def _is_large(inside: Mask) -> bool:
     return max((bottom - top) / inside.shape[0], (right - left) / inside.shape[1]) > MIN_INSIDE
 
 
-def is_ruled(line: Line, others: Sequence[Line]) -> bool:
+def is_ruled(line: StraightLine, others: Sequence[StraightLine]) -> bool:
     """Whether a line is as thin as only printed ones are, and at least two more of them have its direction."""
     is_flat = _is_flat(line)
     similar = [other for other in others if _is_flat(other) == is_flat and other.length > RULED * other.thickness]
     return len(similar) > 2 and line.length > RULED * line.thickness
 
 
-def _is_flat(line: Line) -> bool:
+def ruled_lines(strength: npt.NDArray[np.float32]) -> list[StraightLine]:
+    """The lines of ruled paper in a drawing (H, W) in even light: at least three thin ones of one direction.
+
+    Looks for them only if much of some rows or columns is inked, or both of their ends.
+    """
+    mask = strength > 0
+    is_inked = [np.count_nonzero(mask, axis=1 - axis) > MIN_RULED_RUN * mask.shape[1 - axis] for axis in (0, 1)]
+    ends = [(view[:, :2].any(axis=1), view[:, -2:].any(axis=1)) for view in (mask, mask.T)]
+    # Comparing neighbours counts both sides of each line; a thick stroke is one line.
+    changes = [min(np.count_nonzero(row[1:] != row[:-1]) for row in rows) for rows in [*zip(is_inked, strict=True), *ends]]
+    if max(changes) < 5:
+        return []
+    lines = straight_lines(mask, strength)
+    return [line for line in lines if is_ruled(line, lines)]
+
+
+def _is_flat(line: StraightLine) -> bool:
     left, top, right, bottom = line.box
     return right - left > bottom - top
 
 
-def joins(line: Line, others: Sequence[Line], reach: float) -> bool:
+def joins(line: StraightLine, others: Sequence[StraightLine], reach: float) -> bool:
     """Whether both ends of a line lie on others, at most ``reach`` pixels away from them: it is a side of a table's cell."""
     return all(
         any(
@@ -226,10 +244,10 @@ def underline(mask: Mask) -> Mask | None:
     rest_height, rest_width = (1 + int(np.ptp(places)) for places in (rest_rows, rest_columns))
     if rest_height < max(2 * thickness, MIN_REST * width):
         return None
-    lower = rest[rest_rows[0] : rest_rows[0] + max(1, int(LOWER * rest_height))]
+    lower = rest[rest_rows[0] : rest_rows[0] + max(1, int(LOWER_PART * rest_height))]
     is_stem = np.quantile(lower.shape[1] - lower.argmax(axis=1) - lower[:, ::-1].argmax(axis=1), 0.8) <= STEM * thickness
     distance = (rest.argmax(axis=0) - below - heights)[rest_columns].min()
-    if is_stem and rest_width < NARROW * rest_height and distance < NEAR * thickness:  # a 1 with its foot
+    if is_stem and rest_width < MAX_ONE_WIDTH * rest_height and distance < MAX_FOOT_GAP * thickness:  # a 1 with its foot
         return None
     touching = np.flatnonzero(heights > MAX_UNDERLINE_WIDTH * thickness)
     if len(touching):
@@ -264,6 +282,24 @@ def touches(mark: Mask, mask: Mask) -> bool:
     labels = np.empty(mask.shape, np.int32)
     ndimage.label(mask, np.ones((3, 3)), output=labels)
     return bool(np.isin(labels[mask & ~mark], np.unique(labels[mark])).any())
+
+
+def may_be_foot(mark: Mask, mask: Mask) -> bool:
+    """Whether a mark (H, W) touches the rest of the mask, or lies close under it and is as wide as one digit at most."""
+    rest = mask & ~mark
+    if not rest.any():
+        return False
+    (left, top, right, _), (_, rest_top, _, rest_bottom) = box_of(mark), box_of(rest)
+    height = rest_bottom - rest_top
+    is_under = top > rest_top and top - rest_bottom < MAX_LOOSE_FOOT_GAP * height
+    return (is_under and right - left <= MAX_FOOT_WIDTH * height) or touches(mark, mask)
+
+
+def weighted_median(values: npt.NDArray, weights: npt.NDArray) -> float:
+    """The value below which lies half of the weight."""
+    order = np.argsort(values)
+    total = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(total, total[-1] / 2)])
 
 
 def box_of(mask: Mask) -> Box:

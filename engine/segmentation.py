@@ -13,6 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from engine.preprocessing import Box, fit
+from engine.ruling import weighted_median
 
 Boxes = npt.NDArray[np.integer]  # (K, 4)
 Pixels = npt.NDArray[np.float32]
@@ -149,7 +150,7 @@ def segment(ink: Pixels) -> Segmentation:
     lines, corners = [], []
     for group in _lines(boxes[pieces]):
         members = pieces[group]
-        height = _weighted_median(boxes[members, 3] - boxes[members, 1], mass[members])
+        height = weighted_median(boxes[members, 3] - boxes[members, 1], mass[members])
         atom_of_piece = np.full(count, -1)
         atom_of_piece[members] = _atoms(boxes[members], height)
         is_on_line = np.isin(owner, members)
@@ -166,12 +167,6 @@ def segment(ink: Pixels) -> Segmentation:
     ink = ink.copy()
     ink[top:bottom, left:right][np.append(False, is_left_out)[labels]] = 0
     return Segmentation(ink, lines, corners, [(a, b, c, d) for a, b, c, d in noticed.tolist()])
-
-
-def _weighted_median(values: npt.NDArray, weights: npt.NDArray) -> float:
-    order = np.argsort(values)
-    total = np.cumsum(weights[order])
-    return float(values[order[np.searchsorted(total, total[-1] / 2)]])
 
 
 def find_seams(ink: Pixels, height: float) -> tuple[npt.NDArray[np.integer], list[float]]:
@@ -260,7 +255,7 @@ def _line(
 def _owners(boxes: Boxes, mass: npt.NDArray) -> npt.NDArray[np.integer]:
     """For each piece of ink (K, 4) the piece that it belongs to: itself, a larger one close to it, or none (-1)."""
     heights = boxes[:, 3] - boxes[:, 1]
-    height = _weighted_median(heights, mass)
+    height = weighted_median(heights, mass)
     owner = np.arange(len(boxes))
     is_speck = np.maximum(heights, boxes[:, 2] - boxes[:, 0]) < SPECK * height
     large = np.flatnonzero(~is_speck)

@@ -342,3 +342,10 @@ def test_ink_says_what_it_has_left_out():
     assert ink.left_out == [(60, 240, 200, 250)]
     np.testing.assert_array_equal(ink.strength, separate_ink(INK).strength)
     np.testing.assert_array_equal(find_ink(underlined), ink.strength)
+
+
+def test_dirt_on_uneven_paper_is_reported():
+    paper = np.random.default_rng(0).integers(247, 256, INK.shape)
+    dirty = np.minimum(paper, 255 - INK).astype(np.uint8)
+    dirty[230:242, 200:212] = 20
+    assert separate_ink(dirty).left_out == [(200, 230, 212, 242)]

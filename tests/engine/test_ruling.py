@@ -127,5 +127,26 @@ def test_a_ruled_line_is_taken_away_but_not_the_strokes_that_cross_it(slope, upr
     assert only.thickness == pytest.approx(3, abs=1)
 
 
+@pytest.mark.parametrize("step", [(22, None), (22, 22)], ids=["ruled", "squared"])
+def test_the_ruled_lines_of_a_flat_scan_are_left_out(step):
+    writing = draw(*SEVEN, pen=8)
+    sheet, (down, across) = writing.copy(), step
+    sheet[10::down] = 255
+    if across:
+        sheet[:, 15::across] = 255
+    ink = separate_ink(255 - sheet)
+    assert len(ink.left_out) >= 13 * (2 if across else 1)
+    assert np.mean((ink.strength > 0) != (writing > 0)) < 0.01
+
+
+def test_a_loose_line_close_under_the_digit_may_be_its_foot():
+    two = [[(90, 100), (120, 60), (170, 70), (165, 130), (100, 195)]]
+    canvas = draw(*two, [(80, 225), (200, 225)], pen=12)
+    with_underline = separate_ink(canvas).with_underline
+    assert with_underline is not None
+    np.testing.assert_array_equal(with_underline > 0, canvas >= 0.15 * 255)
+    assert separate_ink(draw(*two, [(80, 262), (200, 262)], pen=12)).with_underline is None
+
+
 def test_an_empty_mask_has_no_lines():
     assert straight_lines(np.zeros((30, 40), bool), np.zeros((30, 40), np.float32)) == []
