@@ -166,7 +166,7 @@ def test_names_in_any_script_belong_to_a_part(tmp_path, path):
 def drawings(path, monkeypatch):
     """The canvases that ``held_out_drawings`` draws for the validation writers, and what it returns."""
     canvases = []
-    monkeypatch.setattr(module, "prepare", lambda canvas: canvases.append(canvas) or prepare(canvas))
+    monkeypatch.setattr(module, "prepare", lambda canvas, **options: canvases.append(canvas) or prepare(canvas, **options))
     return canvases, held_out_drawings(path, "validation", widths=(10, 28))
 
 
