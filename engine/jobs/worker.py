@@ -59,8 +59,6 @@ def serve(connection: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal reaches all processes; the server's end is enough
     if hasattr(os, "nice"):
         os.nice(NICENESS)
-    if hasattr(os, "SCHED_IDLE"):  # Linux: give way at once whenever another process has something to do
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     # One thread for matrix products: two trainings that wait for each other's threads are 2.6 times slower on two cores.
     with threadpool_limits(1, user_api="blas"), suppress(EOFError, OSError):
         send(connection, READY)
