@@ -13,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from engine.preprocessing import Box, fit
-from engine.ruling import weighted_median
+from engine.ruling import box_of, weighted_median
 
 Boxes = npt.NDArray[np.integer]  # (K, 4)
 Pixels = npt.NDArray[np.float32]
@@ -72,8 +72,7 @@ class Line:
 
     def box(self, first: int, last: int) -> Box:
         """The box around these atoms and those between them."""
-        boxes = self.boxes[first : last + 1]
-        left, top, right, bottom = *boxes[:, :2].min(axis=0).tolist(), *boxes[:, 2:].max(axis=0).tolist()
+        left, top, right, bottom = _around(self.boxes[first : last + 1]).tolist()
         return left, top, right, bottom
 
     def ink_of(self, first: int, last: int) -> Pixels:
@@ -131,8 +130,7 @@ def segment(ink: Pixels) -> Segmentation:
     """Take ink (H, W), as ``find_ink`` returns it, apart."""
     from scipy import ndimage  # slow to import: the page is there first
 
-    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
-    left, top, right, bottom = int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+    left, top, right, bottom = box_of(ink > 0)
     inside = ink[top:bottom, left:right]
     labels = np.empty(inside.shape, np.int32)
     ndimage.label(inside > 0, np.ones((3, 3)), output=labels)

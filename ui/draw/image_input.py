@@ -1,15 +1,12 @@
 """Pictures in and out: a file, a photo or a sample digit to put on the canvas, and the drawing to download."""
 
-import numpy as np
-import numpy.typing as npt
 import streamlit as st
 
 from engine import BlankDrawing, InklingError, read_image
 from engine.image_file import UnsuitableImage
 from ui import compat, datasets, images, state
 from ui.current_drawing import current_image, network_input
-from ui.draw import keyboard_grid, picture, share
-from ui.draw.canvas import current_drawing
+from ui.draw import picture, share
 from ui.formatting import escape_markdown
 from ui.state import session
 
@@ -78,12 +75,6 @@ def _take(key: str) -> None:
         session().num_pictures += 1  # a new menu, which is closed: a late message of the browser cannot open it again
 
 
-def put_on_canvas(image: npt.NDArray[np.uint8]) -> None:
-    """Show a digit on the canvas, in place of what is drawn; to be called in a callback."""
-    current_drawing().replace_with_picture(image)
-    keyboard_grid.turn_off()
-
-
 def _show_downloads() -> None:
     image = current_image()
     small = network_input(image)
@@ -101,7 +92,7 @@ def show_samples() -> None:
         st.html("<p>Or try one of these:</p>", width="content")
         for digit, image in enumerate(datasets.sample_digits(session().sample_seed)):
             label = f"![Sample of a {digit}]({images.digit_url(image)})"
-            st.button(label, key=f"sample {digit}", on_click=put_on_canvas, args=(image,))
+            st.button(label, key=f"sample {digit}", on_click=picture.put_on_canvas, args=(image,))
         st.button("More examples", key="more samples", icon=":material/refresh:", on_click=_next_samples)
 
 

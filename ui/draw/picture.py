@@ -334,12 +334,16 @@ def _chosen_network() -> Network | None:
     return chosen and chosen.network
 
 
+def put_on_canvas(image: Image.Image | npt.NDArray[np.uint8]) -> None:
+    """Show an image's ink on the canvas, in place of what is drawn; to be called in a callback."""
+    current_drawing().replace_with_picture(image)
+    keyboard_grid.turn_off()
+
+
 def _put_on_canvas(picture: Picture, digit: Digit) -> None:
     """Show a digit on the canvas, in place of what is drawn."""
-    drawing = current_drawing()
-    drawing.replace_with_picture(picture.ink_of(digit))
-    picture.picked = digit.box, drawing.objects[0]["src"]
-    keyboard_grid.turn_off()
+    put_on_canvas(picture.ink_of(digit))
+    picture.picked = digit.box, current_drawing().objects[0]["src"]
 
 
 def show_picture(network: Network | None) -> None:

@@ -352,17 +352,10 @@ def test_the_picture_is_read_again_by_another_network():
 
 
 def test_without_a_network_the_page_says_that_one_is_needed():
-    app = open_app()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(networks, "candidates", dict)
         patch.setattr(picture.networks, "candidates", dict)
-        app.session_state[image_input.MENU.format(0)] = True
-        app.run()
-        file = io.BytesIO()
-        Image.fromarray(TWO_LINES).save(file, "PNG")
-        app.file_uploader(key="picture").upload("page.png", file.getvalue()).run()
-        assert not app.exception
-        assert picture.NO_NETWORK in view(app)["html"]
+        assert picture.NO_NETWORK in view(uploaded(TWO_LINES))["html"]
 
 
 def test_without_a_picture_there_is_no_view():
