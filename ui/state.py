@@ -34,6 +34,7 @@ class Session:
     page: str = ""
     is_presenting: bool | None = None  # None until the address was read
     surface_changed: bool = False  # whether the canvas or the grid is shown again, and has to be told what is on it
+    shown_with: tuple[Any, ...] = ()  # what the Draw page was last shown with as a whole
     drawing: "Drawing | None" = None
     cells: "Cells | None" = None
     challenges: "Progress | None" = None

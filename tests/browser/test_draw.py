@@ -27,6 +27,11 @@ MOUNTED = """() => {
   const host = document.querySelector(".st-key-canvas [data-testid=stBidiComponentIsolated]");
   return host?.getBoundingClientRect().height >= 280;
 }"""
+# a press and the companion's last message in one task of the browser: Streamlit sends both as one
+PRESS_AT_ONCE = """(button) => {
+  button.dispatchEvent(new PointerEvent("pointerdown", { bubbles: true, composed: true }));
+  button.click();
+}"""
 # a canvas whose shadow root is closed, and a companion that fails at its first step
 FAULTS = {
     "closed canvas": """const { attachShadow } = Element.prototype;
@@ -152,6 +157,20 @@ def test_undo_and_clear_act_on_the_last_stroke_at_once_and_bring_no_ink_back(vis
     expect(visitor.digit()).to_have_text("7")
     visitor.button("Undo").click()
     expect(visitor.page.get_by_text(EMPTY)).to_be_visible()
+
+
+def test_a_press_that_is_sent_together_with_a_stroke_reaches_the_whole_page(visit):
+    visitor = visit()
+    visitor.stroke(*ONE)
+    expect(visitor.digit()).to_have_text("1")
+    ink_of_one = ink(visitor)
+    visitor.send_late()
+    visitor.stroke(*ACROSS)
+    visitor.page.wait_for_timeout(400)  # the canvas's report is on its way; the companion waits for the answer to it
+    visitor.button("Undo").evaluate(PRESS_AT_ONCE)
+    wait_for_ink(visitor, ink_of_one)
+    expect(visitor.button("Redo")).to_be_enabled()
+    expect(visitor.digit()).to_have_text("1")
 
 
 def test_quick_strokes_are_undone_one_by_one(visit):

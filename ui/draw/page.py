@@ -45,6 +45,7 @@ def drawing_and_prediction() -> None:
     network = chosen and chosen.network
     with above:
         picture.show_picture(network)
+    state.session().shown_with = _chosen()
     with panel:
         show_prediction(network, pen)
     store_drawing(current_surface())
@@ -97,8 +98,13 @@ def _button(label: str, icon: str, shortcut: str, action: Callable[[Drawing], No
 
 @st.fragment
 def show_prediction(network: Network | None, pen: canvas.Pen | None) -> None:
-    """The prediction and the network; only this runs again while a stroke is being drawn."""
+    """The prediction and the network; only this runs again while a stroke is being drawn.
+
+    The browser sends a press and a message of the companion that come at the same time as one, which runs only this.
+    """
     surface = current_surface()
+    if _chosen() != state.session().shown_with:
+        st.rerun()
     answer = prediction.answer(network, surface.image()) if network else None
     with st.container(key="answer"):
         prediction.show_panel(answer, answer.text if answer and not surface.pending else "")
@@ -106,6 +112,12 @@ def show_prediction(network: Network | None, pen: canvas.Pen | None) -> None:
     if pen is not None:
         store_drawing(surface)
         canvas.run_companion(pen)  # last: once this has run, the companion sends its next message
+
+
+def _chosen() -> tuple[Any, ...]:
+    """What buttons and choices outside ``show_prediction`` change."""
+    revision = None if keyboard_grid.is_on() else canvas.current_drawing().revision
+    return revision, *(state.value(key) for key in ("network", "tool", "pen width"))
 
 
 def store_drawing(surface: Drawing | keyboard_grid.Cells) -> None:
