@@ -9,7 +9,7 @@ import numpy as np
 from engine.checks import InklingError, check_integer, shown
 from engine.data.augmentation import Augmentation, AugmentationKind
 from engine.data.dataset import Dataset
-from engine.layers import Layer, LayersKind, layers_from_json
+from engine.layers import Dense, Layer, LayersKind, layers_from_json
 from engine.losses import LOSSES
 from engine.memory import available_memory
 from engine.network import CLASSES, Network, dense_layers, image_shape, max_batch_size, plan
@@ -192,6 +192,15 @@ class Config:
             raise InklingError(f"layers must end in {CLASSES} outputs, one for each digit, got {shown(outputs)}")
         if self.patience is not None and self.validation_size == 0:
             raise InklingError("patience needs a validation set, got validation_size 0")
+
+    def for_classes(self, num_classes: int) -> Self:
+        """The same with a last layer of ``num_classes`` outputs, for images of 28 x 28; raises if the last is not dense."""
+        if num_classes == CLASSES or self.input_shape is not None:
+            return self
+        if not isinstance(self.layers[-1], Dense):
+            raise InklingError(f"layers must end in a dense layer for {num_classes} classes, got {self.layers[-1]}")
+        layers = (*self.layers[:-1], replace(self.layers[-1], units=num_classes))
+        return replace(self, layers=layers, input_shape=image_shape(self.layers))
 
     def split(self, train_set: Dataset, rng: np.random.Generator) -> tuple[Dataset, Dataset | None]:
         """The images to train on, and those that ``rng`` holds back for validation (None if there are none).

@@ -8,13 +8,14 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from engine.checks import InklingError, check_choice
+from engine.checks import InklingError, check_choice, shorten
 from engine.layers import Activation, Dense, Layer, check_num_layers
 from engine.losses import OUTPUTS
 
 IMAGE_SHAPE = (28, 28)
 FLAT_IMAGE = (784,)
 CLASSES = 10
+MAX_NAME_LENGTH = 30  # characters of a class's name
 MAX_PARAMETERS = 50_000_000
 WORKING_NUMBERS = 1 << 26  # numbers that one layer may work on at once: limits the size of inputs and of batches
 
@@ -177,6 +178,14 @@ class Network:
         layers = [replace(layer) for layer in self.layers]
         arguments = {"layers": layers, "input_shape": self.input_shape, "output": self.output, "info": self.info}
         return arguments, self.state_vector
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """What the K outputs stand for, as ``info`` says, which may come from anyone; the numbers from 0 if it does not."""
+        (K,), names = self.output_shape, self.info.get("class_names")
+        if not isinstance(names, list) or len(names) != K or not all(isinstance(name, str) and name for name in names):
+            return tuple(map(str, range(K)))
+        return tuple(shorten(name, MAX_NAME_LENGTH) for name in names)
 
     def __setstate__(self, state: tuple[dict[str, Any], npt.NDArray]) -> None:
         arguments, state_vector = state

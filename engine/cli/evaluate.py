@@ -2,16 +2,29 @@
 
 import argparse
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import prod
 from typing import Any
 
 from engine.calibration import threshold
-from engine.checks import InklingError
-from engine.cli.options import Commands, add_command, add_data, add_json, add_model, load_digit_network, percent
+from engine.checks import InklingError, shorten
+from engine.cli.options import (
+    Commands,
+    add_command,
+    add_data,
+    add_json,
+    add_model,
+    load_image_network,
+    percent,
+    show_notices,
+)
 from engine.data import load_data
+from engine.data.dataset import DIGITS
 from engine.image_file import read_image
 from engine.metrics import evaluate
 from engine.network import Network
+from engine.preprocessing import prepare
 from engine.reading import Reading, read
 
 
@@ -28,8 +41,12 @@ def add_commands(commands: Commands) -> None:
 
 
 def run_evaluate(options: argparse.Namespace) -> None:
-    network = load_digit_network(options.model)
+    network = load_image_network(options.model)
     _, test_set = load_data(options.data, progressbar=True)
+    show_notices(test_set)
+    if network.class_names != test_set.class_names:
+        names = " ".join(network.class_names)
+        raise InklingError(shorten(f"{options.data} must have the classes that {options.model} knows: {names}", 200))
     result = evaluate(network, test_set)
     if options.json:
         print(json.dumps({"accuracy": result.accuracy, "errors": result.errors, "images": result.images}))
@@ -38,7 +55,10 @@ def run_evaluate(options: argparse.Namespace) -> None:
 
 
 def run_predict(options: argparse.Namespace) -> None:
-    network = load_digit_network(options.model)
+    network = load_image_network(options.model)
+    if network.class_names != DIGITS:
+        _predict_classes(network, options)
+        return
     min_confidence = threshold(network)
     predictions = [_as_json(path, _read_file(network, path), min_confidence) for path in options.images]
     if options.json:
@@ -49,6 +69,27 @@ def run_predict(options: argparse.Namespace) -> None:
         doubt = "" if prediction["sure"] else f", not sure {noun}"
         number = " ".join(prediction["lines"])
         print(f"{prediction['image']}: {number} ({percent(prediction['confidence'], 1)}{doubt})")
+
+
+def _predict_classes(network: Network, options: argparse.Namespace) -> None:
+    """Say what each image file shows as a whole, for a network of other classes than digits."""
+    predictions = []
+    for path in options.images:
+        with _naming(path):
+            probabilities = network.predict_proba(prepare(read_image(path))[None])[0]
+        prediction = {
+            "image": path,
+            "class": network.class_names[probabilities.argmax()],
+            "confidence": float(probabilities.max()),
+            "sure": bool(probabilities.max() >= threshold(network)),
+            "probabilities": dict(zip(network.class_names, probabilities.tolist(), strict=True)),
+        }
+        predictions.append(prediction)
+        if not options.json:
+            doubt = "" if prediction["sure"] else ", not sure"
+            print(f"{path}: {prediction['class']} ({percent(prediction['confidence'], 1)}{doubt})")
+    if options.json:
+        print(json.dumps(predictions))
 
 
 def _as_json(path: str, reading: Reading, min_confidence: float) -> dict[str, Any]:
@@ -80,8 +121,15 @@ def _as_json(path: str, reading: Reading, min_confidence: float) -> dict[str, An
 
 def _read_file(network: Network, path: str) -> Reading:
     """The numbers in an image file; an error names the file."""
-    try:
+    with _naming(path):
         return read(network, read_image(path))
+
+
+@contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """Have errors name the file."""
+    try:
+        yield
     except InklingError as error:
         message = str(error)
         raise InklingError(message if message.startswith(path) else f"{path}: {message}") from None

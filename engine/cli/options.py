@@ -1,6 +1,7 @@
 """The options that several commands share, and the flags of a training, which come from the settings of ``Config``."""
 
 import argparse
+import sys
 from collections.abc import Callable
 from math import prod
 from pathlib import Path
@@ -9,8 +10,9 @@ from typing import Any
 from engine.checkpoint import load
 from engine.checks import InklingError
 from engine.config import Config
-from engine.data import SOURCES
+from engine.data import SOURCES, Dataset
 from engine.data.augmentation import AUGMENTATIONS, AugmentationKind
+from engine.data.dataset import DIGITS
 from engine.files import check_writable
 from engine.layers import LAYERS, LayersKind
 from engine.network import CLASSES, FLAT_IMAGE, Network
@@ -42,8 +44,8 @@ def add_data(parser: argparse.ArgumentParser) -> None:
         "--data",
         default="mnist",
         metavar="DATA",
-        help=f"{', '.join(SOURCES)}, scribbles, a folder of IDX files named as MNIST's, or a file of pen strokes; "
-        "several can be joined by + (default: mnist)",
+        help=f"{', '.join(SOURCES)}, scribbles, a folder of IDX files, an .npz or CSV file of images, or a file of pen "
+        "strokes; several can be joined by + (default: mnist)",
     )
 
 
@@ -83,10 +85,26 @@ def check_place(flag: str, path: Path | None) -> None:
 def load_digit_network(path: str) -> Network:
     """The network at ``path``; raises ``InklingError`` unless it reads digits."""
     network = load(path)
-    if prod(network.input_shape) != prod(FLAT_IMAGE) or network.output_shape != (CLASSES,):
+    is_digits = network.output_shape == (CLASSES,) and network.class_names == DIGITS
+    if prod(network.input_shape) != prod(FLAT_IMAGE) or not is_digits:
         shapes = f"inputs {network.input_shape} and outputs {network.output_shape}"
         raise InklingError(f"{path} must read images of 28 x 28 pixels as {CLASSES} digits, got {shapes}")
     return network
+
+
+def load_image_network(path: str) -> Network:
+    """The network at ``path``; raises ``InklingError`` unless it reads images of 28 x 28 pixels."""
+    network = load(path)
+    if prod(network.input_shape) != prod(FLAT_IMAGE) or len(network.output_shape) != 1:
+        shapes = f"inputs {network.input_shape} and outputs {network.output_shape}"
+        raise InklingError(f"{path} must read images of 28 x 28 pixels, got {shapes}")
+    return network
+
+
+def show_notices(dataset: Dataset) -> None:
+    """Print on stderr what is unusual about the data, a sentence a line."""
+    for notice in dataset.notices:
+        print(f"inkling: {notice}", file=sys.stderr)
 
 
 def percent(fraction: float, digits: int = 2) -> str:

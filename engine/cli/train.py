@@ -26,6 +26,7 @@ from engine.cli.options import (
     check_place,
     given_settings,
     percent,
+    show_notices,
 )
 from engine.cli.rescue import rescue
 from engine.config import Config
@@ -67,6 +68,7 @@ def run_train(options: argparse.Namespace) -> None:
         check_place(flag, path)
     changes = _changes(options)
     train_set, test_set = load_data(options.data, progressbar=True)
+    show_notices(test_set)
     trainer = _make_trainer(options, changes, train_set)
     if trainer.validation_set is None and (options.calibrate or options.no_test):
         raise InklingError("--calibrate and --no-test need validation images, and --validation-size leaves none")
@@ -179,6 +181,7 @@ def _make_trainer(options: argparse.Namespace, changes: dict[str, Any], train_se
     """The training to run: a paused one, a recipe or the default, with the ``changes`` from the command line."""
     if not options.resume:
         config = replace(RECIPES[options.recipe].config if options.recipe else Config(), **changes)
+        config = config.for_classes(len(train_set.class_names))
         return Trainer.from_config(config, train_set, load(options.begin_with) if options.begin_with else None)
     for flag, value in (("--recipe", options.recipe), ("--begin-with", options.begin_with)):
         if value:

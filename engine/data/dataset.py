@@ -11,7 +11,9 @@ import numpy.typing as npt
 
 from engine.checks import InklingError
 
-NO_DIGIT = 10  # the label of an image that shows no digit: a network should be unsure about it
+NO_DIGIT = 255  # the label of an image that shows no digit: a network should be unsure about it
+DIGITS = tuple("0123456789")
+MAX_CLASSES = 62  # digits, capital and small letters
 
 MAX_KNOWN = 64  # subsets whose contents were read to identify them
 _KNOWN: dict[tuple[str, str | None], str] = {}  # their fingerprints, by ``arrays_sha256`` and the fingerprint of ``rows``
@@ -29,8 +31,9 @@ class Dataset:
 
     ``rows`` selects and orders the images that belong to this set; None selects all. ``sources`` are the names and sizes of
     the sets that were joined to make ``images``, in order; empty if nothing was joined. ``arrays_sha256`` identifies the
-    contents of ``images`` and ``labels``, if that is known. Two sets are equal only if they are the same object; compare
-    ``fingerprint()`` to compare contents.
+    contents of ``images`` and ``labels``, if that is known. ``class_names`` are what the labels 0, 1, ... stand for.
+    ``notices`` are sentences on what is unusual about data of unknown origin, and what was changed. Two sets are equal only
+    if they are the same object; compare ``fingerprint()`` to compare contents.
     """
 
     images: npt.NDArray[np.uint8]
@@ -39,6 +42,8 @@ class Dataset:
     rows: npt.NDArray[np.integer] | None = None
     sources: tuple[tuple[str, int], ...] = ()
     arrays_sha256: str = ""
+    class_names: tuple[str, ...] = DIGITS
+    notices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.images) != len(self.labels):

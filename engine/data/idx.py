@@ -2,8 +2,9 @@
 
 import gzip
 import os
+import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BufferedReader, BytesIO
 from math import prod
@@ -13,13 +14,17 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from engine.data.dataset import DataError, Dataset
+from engine.checks import shorten
+from engine.data.dataset import MAX_CLASSES, DataError, Dataset
 from engine.files import atomic_write
 
 IMAGES = "{}-images-idx3-ubyte"
 LABELS = "{}-labels-idx1-ubyte"
+NAMES = tuple(kind.format(part) for part in ("train", "t10k") for kind in (IMAGES, LABELS))  # of MNIST's four files
 UNSIGNED_BYTES = 0x08
 MAX_PAYLOAD = 1 << 30  # bytes: a file may not fill the memory
+MAX_DEPTH, MAX_FILES = 2, 10_000  # of a search: how many folders down, and how many files are looked at
+MAX_LISTED = 5  # names of files in an error
 
 FilePath = str | PathLike[str]
 ReadableFile = BufferedReader | BytesIO
@@ -29,6 +34,61 @@ def find(folder: FilePath, name: str) -> Path | None:
     """The path of ``name`` or ``name.gz`` in ``folder``, or None if it has neither."""
     paths = (Path(folder, name), Path(folder, name + ".gz"))
     return next((path for path in paths if os.path.isfile(path)), None)  # Path.is_file raises for a name that is too long
+
+
+def find_all(folder: FilePath) -> dict[str, Path]:
+    """The files of a data set in ``folder`` or up to two folders down, by MNIST's name for each.
+
+    Names may have a prefix (``emnist-letters-``), ``test`` for ``t10k``, dots for hyphens, capitals, and ``.gz``. A file
+    that is nearer, and then one without a prefix, comes first. Raises ``DataError`` unless all four files are there once.
+    """
+    exact = {name: path for name in NAMES if (path := find(folder, name))}
+    if len(exact) == len(NAMES):
+        return exact
+    files = _files(folder)
+    paths: dict[str, Path] = {}
+    for name in NAMES:
+        ranked: dict[tuple[int, bool], list[Path]] = {}
+        for path in files:
+            if (usual := _usual_name(path.name)).endswith(name):
+                rank = (len(path.parts), usual != name)
+                ranked.setdefault(rank, []).append(path)
+        if not ranked:
+            raise DataError(f"{folder} must hold {name} or {name}.gz, and has {_listed(folder, files)}")
+        nearest = ranked[min(ranked)]
+        if len({path.name.lower().removesuffix(".gz") for path in nearest}) > 1:
+            raise DataError(
+                f"{folder} must hold {name} once, and has {_listed(folder, nearest)}: name a folder with one data set"
+            )
+        paths[name] = nearest[0]
+    return paths
+
+
+def _files(folder: FilePath) -> list[Path]:
+    """The files in a folder and up to ``MAX_DEPTH`` folders down."""
+    files: list[Path] = []
+    for parent, folders, names in os.walk(folder):
+        if len(Path(parent).parts) - len(Path(folder).parts) >= MAX_DEPTH:
+            folders.clear()
+        folders.sort()
+        files += [Path(parent, name) for name in sorted(names)]
+        if len(files) > MAX_FILES:
+            raise DataError(f"{folder} must hold at most {MAX_FILES:,} files, got more: name the folder of the data set")
+    return files
+
+
+def _usual_name(name: str) -> str:
+    name = name.lower().removesuffix(".gz").replace(".", "-").replace("_", "-")
+    return re.sub(r"(^|-)test-(images|labels)", r"\1t10k-\2", name)
+
+
+def _listed(folder: FilePath, files: Sequence[Path]) -> str:
+    """The names of some of these files, for an error."""
+    if not os.path.isdir(folder):
+        return "is no folder" if os.path.exists(folder) else "does not exist"
+    names = [shorten(str(path.relative_to(folder)), 60) for path in files[:MAX_LISTED]]
+    more = len(files) - len(names)
+    return ", ".join(names) + (f" and {more:,} more" if more else "") or "no file"
 
 
 @contextmanager
@@ -85,7 +145,7 @@ def read_idx(path: FilePath, dimensions: int) -> npt.NDArray[np.uint8]:
 
 
 def read_pair(images_path: FilePath, labels_path: FilePath, name: str = "") -> Dataset:
-    """The ``Dataset`` in a file of 28 x 28 images and a file of their labels, 0 to 9."""
+    """The ``Dataset`` in a file of 28 x 28 images and a file of their labels, 0 to 62 (some count from 1)."""
     images, labels = read_idx(images_path, 3), read_idx(labels_path, 1)
     if images.shape[1:] != (28, 28):
         raise DataError(f"{images_path} must hold images of 28 x 28 pixels, got {images.shape[1]} x {images.shape[2]}")
@@ -93,24 +153,21 @@ def read_pair(images_path: FilePath, labels_path: FilePath, name: str = "") -> D
         raise DataError(f"{images_path} must hold at least one image, got none")
     if len(images) != len(labels):
         raise DataError(f"{labels_path} must hold {len(images):,} labels, one for each image, got {len(labels):,}")
-    if labels.max() > 9:
-        raise DataError(f"{labels_path} must hold labels from 0 to 9, got {labels.max()} at position {labels.argmax():,}")
+    if labels.max() > MAX_CLASSES:
+        raise DataError(
+            f"{labels_path} must hold labels from 0 to {MAX_CLASSES}, got {labels.max()} at position {labels.argmax():,}"
+        )
     return Dataset(images, labels, name)
 
 
 def read_folder(folder: FilePath, name: str | None = None) -> tuple[Dataset, Dataset]:
-    """The train and test sets in a folder of four IDX files, named as MNIST's are; raises ``DataError``."""
-    return _read_set(folder, "train", name), _read_set(folder, "t10k", name)
-
-
-def _read_set(folder: FilePath, prefix: str, name: str | None) -> Dataset:
-    def path(file: str) -> Path:
-        if not (path := find(folder, file)):
-            has = "has a folder of that name" if os.path.isdir(Path(folder, file)) else "has neither"
-            raise DataError(f"{folder} must hold {file} or {file}.gz, and {has}")
-        return path
-
-    return read_pair(path(IMAGES.format(prefix)), path(LABELS.format(prefix)), name or Path(folder).name)
+    """The train and test sets in a folder of four IDX files (see ``find_all``); raises ``DataError``."""
+    paths = find_all(folder)
+    train, test = (
+        read_pair(paths[IMAGES.format(part)], paths[LABELS.format(part)], name or Path(folder).name)
+        for part in ("train", "t10k")
+    )
+    return train, test
 
 
 def write_folder(folder: FilePath, train_set: Dataset, test_set: Dataset) -> None:

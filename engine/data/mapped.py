@@ -29,6 +29,7 @@ class MappedDataset:
     rows: npt.NDArray[np.integer] | None
     sources: tuple[tuple[str, int], ...]
     sha256: str  # of the arrays
+    class_names: tuple[str, ...]
 
     def exists(self) -> bool:
         """Whether the files are still there: a cache may be emptied."""
@@ -36,7 +37,8 @@ class MappedDataset:
 
     def open(self) -> Dataset:
         """The data set, its arrays mapped into memory: only what is read takes memory, once for all processes."""
-        dataset = Dataset(_map(self.images), _map(self.labels), self.name, self.rows, self.sources, self.sha256)
+        arrays = _map(self.images), _map(self.labels)
+        dataset = Dataset(*arrays, self.name, self.rows, self.sources, self.sha256, self.class_names)
         _mapped[dataset] = self
         return dataset
 
@@ -53,7 +55,7 @@ def map_dataset(dataset: Dataset) -> MappedDataset:
             paths = _write(cache_folder() / "arrays", name, whole)
         except (InklingError, OSError):  # the disk is full, or the folder is read-only
             paths = _write(Path(_temporary_folder().name), name, whole)
-        _mapped[dataset] = MappedDataset(*paths, dataset.name, dataset.rows, dataset.sources, name)
+        _mapped[dataset] = MappedDataset(*paths, dataset.name, dataset.rows, dataset.sources, name, dataset.class_names)
     return _mapped[dataset]
 
 

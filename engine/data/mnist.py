@@ -18,7 +18,7 @@ import pooch
 from tqdm import tqdm
 
 from engine.data.dataset import DataError, Dataset
-from engine.data.idx import FilePath, find, header, read_folder, read_payload, unpacked
+from engine.data.idx import FilePath, find, find_all, header, read_folder, read_payload, unpacked
 from engine.files import atomic_write, check_writable
 
 FOLDER_VARIABLE = "INKLING_MNIST_DIR"
@@ -70,10 +70,10 @@ def cache_folder() -> Path:
 
 def local_folder() -> Path | None:
     """The first folder with all four files, or None: then ``load_mnist`` has to download them."""
-    for folder in (os.environ.get(FOLDER_VARIABLE), cache_folder()):
-        if folder and _first_missing(folder) is None:
-            return Path(folder)
-    return None
+    if (folder := os.environ.get(FOLDER_VARIABLE)) and not _missing(folder):
+        return Path(folder)
+    cache = cache_folder()
+    return cache if all(find(cache, name) for name in SHA256) else None
 
 
 def load_mnist(progressbar: bool | ProgressBar = False) -> tuple[Dataset, Dataset]:
@@ -95,17 +95,22 @@ def load_mnist(progressbar: bool | ProgressBar = False) -> tuple[Dataset, Datase
     return _read(cache)
 
 
-def _first_missing(folder: FilePath) -> str | None:
-    return next((name for name in SHA256 if not find(folder, name)), None)
+def _missing(folder: FilePath) -> str:
+    """What the user's folder lacks, as a sentence; "" if all four files are there."""
+    try:
+        find_all(folder)
+    except DataError as error:
+        return str(error)
+    return ""
 
 
 def _read(folder: Path) -> tuple[Dataset, Dataset]:
     train_set, test_set = read_folder(folder, "mnist")
-    arrays = (train_set.images, train_set.labels, test_set.images, test_set.labels)
+    arrays, paths = (train_set.images, train_set.labels, test_set.images, test_set.labels), find_all(folder)
     for (name, expected), array in zip(SHA256.items(), arrays, strict=True):
         got = hashlib.sha256(header(array) + array.tobytes()).hexdigest()
         if got != expected:
-            raise DataError(f"{find(folder, name)} must be MNIST's: its contents must have sha256 {expected}, got {got}")
+            raise DataError(f"{paths[name]} must be MNIST's: its contents must have sha256 {expected}, got {got}")
     return train_set, test_set
 
 
@@ -150,11 +155,12 @@ def _download_file(name: str, cache: Path, seconds_left: dict[str, float], bar: 
             seconds_left[mirror] -= monotonic() - begin
     else:
         folder = os.environ.get(FOLDER_VARIABLE)
-        missing = _first_missing(folder) if folder else None
-        if missing:
-            failures.append(f"{FOLDER_VARIABLE} is {folder}, and {missing} is missing there")
+        if folder and (missing := _missing(folder)):
+            failures.append(f"{FOLDER_VARIABLE}: {missing}")
+        damaged = find(cache, name)
+        state = f"{damaged} is damaged" if damaged else "MNIST is not on this machine"
         raise DataNotFound(
-            f"MNIST is not on this machine and could not be downloaded ({'; '.join(failures)}): connect to the "
+            f"{state} and could not be downloaded ({'; '.join(failures)}): connect to the "
             f"internet, or put its four files into {cache} or into the folder that {FOLDER_VARIABLE} names"
         )
     with _storing(cache), atomic_write(cache / name, DataError) as file:

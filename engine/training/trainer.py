@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from engine.checks import InklingError
 from engine.config import Config
-from engine.data.dataset import NO_DIGIT, Dataset
+from engine.data.dataset import DIGITS, NO_DIGIT, Dataset
 from engine.losses import LOSSES
 from engine.metrics import Evaluation, evaluate
 from engine.network import Network
@@ -107,6 +107,8 @@ class Trainer(Iterator[Event]):
         train_set, validation_set = config.split(train_set, random_streams(config.seed)["split"])
         network = initial_network(config, train_set, start)
         network.info |= {"config": config.to_json(), "data": train_set.fingerprint()}
+        if train_set.class_names != DIGITS:
+            network.info["class_names"] = list(train_set.class_names)
         return cls(network, config.make_optimizer(), train_set, validation_set, config)
 
     # One step, from top to bottom.

@@ -18,5 +18,5 @@ def test_too_little_memory_is_one_line(refused, model, monkeypatch):
     def fail(_):
         raise MemoryError
 
-    monkeypatch.setattr(main_module.evaluate, "load_digit_network", fail)
+    monkeypatch.setattr(main_module.evaluate, "load_image_network", fail)
     refused(["evaluate", model], "more memory")

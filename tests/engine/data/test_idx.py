@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.data import DataError, read_folder
-from engine.data.idx import read_idx, read_pair
+from engine.data.idx import NAMES, find, read_idx, read_pair
 
 DIGITS = make_digits(12)
 GOOD = idx_bytes(DIGITS.images)
@@ -148,7 +148,7 @@ def test_a_missing_file_and_a_folder_in_its_place(tmp_path):
 @pytest.mark.parametrize(
     ("images", "labels", "file", "parts"),
     [
-        (np.zeros((3, 28, 28)), np.array([0, 10, 1]), "labels", ["0 to 9", "got 10", "position 1"]),
+        (np.zeros((3, 28, 28)), np.array([0, 63, 1]), "labels", ["0 to 62", "got 63", "position 1"]),
         (np.zeros((3, 28, 28)), np.array([0, 1]), "labels", ["3", "got 2"]),
         (np.zeros((2, 28, 28)), np.array([0, 1, 2]), "labels", ["2", "got 3"]),
         (np.zeros((2, 28, 27)), np.array([0, 1]), "images", ["28 x 28", "28 x 27"]),
@@ -175,10 +175,49 @@ def test_a_folder_gives_both_sets(tmp_path, compressed):
         assert part.name == "folder"
 
 
-def test_a_missing_file_in_a_folder_is_named(tmp_path):
+def test_a_missing_file_in_a_folder_is_named_with_those_that_are_there(tmp_path):
     write_idx_folder(tmp_path, make_digits(30), make_digits(20))
     (tmp_path / "t10k-labels-idx1-ubyte").unlink()
-    with pytest.raises(DataError, match="t10k-labels-idx1-ubyte"):
+    with pytest.raises(DataError, match=r"must hold t10k-labels-idx1-ubyte or .*gz, and has t10k-images-idx3-ubyte, train-"):
         read_folder(tmp_path)
-    with pytest.raises(DataError, match="no-such-folder"):
-        read_folder(tmp_path / "no-such-folder")
+    (tmp_path / "empty").mkdir()
+    for name, reason in (("empty", "has no file"), ("no-such-folder", "does not exist")):
+        with pytest.raises(DataError, match=f"{name} must hold train-images-idx3-ubyte .* {reason}"):
+            read_folder(tmp_path / name)
+
+
+OTHER_NAMES = {  # of the four files, as other sources call and place them
+    "dots": lambda name: name.replace("-idx", ".idx"),
+    "capitals, compressed": lambda name: name.upper() + ".gz",
+    "Kaggle": lambda name: f"{name}/{name}",
+    "torchvision": lambda name: f"MNIST/raw/{name}",
+    "EMNIST": lambda name: "gzip/emnist-letters-" + name.replace("t10k", "test") + ".gz",
+    "underscores": lambda name: name.replace("-", "_"),
+}
+
+
+@pytest.mark.parametrize("origin", OTHER_NAMES)
+def test_files_are_found_by_the_names_that_others_give_them(tmp_path, origin):
+    train, test = make_digits(30, 1), make_digits(20, 2)
+    folder = write_idx_folder(tmp_path / "usual", train, test, "gz" in OTHER_NAMES[origin]("x"))
+    for name in NAMES:
+        path = tmp_path / "other" / OTHER_NAMES[origin](name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        find(folder, name).rename(path)
+    for part, expected in zip(read_folder(tmp_path / "other"), (train, test), strict=True):
+        np.testing.assert_array_equal(part.images, expected.images)
+        np.testing.assert_array_equal(part.labels, expected.labels)
+
+
+def test_of_several_files_the_nearest_is_read_and_two_data_sets_are_an_error(tmp_path):
+    near, far = make_digits(30, 1), make_digits(30, 2)
+    write_idx_folder(tmp_path / "a" / "b", far, far)
+    write_idx_folder(tmp_path / "a", near, near)
+    np.testing.assert_array_equal(read_folder(tmp_path)[0].images, near.images)
+    folder = tmp_path / "emnist"
+    folder.mkdir()
+    for kind in ("letters", "digits"):
+        for path in [*write_idx_folder(tmp_path / "usual", near, near).iterdir()]:
+            path.rename(folder / f"emnist-{kind}-{path.name}")
+    with pytest.raises(DataError, match=r"once, and has emnist-digits-.*: name a folder with one data set"):
+        read_folder(folder)

@@ -190,7 +190,15 @@ def test_a_folder_that_lacks_a_file_is_named_if_nothing_can_be_downloaded(cache,
     monkeypatch.setenv("INKLING_MNIST_DIR", str(folder))
     with pytest.raises(DataNotFound) as caught:
         load_mnist()
-    assert f"INKLING_MNIST_DIR is {folder}, and t10k-images-idx3-ubyte is missing there" in str(caught.value)
+    assert f"INKLING_MNIST_DIR: {folder} must hold t10k-images-idx3-ubyte or " in str(caught.value)
+    assert "and has t10k-labels-idx1-ubyte, train-images-idx3-ubyte, train-labels-idx1-ubyte" in str(caught.value)
+
+
+def test_a_damaged_file_in_the_cache_is_named_if_it_cannot_be_downloaded_again(cache):
+    cache.mkdir(parents=True)
+    (cache / "train-images-idx3-ubyte").write_bytes(b"damaged")
+    with pytest.raises(DataNotFound, match=f"^{cache}/train-images-idx3-ubyte is damaged and could not be downloaded"):
+        load_mnist()
 
 
 def test_a_cache_that_cannot_be_created_is_one_line(cache, mirror):

@@ -79,7 +79,8 @@ def test_a_plus_in_the_name_of_a_folder_joins_nothing(folder):
 
 
 def test_a_missing_source_is_an_error_of_one_line(tmp_path):
-    for source in ("nothing", "synthetic+nothing", str(tmp_path)):
+    for source in ("nothing", "synthetic+nothing", str(tmp_path / "empty")):
+        (tmp_path / "empty").mkdir(exist_ok=True)
         with pytest.raises(DataError) as caught:
             load_data(source)
         assert "\n" not in str(caught.value)
