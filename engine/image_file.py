@@ -65,11 +65,11 @@ class UnsuitableImage(InklingError):
         self.reason = reason
 
 
-def read_image(file: str | PathLike[str] | IO[bytes]) -> Image.Image:
+def read_image(file: str | PathLike[str] | IO[bytes], max_pixels: int = MAX_PIXELS) -> Image.Image:
     """The image in ``file``, a path or an open binary file: upright, with at most 1,600 pixels a side.
 
-    Of an animation, this is the first frame. Raises ``UnsuitableImage`` if the image is too large to decode, and
-    ``InklingError`` if the file is not an image or is damaged.
+    Of an animation, this is the first frame. Raises ``UnsuitableImage`` if the image is too large to decode or has more
+    than ``max_pixels``, and ``InklingError`` if the file is not an image or is damaged.
     """
     name = file if isinstance(file, str | PathLike) else getattr(file, "name", "the file")
     try:
@@ -78,6 +78,8 @@ def read_image(file: str | PathLike[str] | IO[bytes]) -> Image.Image:
             Image.open(_checked(opened), formats=_formats()) as image,
             _decoding,
         ):
+            if image.width * image.height > max_pixels:
+                _refuse_size(image.width, image.height, max_pixels)
             _load(image)
             orientation = image.getexif().get(ORIENTATION_TAG, 1)
             return Image.fromarray(np.ascontiguousarray(_pixels_of_image(image, orientation)))

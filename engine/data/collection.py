@@ -1,22 +1,28 @@
 """``Collection``: labelled drawings, each with the strokes it was drawn with and the image that a network sees."""
 
+import base64
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 from typing import Any, NamedTuple, Self
+from unicodedata import category
 
 import numpy as np
 import numpy.typing as npt
 
+from engine.checks import shown
 from engine.data.dataset import DataError, Dataset
+from engine.image_file import Drawing
 from engine.pen import CANVAS, PEN, draw_strokes
 from engine.preprocessing import BlankDrawing, prepare
 
 MAX_STROKES, MAX_POINTS = 200, 5_000  # in one drawing
 MAX_COORDINATE, MAX_WIDTH = 10_000, 40  # pixels
 MAX_WRITER_LENGTH = 40  # characters
+MAX_IMAGE_TEXT = 1_100  # characters: an image of 784 bytes has 1,048 in Base64
+EXAMPLE = '{"label": 7, "writer": "a name", "strokes": [{"points": [[90, 80], [190, 80], [130, 220]]}]}'
 
 
 class PenStroke(NamedTuple):
@@ -39,21 +45,26 @@ class LabelledDrawing:
     @classmethod
     def from_strokes(cls, label: int, strokes: Sequence[PenStroke], writer: str = "") -> Self:
         """Draw the strokes and prepare the image as for a network; raises ``BlankDrawing`` if nothing can be seen."""
-        image = np.rint(255 * prepare(render(strokes))).astype(np.uint8)
-        return cls(label, image, tuple(strokes), writer)
+        return cls(label, prepared(render(strokes)), tuple(strokes), writer)
 
     @classmethod
     def from_json(cls, value: Any) -> Self:
         """The drawing that ``to_json`` wrote; raises ``DataError`` for anything else."""
         try:
-            return cls.from_strokes(_label(value["label"]), _strokes(value["strokes"]), _writer(value.get("writer", "")))
-        except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
-            raise DataError('a drawing must be {"label": 7, "strokes": [{"points": [[x, y], ...]}, ...]}') from None
+            label, writer = _label(value["label"]), check_writer(value.get("writer", ""))
+            if "image" in value:
+                return cls(label, _image(value["image"]), writer=writer)
+            return cls.from_strokes(label, _strokes(value["strokes"]), writer)
         except BlankDrawing:
-            raise DataError("a drawing shows nothing: it must have a visible stroke") from None
+            raise DataError("a drawing shows nothing: draw something") from None
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
+            raise DataError(f"a drawing must be as {EXAMPLE}") from None
 
     def to_json(self) -> dict[str, Any]:
-        """Label, writer and strokes; the image is drawn from them again."""
+        """Label, writer and strokes, from which the image is drawn again; without strokes, the image in Base64."""
+        if not self.strokes:
+            image = base64.b64encode(self.image.tobytes()).decode()
+            return {"label": self.label, "writer": self.writer, "image": image}
         strokes = [
             {"points": [list(point) for point in stroke.points], "width": stroke.width, "erases": stroke.erases}
             for stroke in self.strokes
@@ -63,10 +74,14 @@ class LabelledDrawing:
 
 @dataclass(frozen=True, eq=False)
 class Collection:
-    """Labelled drawings in the order in which they were made."""
+    """Labelled drawings in the order in which they were made.
+
+    ``skipped`` says in a line each what could not be used of the file that they were read from.
+    """
 
     drawings: tuple[LabelledDrawing, ...] = ()
     name: str = "drawings"
+    skipped: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.drawings)
@@ -120,16 +135,40 @@ def render(strokes: Sequence[PenStroke]) -> npt.NDArray[np.uint8]:
     return image
 
 
+def prepared(picture: Drawing) -> npt.NDArray[np.uint8]:
+    """A picture of one drawing as a network sees it, (28, 28) uint8; raises ``InklingError`` as ``prepare`` does."""
+    return np.rint(255 * prepare(picture)).astype(np.uint8)
+
+
+def strokes_from_json(values: Any) -> tuple[PenStroke, ...]:
+    """The strokes in the JSON of a drawing; raises ``DataError`` if they are not sound."""
+    try:
+        return tuple(_strokes(values))
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
+        raise DataError(f"strokes must be as in {EXAMPLE}") from None
+
+
+def check_writer(value: Any) -> str:
+    """Return ``value`` if it can be a writer's name: at most 40 characters, none of them a control character."""
+    is_text = isinstance(value, str) and len(value) <= MAX_WRITER_LENGTH
+    if not is_text or any(category(mark) in ("Cc", "Cs", "Zl", "Zp") for mark in value):
+        raise DataError(f"a writer must be at most {MAX_WRITER_LENGTH} printable characters, got {shown(value)}")
+    return value
+
+
 def _label(value: Any) -> int:
     if type(value) is not int or not 0 <= value < 62:
         raise ValueError
     return value
 
 
-def _writer(value: Any) -> str:
-    if not isinstance(value, str) or len(value) > MAX_WRITER_LENGTH:
+def _image(text: Any) -> npt.NDArray[np.uint8]:
+    if not isinstance(text, str) or len(text) > MAX_IMAGE_TEXT:
         raise ValueError
-    return value
+    image = np.frombuffer(base64.b64decode(text, validate=True), np.uint8).reshape(28, 28)
+    if not image.any():
+        raise BlankDrawing
+    return image
 
 
 def _strokes(values: Any) -> list[PenStroke]:

@@ -5,7 +5,7 @@ import os
 import re
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from io import BufferedReader, BytesIO
 from math import prod
 from os import PathLike
@@ -28,6 +28,7 @@ MAX_LISTED = 5  # names of files in an error
 
 FilePath = str | PathLike[str]
 ReadableFile = BufferedReader | BytesIO
+Source = FilePath | BytesIO  # a path, or a file in memory that gives its name as text
 
 
 def find(folder: FilePath, name: str) -> Path | None:
@@ -92,10 +93,10 @@ def _listed(folder: FilePath, files: Sequence[Path]) -> str:
 
 
 @contextmanager
-def opened(path: FilePath) -> Iterator[gzip.GzipFile | ReadableFile]:
+def opened(path: Source) -> Iterator[gzip.GzipFile | ReadableFile]:
     """Open a file for reading bytes; gzip files are decompressed, no matter how they are called."""
     try:
-        with open(path, "rb") as raw:
+        with nullcontext(path) if isinstance(path, BytesIO) else open(path, "rb") as raw:
             yield unpacked(raw)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{path} must be a complete gzip file, and is damaged: {error}") from None
@@ -110,7 +111,7 @@ def unpacked(raw: ReadableFile) -> gzip.GzipFile | ReadableFile:
     return gzip.GzipFile(fileobj=raw) if compressed else raw
 
 
-def read_payload(path: FilePath, limit: int) -> bytes:
+def read_payload(path: Source, limit: int) -> bytes:
     """The (decompressed) contents of a file, cut off after ``limit`` + 1 bytes: that many show that it is too long."""
     with opened(path) as file:
         return file.read(limit + 1)
@@ -121,7 +122,7 @@ def header(array: npt.NDArray[np.uint8]) -> bytes:
     return bytes([0, 0, UNSIGNED_BYTES, array.ndim]) + np.array(array.shape, ">u4").tobytes()
 
 
-def read_idx(path: FilePath, dimensions: int) -> npt.NDArray[np.uint8]:
+def read_idx(path: Source, dimensions: int, max_bytes: int = MAX_PAYLOAD) -> npt.NDArray[np.uint8]:
     """The read-only uint8 array in an IDX file, plain or gzip, which must have this number of ``dimensions``."""
     start = 4 + 4 * dimensions
     magic = bytes([0, 0, UNSIGNED_BYTES, dimensions])
@@ -135,8 +136,8 @@ def read_idx(path: FilePath, dimensions: int) -> npt.NDArray[np.uint8]:
             raise DataError(f"{path} must have a header of {start} bytes, got {len(head)}")
         shape = tuple(int(n) for n in np.frombuffer(head, ">u4", dimensions, offset=4))
         size = prod(shape)
-        if start + size > MAX_PAYLOAD:
-            raise DataError(f"{path} must hold at most {MAX_PAYLOAD:,} bytes, got a header for {start + size:,}")
+        if start + size > max_bytes:
+            raise DataError(f"{path} must hold at most {max_bytes:,} bytes, got a header for {start + size:,}")
         values = file.read(size + 1)  # one byte more than expected shows that the file is too long
     if len(values) != size:
         got = f"{start + len(values):,}" if len(values) < size else "more"
@@ -144,9 +145,12 @@ def read_idx(path: FilePath, dimensions: int) -> npt.NDArray[np.uint8]:
     return np.frombuffer(values, np.uint8).reshape(shape)
 
 
-def read_pair(images_path: FilePath, labels_path: FilePath, name: str = "") -> Dataset:
-    """The ``Dataset`` in a file of 28 x 28 images and a file of their labels, 0 to 62 (some count from 1)."""
-    images, labels = read_idx(images_path, 3), read_idx(labels_path, 1)
+def read_pair(images_path: Source, labels_path: Source, name: str = "", max_bytes: int = MAX_PAYLOAD) -> Dataset:
+    """The ``Dataset`` in a file of 28 x 28 images and a file of their labels, 0 to 62 (some count from 1).
+
+    Each file may hold ``max_bytes``.
+    """
+    images, labels = read_idx(images_path, 3, max_bytes), read_idx(labels_path, 1, max_bytes)
     if images.shape[1:] != (28, 28):
         raise DataError(f"{images_path} must hold images of 28 x 28 pixels, got {images.shape[1]} x {images.shape[2]}")
     if not len(images):

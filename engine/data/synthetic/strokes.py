@@ -10,6 +10,7 @@ import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -93,16 +94,22 @@ def read_strokes(path: FilePath) -> dict[str, list[PenDigit]]:
     if len(payload) > MAX_PAYLOAD:
         raise DataError(f"{path} must hold at most {MAX_PAYLOAD:,} bytes, got more")
     parts = {part: [] for part in PARTS}
-    for number, line in enumerate(payload.splitlines(), 1):
-        digit = _parse(line)
-        if digit is None:
-            got = shown(line.decode(errors="replace"))
-            raise DataError(f"{path} must hold one digit per line, such as {EXAMPLE}, got {got} in line {number:,}")
+    for digit in parse_strokes(payload, str(path)):
         parts[part_of(digit.writer)].append(digit)
     for part, digits in parts.items():
         if not digits:
             raise DataError(f"{path} must hold digits of many writers, got none for {part}")
     return parts
+
+
+def parse_strokes(content: bytes, name: str) -> Iterator[PenDigit]:
+    """The digits in the content of a file of strokes, one after the other; raises ``DataError`` that names the file."""
+    for number, line in enumerate(BytesIO(content), 1):
+        digit = _parse(line)
+        if digit is None:
+            got = shown(line[:200].decode(errors="replace"))
+            raise DataError(f"{name} must hold one digit per line, such as {EXAMPLE}, got {got} in line {number:,}")
+        yield digit
 
 
 def _parse(line: bytes) -> PenDigit | None:
