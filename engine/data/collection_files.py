@@ -90,7 +90,7 @@ FORMATS = {
     ),
     "idx": Format(
         "IDX files (zip)",
-        "The format of MNIST, for programs that read MNIST. Without strokes and writers.",
+        "The format of MNIST, with one of seven drawings in the test set. Without strokes and writers.",
         ".zip",
         "application/zip",
         pack_idx,

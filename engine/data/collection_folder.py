@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
 
-from engine.checks import InklingError, shorten, shown
+from engine.checks import InklingError, shorten
 from engine.data.dataset import DataError
 from engine.files import FilePath
 
@@ -42,7 +42,7 @@ class Folder(Mapping[str, bytes]):
             raise
         except Exception as error:  # zipfile raises nearly anything for a hostile archive
             reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-            raise DataError(f"{path} cannot be read: {shorten(reason, 200) or type(error).__name__}") from None
+            raise DataError(f"{shown_path(path)} cannot be read: {shorten(reason, 200) or type(error).__name__}") from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._read)
@@ -52,13 +52,18 @@ class Folder(Mapping[str, bytes]):
 
     def file(self, path: str) -> File:
         """The file in memory, open for reading."""
-        return File(self[path], path)
+        return File(self[path], shown_path(path))
 
     def find(self, *names: str) -> str | None:
         """The path of the file with one of these names, or None; if there are several, the one in the fewest folders."""
         return min(
             (path for path in self if path.rpartition("/")[2] in names), key=lambda path: path.count("/"), default=None
         )
+
+
+def shown_path(path: str) -> str:
+    """The path as part of a message: short, and without characters that would do something to a terminal."""
+    return "".join(mark if mark.isprintable() else "?" for mark in shorten(path, 100))
 
 
 def open_folder(path: FilePath) -> Folder:
@@ -105,7 +110,7 @@ def open_zip(content: bytes, name: str) -> Folder:
     for entry in entries:
         path = entry.filename.replace("\\", "/")
         if path in read:
-            raise DataError(f"{name} must hold each file once, got {shown(path)} twice")
+            raise DataError(f"{name} must hold each file once, got {shown_path(path)} twice")
         if not NOISE.match(path):
             read[path] = lambda entry=entry: _unpack(source, entry)
     return Folder(read)

@@ -26,18 +26,17 @@ from engine.data.collection import (
     prepared,
     strokes_from_json,
 )
-from engine.data.collection_folder import MAX_FILES, File, Folder
+from engine.data.collection_folder import MAX_FILES, File, Folder, shown_path
 from engine.data.dataset import DataError
 from engine.image_file import MAX_PIXELS, UnsuitableImage, read_image
 from engine.preprocessing import BlankDrawing
 
 LABELS, STROKES = "labels.csv", "strokes.jsonl"
 COLUMNS = ["file", "label", "writer"]
-MAX_TOTAL_PIXELS = 4_000_000_000  # of all pictures: many must be small, so that reading them takes minutes at most
+MAX_TOTAL_PIXELS = 2_000_000_000  # of all pictures: if there are many, each must be small, so that decoding takes a minute
 MAX_LINE = 1_000_000  # bytes: the strokes of one drawing
 MAX_ROW = 2_000  # characters: the path of a picture, its label and its writer
 MAX_TOTAL_POINTS = 1_000_000  # of all strokes: each takes a hundred bytes
-MAX_PATH = 100  # characters that a reason quotes
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 LABEL = re.compile(rf"(?:(?:digit|number|class|label)[ _-]*)?(?:([0-9])|({'|'.join(WORDS)}))", re.IGNORECASE)
 FORMULA = re.compile(r"'*[=+\-@]")  # how a cell begins that a spreadsheet would compute
@@ -79,7 +78,7 @@ def read_pictures(folder: Folder, name: str, limit: int) -> Collection:
     listed = _read_labels(folder, path, root, skipped) if path else {}
     strokes = _read_strokes(folder, root + STROKES, root, skipped) if root + STROKES in folder else {}
     paths = [*(path for path in listed if path in folder), *sorted(folder.keys() - listed - {root + LABELS, root + STROKES})]
-    skipped += [f"{LABELS} lists {shorten(path, MAX_PATH)}, which does not exist" for path in listed if path not in folder]
+    skipped += [f"{LABELS} lists {shown_path(path)}, which does not exist" for path in listed if path not in folder]
     labels = {path: listed[path] if path in listed else (label_of(path), "") for path in paths}
     usable = [path for path in paths if labels[path][0] is not None]
     if len(usable) > limit:
@@ -89,13 +88,13 @@ def read_pictures(folder: Folder, name: str, limit: int) -> Collection:
     for path in paths:
         label, writer = labels[path]
         if label is None:
-            skipped.append(f"{shorten(path, MAX_PATH)}: no folder above it is named by a digit")
+            skipped.append(f"{shown_path(path)}: no folder above it is named by a digit")
             continue
         try:
             image = _read_picture(folder, path, path in listed, max_pixels)
         except InklingError as error:
             reason = error.reason if isinstance(error, UnsuitableImage) else error
-            skipped.append(f"{shorten(path, MAX_PATH)}: {reason}")
+            skipped.append(f"{shown_path(path)}: {reason}")
         else:
             drawings.append(LabelledDrawing(label, image, strokes.get(path, ()), writer))
     return Collection(tuple(drawings), name, tuple(skipped))
@@ -160,9 +159,9 @@ def _read_labels(folder: Folder, path: str, root: str, skipped: list[str]) -> Li
                 file, label, writer = [*row, ""][:3]
                 listed[root + file.replace("\\", "/")] = label_in_cell(label), from_cell(writer)
             except DataError as error:
-                skipped.append(f"{path}, line {number:,}: {error}")
+                skipped.append(f"{LABELS}, line {number:,}: {error}")
     except DataError as error:
-        skipped.append(f"{path}: {error}")
+        skipped.append(f"{LABELS}: {error}")
     return listed
 
 
@@ -179,13 +178,13 @@ def _read_strokes(folder: Folder, path: str, root: str, skipped: list[str]) -> d
                 lines = strokes_from_json(value["strokes"])
                 num_points += sum(len(stroke.points) for stroke in lines)
                 if num_points > MAX_TOTAL_POINTS:
-                    skipped.append(f"{path}: all strokes must have at most {MAX_TOTAL_POINTS:,} points; left out the rest")
+                    skipped.append(f"{STROKES}: all strokes must have at most {MAX_TOTAL_POINTS:,} points, got more")
                     break
                 strokes[root + value["file"]] = lines
             except DataError as error:
-                skipped.append(f"{path}, line {number:,}, its strokes only: {error}")
+                skipped.append(f"{STROKES}, line {number:,}, its strokes only: {error}")
             except (ValueError, KeyError, TypeError, RecursionError):
-                skipped.append(f"{path}, line {number:,}: it must be JSON with a file and its strokes")
+                skipped.append(f"{STROKES}, line {number:,}: it must be JSON with a file and its strokes")
     except DataError as error:
         skipped.append(str(error))
     return strokes

@@ -15,7 +15,7 @@ from engine.cli.main import MAX_LINE, main, make_parser
 from engine.config import Config
 from engine.setting_fields import settings_of
 
-COMMANDS = ["train", "calibrate", "recipes", "export", "evaluate", "predict", "samples", "data"]
+COMMANDS = ["train", "calibrate", "recipes", "export", "evaluate", "predict", "samples", "data", "collect"]
 SETS = make_digits(20, 1), make_digits(10, 2)
 
 
@@ -32,6 +32,9 @@ VALUES = st.sampled_from(WRONG + RIGHT) | TEXTS
 FLAGS = st.sampled_from(all_flags()) | st.sampled_from(["--o", "--no-such", "-x", "--"])
 WORDS = VALUES | FLAGS | st.tuples(FLAGS, VALUES).map("=".join)
 LINES = st.tuples(st.sampled_from(COMMANDS), st.lists(WORDS, max_size=6)).map(lambda parts: [parts[0], *parts[1]])
+LINES |= st.tuples(
+    st.sampled_from(["show", "export"]), st.lists(WORDS | st.sampled_from(["--format", "csv"]), max_size=4)
+).map(lambda parts: ["collect", parts[0], *parts[1]])
 LINES |= st.lists(WORDS, max_size=3)
 # All settings from their own texts, so that what depends on several of them is reached too.
 ASSIGNMENTS = st.tuples(st.sampled_from([f"--{name.replace('_', '-')}" for name in settings_of(Config)]), VALUES).map(
@@ -72,6 +75,9 @@ def command(monkeypatch, tmp_path, capsys):
 @example(["evaluate", "{model}", "--data", "a" * 300])
 @example(["predict", "{model}", "a" * 300])
 @example(["export", "{model}", "/dev/full"])
+@example(["collect", "show", "model"])
+@example(["collect", "show", "."])
+@example(["collect", "export", "model", "--out", "/dev/full"])
 @example(["fly\nhigh"])
 def test_any_command_line(command, arguments):
     status, out, err = command(arguments)

@@ -9,7 +9,7 @@ def test_no_command_and_unknown_command(refused):
 def test_help_shows_every_command(run):
     status, out, _ = run("--help")
     assert status == 0
-    for command in ("train", "calibrate", "recipes", "export", "evaluate", "predict", "samples", "data"):
+    for command in ("train", "calibrate", "recipes", "export", "evaluate", "predict", "samples", "data", "collect"):
         assert command in out
         assert run(command, "--help")[0] == 0
 

@@ -252,11 +252,13 @@ def test_pen_strokes_have_limits(value):
         read_collection(io.BytesIO(pen_file(*[{"label": 7, "writer": "ab", "strokes": SEVEN}] * 2)), limit=1)
 
 
-def test_the_real_pen_strokes():
+def test_real_pen_strokes():
     path = SHARED / "strokes" / "pen_digits.jsonl.gz"
     if not path.is_file():
         need("strokes", f"the pen-drawn digits are not in {path}")
-    back = read_collection(path)
-    assert len(back) == 7_218
-    assert len(back.by_writer()) == 131
-    assert back.skipped == ()
+    lines = gzip.decompress(path.read_bytes()).splitlines(keepends=True)[::40]
+    back = read_collection(io.BytesIO(b"".join(lines)))
+    assert len(back) == len(lines)
+    canvas = [LabelledDrawing.from_strokes(drawing.label, drawing.strokes).image for drawing in back]
+    likeness = [np.corrcoef(drawing.image.ravel(), image.ravel())[0, 1] for drawing, image in zip(back, canvas, strict=True)]
+    assert np.median(likeness) > 0.98

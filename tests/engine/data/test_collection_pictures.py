@@ -88,6 +88,12 @@ def test_pictures_are_prepared_as_drawings(form):
         assert drawing.strokes == ()
 
 
+def test_a_project_file_of_teachable_machine():
+    back = read({"manifest.json": b"{}", "7-!-0.jpg": encoded(form="JPEG"), "Class 3-!-0.jpg": encoded(form="JPEG")})
+    assert [drawing.label for drawing in back] == [7, 3]
+    assert back.skipped == ("manifest.json: no folder above it is named by a digit",)
+
+
 def test_a_folder_is_read_like_a_zip(tmp_path):
     for name, content in unzipped(pack(MINE)).items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
