@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import sqrt
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +33,23 @@ class Evaluation:
     images: int
     confusion: npt.NDArray
     probabilities: npt.NDArray
+
+
+class Score(NamedTuple):
+    """How many of ``total`` images are predicted correctly."""
+
+    correct: int
+    total: int
+
+    @property
+    def accuracy(self) -> float:
+        """The fraction that is correct, and 0 of no images."""
+        return self.correct / self.total if self.total else 0.0
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % confidence interval of the accuracy."""
+        return wilson_interval(self.correct, self.total)
 
 
 class Comparison(NamedTuple):
@@ -189,6 +208,33 @@ def evaluate(network: Network, dataset: Dataset, loss: Loss | None = None) -> Ev
     return Evaluation(
         total / len(dataset), correct / images, images - correct, images, confusion, np.concatenate(probabilities)
     )
+
+
+def score(network: Network, dataset: Dataset) -> Score:
+    """How many images of ``dataset`` the network predicts correctly; 0 of 0 for an empty one."""
+    correct = 0
+    with np.errstate(all="ignore"):  # as in ``evaluate``
+        for images, labels in _batches(dataset, network):
+            correct += int(np.count_nonzero(network.probabilities(images).argmax(axis=1) == labels))
+    return Score(correct, len(dataset))
+
+
+def wilson_interval(correct: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
+    """The lowest and the highest true accuracy, in [0, 1], that ``correct`` of ``total`` images leave plausible.
+
+    The score interval of Wilson, "Probable inference, the law of succession, and statistical inference" (1927): it is honest
+    for few images, too, and at 0 or 100 %. Of no images it is (0, 1).
+    """
+    if not 0 <= correct <= total:
+        raise InklingError(f"correct must be from 0 to {total:,}, got {correct:,}")
+    if not 0 < confidence < 1:
+        raise InklingError(f"confidence must be between 0 and 1, got {confidence:g}")
+    if not total:
+        return 0.0, 1.0
+    z, p = NormalDist().inv_cdf((1 + confidence) / 2), correct / total
+    shrink = 1 / (1 + z**2 / total)
+    centre, half = shrink * (p + z**2 / (2 * total)), shrink * z * sqrt(p * (1 - p) / total + (z / (2 * total)) ** 2)
+    return centre - half if correct else 0.0, centre + half if correct < total else 1.0
 
 
 def classification_report(network: Network, dataset: Dataset) -> ClassificationReport:

@@ -165,12 +165,17 @@ class Network:
         learns = [bool(shapes.parameters) and not layer.frozen for layer, shapes in zip(self.layers, plans, strict=True)]
         self._first_to_learn = learns.index(True) if True in learns else len(learns)
 
-    def copy(self) -> Self:
-        """An independent network with the same state."""
+    def copy(self, layers: Sequence[Layer] | None = None) -> Self:
+        """An independent network with the same state. ``layers`` may say anew which layers are frozen."""
         twin = type(self)(
-            self.layers, self.input_shape, output=self.output, dtype=self.state_vector.dtype, info=dict(self.info)
+            layers or self.layers, self.input_shape, output=self.output, dtype=self.state_vector.dtype, info=dict(self.info)
         )
-        twin.state_vector[:] = self.state_vector
+        if layers is None:
+            twin.state_vector[:] = self.state_vector
+            return twin
+        for own, other, shapes in zip(self.layers, twin.layers, plan(self.layers, self.input_shape), strict=True):
+            for name in (*shapes.parameters, *shapes.buffers):  # frozen ones have another place in the vector
+                getattr(other, name)[...] = getattr(own, name)
         return twin
 
     def __getstate__(self) -> tuple[dict[str, Any], npt.NDArray]:

@@ -1,9 +1,10 @@
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from examples import NETWORK_EXAMPLES, READER
-from helpers import slope_error
+from helpers import make_digits, slope_error
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -325,3 +326,16 @@ def test_a_layer_that_needs_too_much_memory_for_one_input_is_refused(layers, inp
 def test_unknown_output_is_refused():
     with pytest.raises(InklingError, match="output"):
         Network((Dense(10),), output="no_such")
+
+
+def test_a_copy_may_have_other_layers_frozen_and_computes_the_same(network):
+    layers = [replace(layer, frozen=position % 2 == 0) for position, layer in enumerate(network.layers)]
+    twin = network.copy(layers)
+    assert twin.layers == layers
+    images = make_digits(20).images
+    x = network.as_input(images)
+    np.testing.assert_array_equal(twin.forward(x), network.forward(x))
+    back = twin.copy([replace(layer) for layer in network.layers])
+    assert back.state_vector.tobytes() == network.state_vector.tobytes()
+    back.state_vector += 1
+    np.testing.assert_array_equal(twin.forward(x), network.forward(x))
