@@ -169,7 +169,8 @@ class FineTuning(Iterator[FineTuningEvent]):
             self.trained_on, self.held_back = drawings, Collection()
             self.folds = _folds(drawings, rng) if len(drawings) > 1 else []
         self.measurements = list[Measured]()
-        self.steps_done, self.seconds, self.is_over = 0, 0.0, False
+        self.end: Diverged | FineTuned | None = None
+        self.steps_done, self.seconds = 0, 0.0
         self.network = start.copy()
         self._events = self._run()
 
@@ -182,8 +183,13 @@ class FineTuning(Iterator[FineTuningEvent]):
         event = event._replace(seconds=self.seconds)
         if isinstance(event, Measured):
             self.measurements.append(event)
-        self.is_over = isinstance(event, Diverged | FineTuned)
+        if isinstance(event, Diverged | FineTuned):
+            self.end = event
         return event
+
+    @property
+    def is_over(self) -> bool:
+        return self.end is not None
 
     @property
     def num_folds(self) -> int:

@@ -12,7 +12,7 @@ from itertools import takewhile
 from typing import Any, NoReturn
 
 from engine.checks import InklingError, shorten, shown
-from engine.cli import calibrate, collect, data, evaluate, export, recipes, train
+from engine.cli import calibrate, collect, data, evaluate, export, finetune, recipes, train
 
 MAX_LINE = 2_000  # characters of an error: an argument or a file may be far longer
 
@@ -80,6 +80,6 @@ def make_parser() -> argparse.ArgumentParser:
     """The parser of all commands; its choices are what is registered at this moment."""
     parser = _Parser(prog="python -m engine", description="Inkling: a neural network from scratch in NumPy.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for family in (train, calibrate, recipes, export, evaluate, data, collect):
+    for family in (train, finetune, calibrate, recipes, export, evaluate, data, collect):
         family.add_commands(commands)
     return parser

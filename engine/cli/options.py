@@ -1,4 +1,4 @@
-"""The options that several commands share, and the flags of a training, which come from the settings of ``Config``."""
+"""The options that several commands share, and the flags that come from the settings of a dataclass, such as ``Config``."""
 
 import argparse
 import sys
@@ -53,21 +53,22 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON value on stdout")
 
 
-def add_settings(parser: argparse.ArgumentParser) -> None:
-    """A flag for each setting of ``Config``. The old names work too, but are not listed."""
-    for name, setting in settings_of(Config).items():
+def add_settings(parser: argparse.ArgumentParser, cls: type = Config) -> None:
+    """A flag for each setting of ``cls``. The old names work too, but are not listed."""
+    defaults = cls()
+    for name, setting in settings_of(cls).items():
         details: dict[str, Any] = {"dest": name, "metavar": _metavar(name, setting.kind)}
-        parser.add_argument(_flag(name), help=_help(name, setting), **details)
+        parser.add_argument(_flag(name), help=_help(setting, getattr(defaults, name)), **details)
         for old_name in setting.old_names:
             parser.add_argument(_flag(old_name), help=argparse.SUPPRESS, **details)
 
 
-def given_settings(options: argparse.Namespace) -> dict[str, Any]:
-    """The settings of ``Config`` that the command line gives, by name; raises ``InklingError`` for a wrong value."""
-    texts = {name: getattr(options, name) for name in settings_of(Config) if getattr(options, name) is not None}
+def given_settings(options: argparse.Namespace, cls: type = Config) -> dict[str, Any]:
+    """The settings of ``cls`` that the command line gives, by name; raises ``InklingError`` for a wrong value."""
+    texts = {name: getattr(options, name) for name in settings_of(cls) if getattr(options, name) is not None}
     if texts.get("batch_size") == "full":  # an older word for all images
         texts["batch_size"] = NONE_TEXT
-    return {name: settings_of(Config)[name].from_text(_flag(name), text) for name, text in texts.items()}
+    return {name: settings_of(cls)[name].from_text(_flag(name), text) for name, text in texts.items()}
 
 
 def check_place(flag: str, path: Path | None) -> None:
@@ -115,8 +116,7 @@ def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _help(name: str, setting: Setting) -> str:
-    default = getattr(Config(), name)
+def _help(setting: Setting, default: Any) -> str:
     shown = setting.none if default is None else setting.to_text(default)
     if default is not None and setting.none:
         shown = f"{shown}; {NONE_TEXT}: {setting.none}"
