@@ -18,6 +18,7 @@ from engine import Network
 from engine.checks import check_choice, check_integer, shorten, shown
 from engine.config import Config
 from engine.data import SOURCES
+from engine.data.collection import LabelledDrawing
 from engine.jobs import JobState, Keyframes, Saved, Series, Snapshot
 from engine.jobs.snapshot_file import from_bytes, to_bytes
 from engine.network import CLASSES, FLAT_IMAGE
@@ -235,6 +236,9 @@ def check_file(name: str, content: bytes) -> None:
             raise engine.InklingError(f"a run that is not over needs the file {min(missing)}")
     elif folder == "runs" and not rest.endswith("/training"):  # which is checked when it is continued, with its data
         check_reads_digits(from_bytes(content).network)
+    elif folder == "drawings":
+        if strokes := json.loads(content):
+            LabelledDrawing.from_json({"label": 0, "strokes": strokes})
     elif folder == "values":
         check_choice("name of a value", rest, VALUES)
 

@@ -8,7 +8,7 @@ import io
 import logging
 import math
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from threading import Lock, Thread
@@ -21,7 +21,7 @@ from engine.jobs import Series, default_pool
 from engine.memory import return_memory
 from ui import datasets
 from ui.run import ELSEWHERE, Run, StoredSnapshots, forget_snapshots, from_record, state_to_store, to_record
-from ui.store import RunRecord, RunTaken, Store, free_name, server_name
+from ui.store import DrawingRecord, RunRecord, RunTaken, Store, free_name, server_name
 from ui.store.store import WELL_FORMED
 
 STORE_EVERY, STORE_LEAST = 1.0, 0.1  # seconds between two looks for changes, at most and at least
@@ -60,6 +60,7 @@ class Workspace:
         self._unreadable: set[str] = set()  # ids of runs
         self._lock = Lock()  # of storing
         self._runs_lock = Lock()  # of the list of runs
+        self._drawings: list[DrawingRecord] | None = None  # as they were read last
         self._viewers: list[Callable[[], bool]] = []
         self._last_viewed = monotonic()
         self._version = 0
@@ -170,6 +171,41 @@ class Workspace:
                 self.store.remove_network(self.id, name)
             self.networks = {other: self.networks[other] for other in self.networks if other != name}
 
+    def drawings(self) -> list[DrawingRecord]:
+        """The drawings with labels, oldest first; raises ``InklingError`` if they cannot be read now."""
+        drawings = self._drawings
+        if drawings is None:
+            drawings = self._drawings = self._store_of_drawings().drawings(self.id)
+        return drawings
+
+    def strokes(self) -> dict[str, list[Any]]:
+        """The strokes of each drawing with a label, by key."""
+        return self._store_of_drawings().strokes(self.id)
+
+    def add_drawings(self, drawings: Iterable[tuple[DrawingRecord, list[Any]]]) -> None:
+        """Keep drawings with labels, and their strokes; raises ``InklingError`` if this cannot be."""
+        store = self._store_of_drawings()
+        with self._lock:
+            self._say_dropped(store, store.save_drawings(self.id, drawings))
+            self._drawings = None
+
+    def relabel_drawing(self, key: str, label: int) -> None:
+        """Give a drawing another label."""
+        self._store_of_drawings().relabel_drawing(self.id, key, label)
+        self._drawings = None
+
+    def remove_drawing(self, key: str) -> tuple[DrawingRecord, list[Any]] | None:
+        """Remove a drawing; return it as ``add_drawings`` takes it, or None if it was removed already."""
+        removed = self._store_of_drawings().remove_drawing(self.id, key)
+        self._drawings = None
+        return removed
+
+    def _store_of_drawings(self) -> Store:
+        if not self.store:
+            raise InklingError(NOT_STORED.removesuffix("."))
+        self.read()  # it may have to be made yet
+        return self.store
+
     def export_zip(self) -> bytes:
         """Everything as one zip file."""
         if not self.store:
@@ -184,6 +220,7 @@ class Workspace:
         self.store_changes()
         with self._lock:
             added = self.store.import_zip(self.id, content, check)
+            self._drawings = None
             self._read(self.store)
         return added
 
@@ -195,7 +232,7 @@ class Workspace:
             if self.store:
                 self.store.forget(self.id)
             self.store, self.is_forgotten = None, True
-            self.runs, self.networks, self._values, self._restorable = [], {}, {}, []
+            self.runs, self.networks, self._values, self._restorable, self._drawings = [], {}, {}, [], None
 
     # Storing.
 
@@ -326,6 +363,7 @@ class Workspace:
         """Bring ``runs`` up to date with the store."""
         newest = store.version(self.id)
         self._read_removed(store)
+        self._drawings = None
         removed = {run.id for run in self._removed}
         records = {record.key: record for record in store.runs(self.id) if record.key not in removed}
         version, self._version = self._version, newest

@@ -1,5 +1,7 @@
-"""A workspace as one zip file: ``workspace.json``, ``runs/<key>/<file>`` and ``networks/<name>``."""
+"""A workspace as one zip file: ``workspace.json``, ``drawings.json``, ``runs/<key>/<file>`` and ``networks/<name>``."""
 
+import base64
+import binascii
 import io
 import json
 import re
@@ -12,12 +14,14 @@ from unicodedata import category
 from urllib.parse import quote, unquote
 
 from engine.checks import InklingError, check_number, shown
-from ui.store.schema import RunRecord
+from ui.store.schema import DrawingRecord, RunRecord
 
 FORMAT = 1
-INDEX = "workspace.json"
+INDEX, DRAWINGS = "workspace.json", "drawings.json"
 MAX_ENTRIES = 5_000
 MAX_RUNS = 100
+MAX_LABEL = 9
+IMAGE_BYTES = 28 * 28
 MAX_SIGNATURES = 100_000  # of zip entries in the whole file: networks are zip files too, with about 20 entries each
 MAX_JSON_BYTES = 20_000_000
 MAX_CONTAINERS = 1_000_000  # lists and objects in the JSON: an empty one takes 2 bytes there, but 64 in memory
@@ -25,16 +29,18 @@ MAX_DEPTH = 100
 MAX_NAME = 200
 ENTRY = re.compile(r"(?:runs/(?P<run>[0-9a-f]{32})|networks)/(?P<name>[^/\\]+)")
 RUN_FIELDS = {entry.name for entry in fields(RunRecord)} - {"owner"}
+DRAWING_FIELDS = {entry.name for entry in fields(DrawingRecord)} | {"strokes"}
 
 
 @dataclass(frozen=True)
 class Archive:
-    """What a zip file holds; ``files`` are by run key and name."""
+    """What a zip file holds; ``files`` are by run key and name, each of ``drawings`` is with its strokes."""
 
     values: Mapping[str, Any] = field(default_factory=dict)
     runs: list[RunRecord] = field(default_factory=list)
     files: dict[tuple[str, str], bytes] = field(default_factory=dict)
     networks: dict[str, bytes] = field(default_factory=dict)
+    drawings: list[tuple[DrawingRecord, list[Any]]] = field(default_factory=list)
 
 
 def pack(archive: Archive) -> bytes:
@@ -44,6 +50,12 @@ def pack(archive: Archive) -> bytes:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as target:
         target.writestr(INDEX, index, zipfile.ZIP_DEFLATED)
+        if archive.drawings:
+            drawings = [
+                asdict(drawing) | {"image": base64.b64encode(drawing.image).decode(), "strokes": strokes}
+                for drawing, strokes in archive.drawings
+            ]
+            target.writestr(DRAWINGS, json.dumps(drawings, separators=(",", ":")), zipfile.ZIP_DEFLATED)
         for (key, name), payload in archive.files.items():
             target.writestr(f"runs/{key}/{_as_path(name)}", payload)
         for name, payload in archive.networks.items():
@@ -55,8 +67,9 @@ def unpack(content: bytes, max_bytes: int, check: Callable[[str, bytes], None]) 
     """Read and check a zip file from outside; raise ``InklingError`` for anything that ``pack`` does not write.
 
     ``check`` may raise ``InklingError``. It gets each file, by a name such as ``networks/mine.npz`` or
-    ``runs/<key>/seed-0``; each value as JSON, by ``values/<name>``; and for each run, by ``runs/<key>``, its ``details``,
-    whether it ``is_over`` and the names of its ``files`` as JSON.
+    ``runs/<key>/seed-0``; each value as JSON, by ``values/<name>``; for each run, by ``runs/<key>``, its ``details``,
+    whether it ``is_over`` and the names of its ``files`` as JSON; and the strokes of each drawing as JSON, by
+    ``drawings/<key>``.
     """
     if content.count(b"PK\1\2") > MAX_SIGNATURES:
         _refuse(f"it has more than {MAX_ENTRIES:,} files")
@@ -64,6 +77,8 @@ def unpack(content: bytes, max_bytes: int, check: Callable[[str, bytes], None]) 
         with zipfile.ZipFile(io.BytesIO(content)) as source:
             entries = _entries(source, max_bytes)
             archive = _parse_index(_read(source, entries.pop(INDEX)))
+            if DRAWINGS in entries:
+                archive.drawings.extend(_parse_drawings(_read(source, entries.pop(DRAWINGS))))
             keys = {run.key for run in archive.runs}
             for path, entry in entries.items():
                 match = ENTRY.fullmatch(path)
@@ -89,6 +104,8 @@ def unpack(content: bytes, max_bytes: int, check: Callable[[str, bytes], None]) 
         names = [name for key, name in archive.files if key == run.key]
         record = {"details": run.details, "is_over": run.is_over, "files": names}
         check(f"runs/{run.key}", json.dumps(record).encode())
+    for drawing, strokes in archive.drawings:
+        check(f"drawings/{drawing.key}", json.dumps(strokes).encode())
     return archive
 
 
@@ -100,9 +117,11 @@ def _entries(source: zipfile.ZipFile, max_bytes: int) -> dict[str, zipfile.ZipIn
         _refuse("two of its files have the same name")
     if INDEX not in entries:
         _refuse(f"it has no {INDEX}")
-    if entries[INDEX].file_size > MAX_JSON_BYTES:
-        _refuse(f"its {INDEX} has more than {MAX_JSON_BYTES // 1_000_000} MB")
-    if sum(entry.file_size for entry in entries.values()) > max_bytes + MAX_JSON_BYTES:
+    json_files = [entries[name] for name in (INDEX, DRAWINGS) if name in entries]
+    for entry in json_files:
+        if entry.file_size > MAX_JSON_BYTES:
+            _refuse(f"its {entry.filename} has more than {MAX_JSON_BYTES // 1_000_000} MB")
+    if sum(entry.file_size for entry in entries.values()) > max_bytes + len(json_files) * MAX_JSON_BYTES:
         _refuse(f"it holds more than the {max_bytes / 1e6:.0f} MB of a workspace")
     return entries
 
@@ -118,18 +137,23 @@ def _read(source: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     return payload
 
 
-def _parse_index(content: bytes) -> Archive:
+def _parse_json(name: str, content: bytes) -> Any:
     if content.count(b"{") + content.count(b"[") > MAX_CONTAINERS:
-        _refuse(f"its {INDEX} has more than {MAX_CONTAINERS:,} parts")
+        _refuse(f"its {name} has more than {MAX_CONTAINERS:,} parts")
     try:
-        index = json.loads(content)
+        value = json.loads(content)
     except (ValueError, RecursionError):
-        _refuse(f"its {INDEX} is not JSON")
-    level = [index]
+        _refuse(f"its {name} is not JSON")
+    level = [value]
     for _ in range(MAX_DEPTH):
         level = [inner for outer in level if isinstance(outer, dict | list) for inner in _children(outer)]
     if level:
-        _refuse(f"its {INDEX} is nested more than {MAX_DEPTH} times")
+        _refuse(f"its {name} is nested more than {MAX_DEPTH} times")
+    return value
+
+
+def _parse_index(content: bytes) -> Archive:
+    index = _parse_json(INDEX, content)
     if not isinstance(index, dict) or not isinstance(index.get("format"), int):
         _refuse(f"its {INDEX} has no format number")
     if index["format"] != FORMAT:
@@ -163,6 +187,36 @@ def _parse_run(record: Any) -> RunRecord:
     for name in ("number", "created", "updated"):
         check_number(f"{name} of a run", record[name], 0, 1e11)
     return RunRecord(**{**record, "number": int(record["number"])})
+
+
+def _parse_drawings(content: bytes) -> Iterable[tuple[DrawingRecord, list[Any]]]:
+    records = _parse_json(DRAWINGS, content)
+    if not isinstance(records, list):
+        _refuse(f"its {DRAWINGS} needs to be a list")
+    for record in records:
+        if not isinstance(record, dict) or record.keys() != DRAWING_FIELDS:
+            _refuse(f"a drawing needs {', '.join(sorted(DRAWING_FIELDS))}, got {shown(record)}")
+        _check_text("the key of a drawing", record["key"])
+        if not re.fullmatch("[0-9a-f]{32}", record["key"]):
+            _refuse(f"the key of a drawing must have 32 hexadecimal digits, got {shown(record['key'])}")
+        if type(record["label"]) is not int:
+            _refuse(f"the label of a drawing must be a whole number, got {shown(record['label'])}")
+        check_number("label of a drawing", record["label"], 0, MAX_LABEL)
+        check_number("created of a drawing", record["created"], 0, 1e11)
+        if not isinstance(record["strokes"], list):
+            _refuse(f"the strokes of a drawing must be a list, got {shown(record['strokes'])}")
+        image = _parse_image(record["image"])
+        yield DrawingRecord(record["key"], record["label"], record["created"], image), record["strokes"]
+
+
+def _parse_image(text: Any) -> bytes:
+    try:
+        image = base64.b64decode(text, validate=True)
+    except (TypeError, ValueError, binascii.Error):
+        image = b""
+    if len(image) != IMAGE_BYTES:
+        _refuse(f"the image of a drawing must be {IMAGE_BYTES} bytes in base64, got {shown(text)}")
+    return image
 
 
 def _check_text(what: str, text: Any) -> None:

@@ -54,6 +54,19 @@ class RunRecord:
     updated: float = 0
 
 
+@dataclass(frozen=True)
+class DrawingRecord:
+    """A drawing with its label: ``image`` has the 28 x 28 bytes that a network sees, ``created`` is in seconds since 1970.
+
+    Its strokes, a JSON list that is empty if it came as an image, are stored with it, and read only when they are needed.
+    """
+
+    key: str
+    label: int
+    created: float
+    image: bytes
+
+
 METADATA = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
@@ -111,6 +124,16 @@ NETWORKS = Table(
     _workspace(),
     Column("name", String, primary_key=True),
     Column("content", LargeBinary, nullable=False),
+)
+DRAWINGS = Table(
+    "drawings",
+    METADATA,
+    _workspace(),
+    Column("key", String, primary_key=True),
+    Column("label", Integer, nullable=False),
+    Column("created", Double, nullable=False),
+    Column("image", LargeBinary, nullable=False),
+    Column("strokes", Json, nullable=False),
 )
 SERVERS = Table(
     "servers",

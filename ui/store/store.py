@@ -11,7 +11,7 @@ import tempfile
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, timedelta
@@ -26,14 +26,17 @@ from engine.setting_fields import Integer, environment_value
 from ui.store.archive import Archive, pack, unpack
 from ui.store.database import default_file, make_engine, sqlite_url, transaction
 from ui.store.migrations import migrate
-from ui.store.schema import FILES, NETWORKS, RUNS, SERVERS, VALUES, WORKSPACES, RunRecord
+from ui.store.schema import DRAWINGS, FILES, NETWORKS, RUNS, SERVERS, VALUES, WORKSPACES, DrawingRecord, RunRecord
 
 LOG = logging.getLogger(__name__)
 WELL_FORMED = re.compile(r"[A-Za-z0-9_-]{32}")  # what secrets.token_urlsafe(24) makes
 SERVER_SECONDS = 15  # a server without a heartbeat for so long is dead
 RESTORE_SECONDS = 24 * 3600  # a removed run can be restored for so long
 MAX_VALUE_BYTES = 4_000_000
+MAX_DRAWINGS = 2_000  # in a workspace
+MAX_DRAWING_BYTES = 8_000_000  # of their strokes together, so that they fit into the limits of a zip file, too
 RECORD_COLUMNS = [RUNS.c[name] for name in RunRecord.__dataclass_fields__]
+DRAWING_COLUMNS = [DRAWINGS.c[name] for name in DrawingRecord.__dataclass_fields__]
 
 
 class RunTaken(InklingError):
@@ -118,12 +121,13 @@ class Store:
             return _size(connection, workspace)
 
     def sizes(self, workspace: str) -> dict[tuple[str, str], int]:
-        """The number of bytes of each thing in the workspace, by ("run", key), ("network", name) or ("value", name)."""
+        """The number of bytes of each thing in the workspace, by ("run", key), ("network", name), ("value", name)
+        or ("drawings", label)."""
         with self._transaction(write=False) as connection:
             return _sizes(connection, workspace)
 
     def version(self, workspace: str) -> int:
-        """A number that rises with every change of a run or network; 0 if the workspace does not exist."""
+        """A number that rises with every change of a run, network or labelled drawing; 0 without the workspace."""
         with self._transaction(write=False) as connection:
             return connection.scalar(sa.select(WORKSPACES.c.version).where(WORKSPACES.c.id == workspace)) or 0
 
@@ -229,6 +233,42 @@ class Store:
         """Delete a network. Returns whether there was one of this name."""
         return self._change(workspace, sa.delete(NETWORKS).filter_by(workspace=workspace, name=name))
 
+    # Drawings with labels
+
+    def drawings(self, workspace: str) -> list[DrawingRecord]:
+        """All drawings, oldest first."""
+        query = sa.select(*DRAWING_COLUMNS).where(DRAWINGS.c.workspace == workspace)
+        with self._transaction(write=False) as connection:
+            rows = connection.execute(query.order_by(DRAWINGS.c.created, DRAWINGS.c.key)).mappings()
+            return [DrawingRecord(**row) for row in rows]
+
+    def strokes(self, workspace: str) -> dict[str, list[Any]]:
+        """The strokes of each drawing, by key."""
+        query = sa.select(DRAWINGS.c.key, DRAWINGS.c.strokes).where(DRAWINGS.c.workspace == workspace)
+        with self._transaction(write=False) as connection:
+            return {row.key: row.strokes for row in connection.execute(query)}
+
+    def save_drawings(self, workspace: str, drawings: Iterable[tuple[DrawingRecord, list[Any]]]) -> list[str]:
+        """Save drawings with their strokes, all or none; a drawing whose key is there already is left as it is.
+
+        Returns the names of runs deleted to make room, as ``save_run`` does.
+        """
+        with self._changes(workspace) as connection:
+            _add_drawings(connection, workspace, drawings)
+            return self._make_room(connection, workspace)
+
+    def relabel_drawing(self, workspace: str, key: str, label: int) -> bool:
+        """Change the label of a drawing. Returns whether there was such a drawing."""
+        return self._change(workspace, sa.update(DRAWINGS).filter_by(workspace=workspace, key=key).values(label=label))
+
+    def remove_drawing(self, workspace: str, key: str) -> tuple[DrawingRecord, list[Any]] | None:
+        """Delete a drawing. Returns it with its strokes, as ``save_drawings`` takes it; None if there was none."""
+        is_it = (DRAWINGS.c.workspace == workspace) & (DRAWINGS.c.key == key)
+        with self._changes(workspace) as connection:
+            removed = _select_drawings(connection, is_it)
+            connection.execute(sa.delete(DRAWINGS).where(is_it))
+        return next(iter(removed), None)
+
     # Owners: a server process trains a run only if it owns it
 
     def heartbeat(self, server: str) -> None:
@@ -266,12 +306,14 @@ class Store:
             runs = _select_runs(connection, workspace, RUNS.c.removed.is_(None))
             files = connection.execute(sa.select(FILES).where(FILES.c.workspace == workspace))
             networks = connection.execute(sa.select(NETWORKS).where(NETWORKS.c.workspace == workspace))
+            drawings = _select_drawings(connection, DRAWINGS.c.workspace == workspace)
             keys = {run.key for run in runs}
             archive = Archive(
                 {row.name: row.value for row in values},
                 runs,
                 {(row.run, row.name): row.content for row in files if row.run in keys},
                 {row.name: row.content for row in networks},
+                drawings,
             )
         return pack(archive)
 
@@ -279,7 +321,8 @@ class Store:
         """Add what a zip file of ``export_zip`` holds, all or nothing, and return the names of the new runs and networks.
 
         Runs get new keys and numbers, and no owner; nothing is overwritten. A value is used if the workspace has none of
-        its name. See ``unpack`` for the checks, and for what ``check`` gets.
+        its name, and a drawing if the workspace has none of its key. See ``unpack`` for the checks, and for what ``check``
+        gets.
         """
         archive = unpack(content, self.max_bytes, check)
         with self._changes(workspace) as connection:
@@ -305,6 +348,8 @@ class Store:
                     networks[name] = payload
                     connection.execute(sa.insert(NETWORKS).values(workspace=workspace, name=name, content=payload))
                     added.append(name)
+            if num_drawings := _add_drawings(connection, workspace, archive.drawings):
+                added.append(f"{num_drawings} drawing{'s' * (num_drawings != 1)}")
             self._check_size(_size(connection, workspace))
         return added
 
@@ -424,6 +469,34 @@ def _put(connection: sa.Connection, workspace: str, name: str, value: Any, repla
         raise InklingError(f"{name} has {length / 1e6:.1f} MB, the store takes at most {MAX_VALUE_BYTES / 1e6:.1f} MB")
 
 
+def _add_drawings(connection: sa.Connection, workspace: str, drawings: Iterable[tuple[DrawingRecord, list[Any]]]) -> int:
+    """Add the drawings whose keys are new, within the limits; return how many these are."""
+    of_workspace = DRAWINGS.c.workspace == workspace
+    known = set(connection.scalars(sa.select(DRAWINGS.c.key).where(of_workspace)))
+    rows = {
+        drawing.key: {"workspace": workspace, **asdict(drawing), "strokes": strokes}
+        for drawing, strokes in drawings
+        if drawing.key not in known
+    }
+    if len(known) + len(rows) > MAX_DRAWINGS:
+        raise InklingError(f"a workspace has room for {MAX_DRAWINGS:,} drawings: remove some first")
+    if rows:
+        connection.execute(sa.insert(DRAWINGS), list(rows.values()))
+    size = connection.scalar(sa.select(sa.func.sum(sa.func.length(DRAWINGS.c.strokes))).where(of_workspace)) or 0
+    if size > MAX_DRAWING_BYTES:
+        raise InklingError(
+            f"the strokes of these drawings need {size / 1e6:.1f} MB, "
+            f"a workspace has {MAX_DRAWING_BYTES / 1e6:.0f} MB for them: remove some drawings first"
+        )
+    return len(rows)
+
+
+def _select_drawings(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[tuple[DrawingRecord, list[Any]]]:
+    query = sa.select(*DRAWING_COLUMNS, DRAWINGS.c.strokes).where(condition).order_by(DRAWINGS.c.created, DRAWINGS.c.key)
+    rows = connection.execute(query)
+    return [(DrawingRecord(row.key, row.label, row.created, row.image), row.strokes) for row in rows]
+
+
 def _is_run(workspace: str, key: str) -> sa.ColumnElement[bool]:
     return (RUNS.c.workspace == workspace) & (RUNS.c.key == key)
 
@@ -444,10 +517,12 @@ def _sizes(connection: sa.Connection, workspace: str) -> dict[tuple[str, str], i
         ("run", FILES.c.run, FILES.c.content),
         ("network", NETWORKS.c.name, NETWORKS.c.content),
         ("value", VALUES.c.name, VALUES.c.value),
+        ("drawings", DRAWINGS.c.label, DRAWINGS.c.image),
+        ("drawings", DRAWINGS.c.label, DRAWINGS.c.strokes),
     ):
         query = sa.select(name, sa.func.sum(sa.func.length(content))).where(name.table.c.workspace == workspace)
         for key, size in connection.execute(query.group_by(name)):
-            sizes[kind, key] += int(size)
+            sizes[kind, str(key)] += int(size)
     return sizes
 
 

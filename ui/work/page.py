@@ -33,7 +33,7 @@ def show_page() -> None:
         return
     until = " until the server restarts" if store.is_temporary else ""
     st.markdown(
-        f"Your drawing, your settings, your networks and all runs are saved here{until}. "
+        f"Your drawings, your settings, your networks and all runs are saved here{until}. "
         f"They are deleted {store.keep_days} days after your last visit."
     )
     left, right = st.columns([3, 2], gap="large")
@@ -62,6 +62,8 @@ def _contents(store: Store) -> None:
     ]
     if drawing := sum(sizes.get(("value", name), 0) for name in ("drawing", "cells", "picture")):
         rows.append({"Name": "Drawing", "Kind": "drawing", "State": "", "Size": drawing})
+    if drawings := sum(size for (kind, _), size in sizes.items() if kind == "drawings"):
+        rows.append({"Name": "My handwriting", "Kind": "drawings", "State": "", "Size": drawings})
     if rows:
         size = st.column_config.NumberColumn(format="bytes")
         st.dataframe(rows, column_config={"Size": size}, hide_index=True, width="stretch")

@@ -1,8 +1,8 @@
-"""Runs for the tests of the store."""
+"""Runs and drawings for the tests of the store."""
 
 import uuid
 
-from ui.store import RunRecord
+from ui.store import DrawingRecord, RunRecord
 
 
 def make_run(number=1, **fields):
@@ -13,3 +13,9 @@ def make_run(number=1, **fields):
 
 def names(runs):
     return [run.name for run in runs]
+
+
+def make_drawing(label=7, **fields):
+    """A drawing with its strokes, as the store takes it."""
+    values = {"key": uuid.uuid4().hex, "label": label, "created": 1_800_000_000.0, "image": bytes([label]) * 784}
+    return DrawingRecord(**values | fields), [{"points": [[10.5, 20.0], [30.0, 40.0]], "width": 18.0, "erases": False}]

@@ -10,7 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from engine.checks import InklingError
-from tests.ui.store.records import make_run, names
+from tests.ui.store.records import make_drawing, make_run, names
 from ui.store import Store, database
 from ui.store.schema import METADATA
 
@@ -128,7 +128,20 @@ def test_a_database_is_migrated_once_and_opened_again(new_url, connection):
     workspace = store.create()
     store.save_run(workspace, make_run(), {"seed-0": b"x"})
     assert names(Store(new_url).runs(workspace)) == ["Run 1"]
-    assert connection.execute(sa.text("SELECT version_num FROM alembic_version")).all() == [("0001",)]
+    assert connection.execute(sa.text("SELECT version_num FROM alembic_version")).all() == [("0002",)]
+
+
+def test_a_database_of_the_first_version_gets_room_for_drawings(new_url, connection):
+    store = Store(new_url)
+    workspace = store.create()
+    store.save_run(workspace, make_run())
+    connection.execute(sa.text("DROP TABLE drawings"))
+    connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
+    connection.commit()
+    upgraded = Store(new_url)
+    assert names(upgraded.runs(workspace)) == ["Run 1"]
+    upgraded.save_drawings(workspace, [make_drawing(7)])
+    assert [drawing.label for drawing in upgraded.drawings(workspace)] == [7]
 
 
 def test_a_newer_database_is_refused_and_not_touched(new_url, connection):
