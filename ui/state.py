@@ -16,6 +16,7 @@ from ui.formatting import escape_markdown
 if TYPE_CHECKING:
     from engine.config import Config
     from ui.draw.challenges import Progress
+    from ui.draw.digit_keys import Kept
     from ui.draw.drawing import Drawing
     from ui.draw.keyboard_grid import Cells
     from ui.draw.picture import Picture
@@ -37,6 +38,7 @@ class Session:
     shown_with: tuple[Any, ...] = ()  # what the Draw page was last shown with as a whole
     drawing: "Drawing | None" = None
     cells: "Cells | None" = None
+    kept: "Kept | None" = None  # the drawing that got a label on the Draw page last
     challenges: "Progress | None" = None
     latest_drawing: "LatestDrawing | None" = None
     picture: "Picture | None" = None

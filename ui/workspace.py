@@ -202,7 +202,7 @@ class Workspace:
 
     def _store_of_drawings(self) -> Store:
         if not self.store:
-            raise InklingError(NOT_STORED.removesuffix("."))
+            raise InklingError("the database cannot be reached at the moment")
         self.read()  # it may have to be made yet
         return self.store
 

@@ -8,7 +8,7 @@ import streamlit as st
 from engine import Network
 from engine.pen import PEN
 from ui import networks, state
-from ui.draw import canvas, challenges, image_input, keyboard_grid, network_view, picture, prediction, share
+from ui.draw import canvas, challenges, digit_keys, image_input, keyboard_grid, network_view, picture, prediction, share
 from ui.draw.drawing import Drawing
 from ui.draw.panels.tabs import show_panels
 from ui.formatting import escape_markdown
@@ -33,6 +33,7 @@ def drawing_and_prediction() -> None:
     with st.container(key="draw", horizontal=True):
         pen = show_surface()
         panel = st.container(width="stretch")
+        keys = st.container(key="keys")
     with st.container(key="toolbar", horizontal=True, vertical_alignment="center"):
         if pen is not None:
             show_pen()
@@ -48,7 +49,10 @@ def drawing_and_prediction() -> None:
     state.session().shown_with = _chosen()
     with panel:
         show_prediction(network, pen)
-    store_drawing(current_surface())
+    surface = current_surface()
+    store_drawing(surface)
+    with keys:
+        digit_keys.show_keys(surface, prediction.answer(network, surface.image()) if network else None)
     image_input.show_samples()
     challenges.show_rail(network)
     show_panels(network)
@@ -117,7 +121,7 @@ def show_prediction(network: Network | None, pen: canvas.Pen | None) -> None:
 def _chosen() -> tuple[Any, ...]:
     """What buttons and choices outside ``show_prediction`` change."""
     revision = None if keyboard_grid.is_on() else canvas.current_drawing().revision
-    return revision, *(state.value(key) for key in ("network", "tool", "pen width"))
+    return revision, state.session().kept, *(state.value(key) for key in ("network", "tool", "pen width"))
 
 
 def store_drawing(surface: Drawing | keyboard_grid.Cells) -> None:

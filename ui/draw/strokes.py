@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from engine.data.collection import PenStroke
 from engine.pen import CANVAS, PEN, draw_strokes
 from engine.preprocessing import crop, find_ink
 from ui import images
@@ -156,6 +157,20 @@ def path_points(stroke: dict[str, Any], max_pieces: int = MAX_PIECES) -> npt.NDA
     t = np.linspace(0, 1, int(np.clip(longest / PIECE_LENGTH, 1, max_pieces)) + 1)[1:, None, None]
     curves = (1 - t) ** 2 * starts + 2 * t * (1 - t) * controls + t**2 * ends  # (pieces, C - 1, 2)
     return np.concatenate([starts[:1], curves.swapaxes(0, 1).reshape(-1, 2)]) if len(starts) else np.array(numbers)
+
+
+def pen_strokes(objects: Objects) -> list[PenStroke] | None:
+    """The strokes of a drawing as lines, to a tenth of a pixel; None if there are pictures among its objects."""
+    if any(_kind(shape) not in ("pen", "eraser") for shape in objects):
+        return None
+    return [
+        PenStroke(
+            tuple((float(x), float(y)) for x, y in path_points(shape).round(1).tolist()),
+            float(shape.get("strokeWidth", PEN)),
+            _kind(shape) == "eraser",
+        )
+        for shape in objects
+    ]
 
 
 def make_picture(image: Image.Image | npt.NDArray[np.uint8]) -> dict[str, Any]:

@@ -70,7 +70,8 @@ CALLS = {
 WITHOUT_WORKSPACE = {"from_environment", "close", "create", "clean", "heartbeat"}
 
 
-FAILING = {"put", "save_run", "save_network", "save_drawings", "remove_drawing", "export_zip", "import_zip"}  # if there is no workspace
+# They raise an error if there is no workspace, or change it.
+FAILING = {"put", "save_run", "save_network", "save_drawings", "remove_drawing", "export_zip", "import_zip"}
 
 
 def test_every_method_is_tried():

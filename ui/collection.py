@@ -1,0 +1,54 @@
+"""The drawings with labels that the visitor has kept: into the workspace, and out of it as a ``Collection``."""
+
+import secrets
+import time
+from collections.abc import Iterable
+
+import numpy as np
+
+from engine.data.collection import Collection, LabelledDrawing, PenStroke
+from ui.store import DrawingRecord
+from ui.visitor import workspace
+
+
+def keep(drawings: Iterable[LabelledDrawing]) -> list[str]:
+    """Keep drawings in the workspace; return their keys. Raises ``InklingError`` if there is no room, or no store now."""
+    now = time.time()
+    entries = [
+        (
+            DrawingRecord(secrets.token_hex(16), drawing.label, now + 1e-3 * place, drawing.image.tobytes()),
+            drawing.to_json()["strokes"],
+        )
+        for place, drawing in enumerate(drawings)
+    ]
+    workspace().add_drawings(entries)
+    return [record.key for record, _ in entries]
+
+
+def images_only() -> Collection:
+    """All drawings of the workspace in order, without their strokes."""
+    drawings = (LabelledDrawing(record.label, _image(record)) for record in workspace().drawings())
+    return Collection(tuple(drawings), "my drawings")
+
+
+def with_strokes() -> Collection:
+    """All drawings of the workspace in order, with their strokes, which are read from the store."""
+    strokes = workspace().strokes()
+    return Collection(
+        tuple(
+            LabelledDrawing(
+                record.label,
+                _image(record),
+                tuple(
+                    PenStroke(tuple((x, y) for x, y in stroke["points"]), stroke["width"], stroke["erases"])
+                    for stroke in strokes.get(record.key, ())
+                ),
+            )
+            for record in workspace().drawings()
+        ),
+        "my drawings",
+    )
+
+
+def _image(record: DrawingRecord) -> np.ndarray:
+    return np.frombuffer(record.image, np.uint8).reshape(28, 28)
