@@ -1,6 +1,7 @@
 """What is drawn in this session. The Draw page shows it; the Train page follows it through a training."""
 
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +10,9 @@ import streamlit as st
 import engine
 from ui import compat, state
 
+if TYPE_CHECKING:
+    from ui.draw.drawing import Drawing
+
 CANVAS, COMPANION = "canvas", "companion"  # keys of the two components that report strokes
 DRAW_WITH_KEYS = "draw with keys"  # key of the switch between the canvas and the grid
 
@@ -16,10 +20,15 @@ DRAW_WITH_KEYS = "draw with keys"  # key of the switch between the canvas and th
 def update_drawing() -> None:
     """Pass the latest from the canvas and its companion to the session's ``Drawing``."""
     if drawing := state.session().drawing:
-        with suppress(AttributeError):  # the browser may send something else than a report
-            drawing.take_report(compat.canvas_report(CANVAS))
-        with suppress(AttributeError):
-            drawing.take_message(st.session_state.get(COMPANION, {}).get("message"))
+        update(drawing, CANVAS, COMPANION)
+
+
+def update(drawing: "Drawing", canvas: str, companion: str) -> None:
+    """Pass the latest from the components with these keys to a drawing."""
+    with suppress(AttributeError):  # the browser may send something else than a report
+        drawing.take_report(compat.canvas_report(canvas))
+    with suppress(AttributeError):
+        drawing.take_message(st.session_state.get(companion, {}).get("message"))
 
 
 def current_image() -> npt.NDArray[np.uint8] | None:

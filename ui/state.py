@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import streamlit as st
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from ui.draw.keyboard_grid import Cells
     from ui.draw.picture import Picture
     from ui.draw.prediction import LatestDrawing
+    from ui.handwriting.collecting import Collecting
+    from ui.handwriting.judging import Readings
+    from ui.handwriting.wall import Wall
     from ui.train.network_builder import Block
     from ui.workspace import Workspace
 
@@ -39,6 +43,9 @@ class Session:
     drawing: "Drawing | None" = None
     cells: "Cells | None" = None
     kept: "Kept | None" = None  # the drawing that got a label on the Draw page last
+    collecting: "Collecting | None" = None
+    wall: "Wall | None" = None
+    readings: "Readings" = field(default_factory=WeakKeyDictionary)
     challenges: "Progress | None" = None
     latest_drawing: "LatestDrawing | None" = None
     picture: "Picture | None" = None

@@ -120,7 +120,7 @@ class Companion {
   // with the canvas's report: Streamlit would send both as one, and run only the part of the page that messages are for.
   sendWhenDue() {
     clearTimeout(this.sendTimer);
-    if (!this.changed) return;
+    if (!this.changed || !this.data.live) return;
     const answered = this.data.sequence >= this.sequence;
     const now = performance.now();
     let at = Math.max(now, this.sentAt + (answered ? MIN_INTERVAL : MAX_INTERVAL));

@@ -31,11 +31,11 @@ def current_drawing() -> Drawing:
     return session().drawing  # pyright: ignore[reportReturnType]
 
 
-def show_canvas(pen: Pen) -> None:
-    """Show the canvas with the current drawing, and take over what it reports."""
+def show_canvas(pen: Pen, drawing: Drawing | None = None, key: str = CANVAS) -> None:
+    """Show the canvas with the current drawing, or another canvas with another one, and take over what it reports."""
     from streamlit_drawable_canvas import st_canvas  # can only be imported in a running app
 
-    drawing = current_drawing()
+    drawing = drawing or current_drawing()
     with suppress(AttributeError, KeyError, TypeError):  # the canvas believes what the browser sends, which may be anything
         result = st_canvas(
             stroke_width=pen.width,
@@ -44,16 +44,22 @@ def show_canvas(pen: Pen) -> None:
             width=SIZE,
             height=SIZE,
             initial_drawing=drawing.canvas_content,
-            key=CANVAS,
+            key=key,
         )
         drawing.take_report(result.json_data)
 
 
-def run_companion(pen: Pen) -> None:
-    """Listen to growing strokes on the canvas: each message reruns the fragment that calls this."""
-    drawing = current_drawing()
+def run_companion(
+    pen: Pen, drawing: Drawing | None = None, canvas: str = CANVAS, key: str = COMPANION, is_live: bool = True
+) -> None:
+    """Listen to growing strokes on the canvas: each message reruns the fragment that calls this.
+
+    Unless it ``is_live``, a message comes only when something is pressed before the canvas has reported the last stroke.
+    """
+    drawing = drawing or current_drawing()
     data = {
-        "canvas": CANVAS,
+        "canvas": canvas,
+        "live": is_live,
         "size": SIZE,
         "width": pen.width,
         "colour": pen.colour,
@@ -62,4 +68,4 @@ def run_companion(pen: Pen) -> None:
         "sequence": drawing.sequence,
     }
     companion = make_component("companion", "<span></span>")
-    companion(data=data, key=COMPANION, default={"message": None}, on_message_change=lambda: None)
+    companion(data=data, key=key, default={"message": None}, on_message_change=lambda: None)

@@ -22,7 +22,7 @@ HTML = """
 <div class="inkling-keys" role="group" aria-label="Which digit it is">
   <p><span class="say"></span> <button type="button" class="undo">Undo keeping</button></p>
   <div role="toolbar" aria-label="It is a ..."></div>
-  <p class="inkling-spoken" role="status"></p>
+  <p class="spoken" role="status"></p>
 </div>
 """
 

@@ -164,6 +164,11 @@ class Drawing:
     def clear(self) -> None:
         self._replace([])
 
+    def begin(self) -> None:
+        """Begin another drawing: an empty canvas without a history."""
+        self._replace([])
+        self.past, self.future = [], []
+
     def replace(self, objects: Objects) -> None:
         """Replace everything by these strokes and pictures, as one step for Undo."""
         self._replace(objects)

@@ -1,0 +1,156 @@
+"""Collect: the page asks for digits in random order, and keeps what is drawn. It shows no prediction: that would teach
+people to draw as the network likes it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from zlib import crc32
+
+import numpy as np
+import streamlit as st
+
+from engine import BlankDrawing, InklingError
+from engine.pen import PEN as DEFAULT_WIDTH
+from ui import collection, current_drawing, state
+from ui.draw import canvas
+from ui.draw.digit_keys import labelled
+from ui.draw.drawing import Drawing
+from ui.draw.prediction import with_article
+from ui.formatting import escape_markdown
+from ui.state import session
+from ui.visitor import workspace
+
+CANVAS, COMPANION = "collect-canvas", "collect-companion"
+PEN = canvas.Pen(DEFAULT_WIDTH)
+
+
+@dataclass
+class Collecting:
+    """What was asked for, and what is on the canvas."""
+
+    order: Iterator[int]
+    asked: int
+    drawing: Drawing = field(default_factory=Drawing)
+    kept: list[tuple[str, int]] = field(default_factory=list)  # keys and labels, in this session
+    problem: str = ""
+    is_shown: bool = False  # whether the canvas was on the page in the last run
+
+
+def digits_to_draw(seed: int | list[int]) -> Iterator[int]:
+    """Digits in random order without end: each once in ten, and never one twice in a row."""
+    rng, last = np.random.default_rng(seed), -1
+    while True:
+        block = rng.permutation(10).tolist()
+        if block[0] == last:
+            block.reverse()
+        yield from block
+        last = block[-1]
+
+
+def current() -> Collecting:
+    """This session's."""
+    if session().collecting is None:
+        order = digits_to_draw([crc32(workspace().id.encode()), len(workspace().drawings())])
+        session().collecting = Collecting(order, next(order))
+    return session().collecting  # pyright: ignore[reportReturnType]
+
+
+def show() -> None:
+    """The digit that is asked for, the canvas, and the number of drawings of each digit."""
+    collecting = current()
+    drawing = collecting.drawing
+    current_drawing.update(drawing, CANVAS, COMPANION)
+    if not collecting.is_shown or session().surface_changed:
+        drawing.show_again()
+    collecting.is_shown, session().surface_changed = True, False
+    with st.container(key="collect", horizontal=True):
+        with st.container(key="collect-board", width="content", gap="small"):
+            st.html(f'<p class="inkling-asked" role="status">Draw {with_article(collecting.asked)}</p>')
+            with st.container(key="collect-sheet", horizontal=True, width="content"):
+                canvas.show_canvas(PEN, drawing, CANVAS)
+                with st.container(key="collect-tools", width="content"):
+                    st.button("Undo", icon=":material/undo:", key="collect undo", on_click=_undo)
+                    st.button("Clear", icon=":material/delete:", key="collect clear", on_click=_clear)
+                    st.button("Skip", icon=":material/skip_next:", key="collect skip", on_click=_skip)
+            st.button("Next", type="primary", key="collect next", width="stretch", on_click=_next)
+            _show_last(collecting)
+        with st.container(key="collect-counts"):
+            st.html(counts_html(workspace_counts()))
+            st.caption(
+                "Draw each digit as you always write it, not as neatly as you can. The page keeps how your pen moved. "
+                "It does not say what a network reads, so that nobody changes their hand to please it."
+            )
+    canvas.run_companion(PEN, drawing, CANVAS, COMPANION, is_live=False)
+
+
+def _show_last(collecting: Collecting) -> None:
+    """What became of the last drawing; as high with nothing in it."""
+    with st.container(key="collect-last", horizontal=True, vertical_alignment="center"):
+        if collecting.problem:
+            st.html(f'<p class="inkling-problem" role="alert">{collecting.problem}</p>')
+        elif collecting.kept:
+            st.html(f"<p>Kept as {collecting.kept[-1][1]}</p>", width="content")
+            st.button("Take it back", type="tertiary", key="collect back", on_click=_take_back)
+
+
+def workspace_counts() -> dict[int, int]:
+    """How many drawings of each digit there are."""
+    return {digit: collection.images_only().counts()[digit] for digit in range(10)}
+
+
+def counts_html(counts: dict[int, int]) -> str:
+    """The number of drawings of each digit, as ten small columns."""
+    highest = max(*counts.values(), 5)
+    columns = "".join(
+        f'<li><span class="track" aria-hidden="true"><i style="height:{100 * count / highest:.0f}%"></i></span>'
+        f'<span class="count">{count}</span><b aria-label="of {digit}">{digit}</b></li>'
+        for digit, count in counts.items()
+    )
+    total = sum(counts.values())
+    text = f"{total} drawing{'s' * (total != 1)}" if total else "No drawing yet"
+    return f'<p class="inkling-total"><b>{text}</b></p><ul class="inkling-counts" aria-label="Drawings">{columns}</ul>'
+
+
+def _update() -> Collecting:
+    collecting = current()
+    current_drawing.update(collecting.drawing, CANVAS, COMPANION)
+    collecting.problem = ""
+    return collecting
+
+
+def _next() -> None:
+    collecting = _update()
+    try:
+        key = collection.keep([labelled(collecting.drawing, collecting.asked)])[0]
+    except BlankDrawing:
+        collecting.problem = f"Draw {with_article(collecting.asked)} first, or press Skip."
+    except InklingError as error:
+        collecting.problem = f"It was not kept: {escape_markdown(str(error))}."
+    else:
+        collecting.kept.append((key, collecting.asked))
+        collecting.asked = next(collecting.order)
+        collecting.drawing.begin()
+
+
+def _skip() -> None:
+    collecting = _update()
+    collecting.asked = next(collecting.order)
+    collecting.drawing.begin()
+
+
+def _undo() -> None:
+    _update().drawing.undo()
+
+
+def _clear() -> None:
+    _update().drawing.clear()
+
+
+def _take_back() -> None:
+    """Remove the drawing that was kept last."""
+    collecting = _update()
+    if collecting.kept:
+        key, _ = collecting.kept.pop()
+        try:
+            workspace().remove_drawing(key)
+        except InklingError as error:
+            state.report_error(error)

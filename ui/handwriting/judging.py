@@ -1,0 +1,89 @@
+"""How well each network reads the visitor's own drawings."""
+
+from collections.abc import Mapping
+from html import escape
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import streamlit as st
+
+from engine import Network
+from engine.metrics import wilson_interval
+from ui import images, networks
+from ui.state import session
+from ui.store import DrawingRecord
+from ui.visitor import workspace
+
+BATCH = 100  # images at once: others draw meanwhile
+MAX_MISREAD = 24  # that are shown of a network
+
+Readings = WeakKeyDictionary[Network, dict[str, int]]  # what a network reads in each drawing, by key
+
+
+def show() -> None:
+    """A row for each network: how many drawings it reads right, and those that it misreads."""
+    records = workspace().drawings()
+    if not records:
+        st.info("No drawing yet. Collect some first: ten of each digit say a lot.")
+        return
+    for candidate in networks.candidates().values():
+        read = readings(candidate.network, records)
+        misread = [record for record in records if read[record.key] != record.label]
+        num_right = len(records) - len(misread)
+        learned = num_learned(candidate.network)
+        st.html(
+            f'<section class="inkling-judged"><h2>{escape(candidate.label)}</h2>'
+            f"<p><b>{num_right} of {len(records)} right.</b> {expectation(num_right, len(records))}</p>"
+            f"{_note(learned)}{misread_html(misread, read)}</section>"
+        )
+    st.caption(
+        "The range is the 95 % interval of Wilson (1927). It is wide as long as you have few drawings: collect more, and it "
+        "becomes narrow."
+    )
+
+
+def readings(network: Network, records: list[DrawingRecord]) -> Mapping[str, int]:
+    """The digit that the network reads in each drawing, by key; only new drawings are read."""
+    of_networks: Readings = session().readings
+    known = of_networks.setdefault(network, {})
+    new = [record for record in records if record.key not in known]
+    for start in range(0, len(new), BATCH):
+        part = new[start : start + BATCH]
+        seen = np.stack([np.frombuffer(record.image, np.uint8).reshape(28, 28) for record in part]).astype(np.float32) / 255
+        predicted = network.predict_proba(seen).argmax(axis=1).tolist()
+        known.update(zip((record.key for record in part), predicted, strict=True))
+    return known
+
+
+def expectation(correct: int, total: int) -> str:
+    """What the drawings say of many more, in a sentence."""
+    low, high = (round(100 * share) for share in wilson_interval(correct, total))
+    return f"For many more drawings we would expect {low} to {high} %."
+
+
+def num_learned(network: Network) -> int:
+    """On how many own drawings the network was trained."""
+    tuned = network.info.get("fine_tuned")
+    number = tuned.get("drawings") if isinstance(tuned, dict) else 0
+    return number if isinstance(number, int) else 0
+
+
+def _note(learned: int) -> str:
+    if not learned:
+        return ""
+    return f"<p><small>It was trained on {learned} own drawings. If they are among these, it knows them already.</small></p>"
+
+
+def misread_html(misread: list[DrawingRecord], read: Mapping[str, int]) -> str:
+    """The drawings that were misread, with what they were read as; the newest first."""
+    figures = [
+        images.digit(
+            np.frombuffer(record.image, np.uint8).reshape(28, 28),
+            f"<b>{read[record.key]}</b> not {record.label}",
+            wrong=True,
+            title=f"your {record.label}, read as {read[record.key]}",
+        )
+        for record in misread[: -MAX_MISREAD - 1 : -1]
+    ]
+    more = f"<p><small>and {len(misread) - MAX_MISREAD} more</small></p>" if len(misread) > MAX_MISREAD else ""
+    return images.digits(figures) + more if figures else ""

@@ -1,0 +1,38 @@
+"""The page My handwriting: collect own drawings, look at them, and see how well networks read them."""
+
+import streamlit as st
+
+from engine import InklingError
+from ui import state
+from ui.formatting import escape_markdown
+from ui.handwriting import collecting, judging, wall
+from ui.visitor import workspace
+
+TABS = {"Collect": collecting.show, "My drawings": wall.show, "How well is it read?": judging.show}
+
+
+def page() -> None:
+    st.title("My handwriting", anchor=False)
+    show_parts()
+
+
+@st.fragment
+def show_parts() -> None:
+    """Everything below the title: the canvas, too, reports to this fragment, so that no press is lost."""
+    state.show_error()
+    try:
+        workspace().drawings()
+    except InklingError as error:
+        st.warning(escape_markdown(f"Your drawings cannot be shown: {error}."), icon=":material/cloud_off:")
+        return
+    parts = state.tabs(list(TABS), key="handwriting part")
+    for part, show in zip(parts, TABS.values(), strict=True):
+        if part.open:
+            with part:
+                show()
+        elif show is collecting.show and state.session().collecting:
+            collecting.current().is_shown = False
+    state.end_run()  # a rerun of this fragment alone does not reach the one in streamlit_app.py
+
+
+page()
