@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from engine.data.collection import Collection, LabelledDrawing, PenStroke
+from engine.data.collection import Collection, LabelledDrawing, strokes_from_json
 from ui.store import DrawingRecord
 from ui.visitor import workspace
 
@@ -17,7 +17,7 @@ def keep(drawings: Iterable[LabelledDrawing]) -> list[str]:
     entries = [
         (
             DrawingRecord(secrets.token_hex(16), drawing.label, now + 1e-3 * place, drawing.image.tobytes()),
-            drawing.to_json()["strokes"],
+            drawing.to_json().get("strokes", []),
         )
         for place, drawing in enumerate(drawings)
     ]
@@ -39,10 +39,7 @@ def with_strokes() -> Collection:
             LabelledDrawing(
                 record.label,
                 _image(record),
-                tuple(
-                    PenStroke(tuple((x, y) for x, y in stroke["points"]), stroke["width"], stroke["erases"])
-                    for stroke in strokes.get(record.key, ())
-                ),
+                strokes_from_json(of_record) if (of_record := strokes.get(record.key)) else (),
             )
             for record in workspace().drawings()
         ),

@@ -18,7 +18,7 @@ from engine import Network
 from engine.checks import check_choice, check_integer, shorten, shown
 from engine.config import Config
 from engine.data import SOURCES
-from engine.data.collection import LabelledDrawing
+from engine.data.collection import strokes_from_json
 from engine.jobs import JobState, Keyframes, Saved, Series, Snapshot
 from engine.jobs.snapshot_file import from_bytes, to_bytes
 from engine.network import CLASSES, FLAT_IMAGE
@@ -238,7 +238,7 @@ def check_file(name: str, content: bytes) -> None:
         check_reads_digits(from_bytes(content).network)
     elif folder == "drawings":
         if strokes := json.loads(content):
-            LabelledDrawing.from_json({"label": 0, "strokes": strokes})
+            strokes_from_json(strokes)
     elif folder == "values":
         check_choice("name of a value", rest, VALUES)
 

@@ -45,6 +45,7 @@ class Session:
     kept: "Kept | None" = None  # the drawing that got a label on the Draw page last
     collecting: "Collecting | None" = None
     wall: "Wall | None" = None
+    added_drawings: str = ""  # what an upload has added
     readings: "Readings" = field(default_factory=WeakKeyDictionary)
     challenges: "Progress | None" = None
     latest_drawing: "LatestDrawing | None" = None

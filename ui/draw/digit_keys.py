@@ -2,11 +2,10 @@
 
 from typing import NamedTuple
 
-import numpy as np
 import streamlit as st
 
-from engine import BlankDrawing, InklingError, prepare
-from engine.data.collection import MAX_POINTS, MAX_STROKES, LabelledDrawing
+from engine import BlankDrawing, InklingError
+from engine.data.collection import MAX_POINTS, MAX_STROKES, LabelledDrawing, prepared
 from ui import collection
 from ui.components import make_component
 from ui.draw.drawing import Drawing
@@ -60,7 +59,7 @@ def labelled(surface: Drawing | Cells, label: int) -> LabelledDrawing:
     image = surface.image()
     if image is None:
         raise BlankDrawing("there is nothing on the canvas: draw a digit first")
-    return LabelledDrawing(label, np.rint(255 * prepare(image)).astype(np.uint8))
+    return LabelledDrawing(label, prepared(image))
 
 
 def _press(surface: Drawing | Cells) -> None:

@@ -5,10 +5,17 @@ import streamlit as st
 from engine import InklingError
 from ui import state
 from ui.formatting import escape_markdown
-from ui.handwriting import collecting, judging, wall
+from ui.handwriting import collecting, files, judging, wall
 from ui.visitor import workspace
 
-TABS = {"Collect": collecting.show, "My drawings": wall.show, "How well is it read?": judging.show}
+
+def show_drawings() -> None:
+    """The wall, and the drawings as files."""
+    wall.show()
+    files.show()
+
+
+TABS = {"Collect": collecting.show, "My drawings": show_drawings, "How well is it read?": judging.show}
 
 
 def page() -> None:

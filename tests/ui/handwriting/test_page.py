@@ -1,5 +1,6 @@
 """The page My handwriting: collecting, the wall, and how well networks read what was drawn."""
 
+import io
 from collections import Counter
 from itertools import islice, pairwise
 from types import SimpleNamespace
@@ -9,10 +10,11 @@ import pytest
 from pages import ONE, SEVEN, button, open_app, session, widget
 
 from engine import Network
-from engine.data.collection import LabelledDrawing, PenStroke
+from engine.data.collection import Collection, LabelledDrawing, PenStroke
+from engine.data.collection_files import FORMATS, read_collection
 from engine.layers import Dense
-from ui import HANDWRITING_PAGE
-from ui.handwriting import collecting, judging, wall
+from ui import HANDWRITING_PAGE, collection
+from ui.handwriting import collecting, files, judging, wall
 from ui.workspace import workspaces
 
 SEVEN_LINE = PenStroke(((60.0, 60.0), (200.0, 60.0), (120.0, 220.0)))
@@ -166,3 +168,38 @@ def test_while_the_database_is_away_the_page_says_so(app, monkeypatch):
     assert not app.exception
     assert "Your drawings cannot be shown" in app.warning[0].value
     workspaces().forget(opened)
+
+
+def test_drawings_are_downloaded_and_uploaded(filled):
+    open_part(filled, "My drawings")
+    filled.session_state["drawings as files"] = True
+    filled.run()
+    assert not filled.exception
+    assert len(filled.get("download_button")) == len(FORMATS)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_what_is_downloaded_can_be_added_again(form, open_workspace, monkeypatch):
+    opened = open_workspace()
+    monkeypatch.setattr(collection, "workspace", lambda: opened)
+    drawing = LabelledDrawing.from_strokes(7, [SEVEN_LINE])
+    collection.keep([drawing, drawing])
+    file = io.BytesIO(files._packed(form))
+    file.name = f"drawings{FORMATS[form].suffix}"
+    assert files.add(read_collection(file)) == "Added 2 drawings."
+    assert [(kept.image == drawing.image).all() for kept in collection.images_only()] == 4 * [True]
+    strokes = [kept.strokes for kept in collection.with_strokes()]
+    assert strokes == 2 * [drawing.strokes] + 2 * [drawing.strokes if form == "zip" else ()]
+
+
+def test_what_is_left_out_is_said(open_workspace, monkeypatch):
+    opened = open_workspace()
+    monkeypatch.setattr(collection, "workspace", lambda: opened)
+    image = np.full((28, 28), 255, np.uint8)
+    drawings = tuple(LabelledDrawing(label, image) for label in (3, 10, 11))
+    said = files.add(Collection(drawings, skipped=("a.png is blank", "b.png is broken", "c.png is blank", "d")))
+    assert said == (
+        "Added 1 drawing. Left out 2 drawings of letters: this page is for digits. "
+        "Left out 4 more: a.png is blank; b.png is broken; c.png is blank; and others."
+    )
+    assert [drawing.label for drawing in collection.images_only()] == [3]

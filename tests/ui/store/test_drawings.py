@@ -109,7 +109,7 @@ HOSTILE = {
     "image": ([RECORD | {"image": "AAAA"}], "must be 784 bytes in base64"),
     "image's type": ([RECORD | {"image": 7}], "must be 784 bytes in base64"),
     "strokes": ([RECORD | {"strokes": {}}], "strokes of a drawing must be a list"),
-    "a stroke": ([RECORD | {"strokes": [{"points": [[1, "x"]]}]}], "a drawing must be"),
+    "a stroke": ([RECORD | {"strokes": [{"points": [[1, "x"]]}]}], "strokes must be as in"),
 }
 
 

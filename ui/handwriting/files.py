@@ -1,0 +1,88 @@
+"""Own drawings as a file, and drawings from a file."""
+
+from collections.abc import Sequence
+from datetime import date
+from functools import partial
+
+import streamlit as st
+
+from engine import InklingError
+from engine.data.collection import Collection
+from engine.data.collection_files import FORMATS, pack, read_collection
+from ui import collection, compat, state
+from ui.formatting import escape_markdown
+from ui.state import session
+from ui.store import MAX_DRAWINGS
+from ui.visitor import workspace
+
+KEY = "drawings upload"
+MAX_UPLOAD_MB = 50
+MAX_REASONS = 3  # that are shown of what was left out
+
+
+def show() -> None:
+    """Buttons to download all drawings, and a place to drop a file."""
+    with state.expander("Download and upload", ":material/swap_vert:", "drawings as files"):
+        has_drawings = bool(workspace().drawings())
+        with st.container(horizontal=True):
+            for name, form in FORMATS.items():
+                st.download_button(
+                    form.label,
+                    partial(_packed, name),
+                    f"my-drawings-{date.today()}{form.suffix}",
+                    form.mime,
+                    icon=":material/download:",
+                    help=form.help,
+                    key=f"download drawings {name}",
+                    on_click="ignore",
+                    disabled=not has_drawings,
+                )
+        st.file_uploader(
+            "Add drawings from a file",
+            ["zip", "csv", "jsonl", "gz"],
+            key=KEY,
+            on_change=_upload,
+            max_upload_size=MAX_UPLOAD_MB,
+            help="A file that you downloaded here, a zip of pictures in folders named 0 to 9, or a table with a label and "
+            "784 pixels in each row.",
+        )
+    if session().added_drawings:
+        st.success(escape_markdown(session().added_drawings), icon=":material/check:")
+        session().added_drawings = ""
+
+
+def _packed(name: str) -> bytes:
+    return pack(collection.with_strokes(), name)
+
+
+def _upload() -> None:
+    file = st.session_state[KEY]
+    if file is None or compat.was_dropped(file):
+        return
+    try:
+        session().added_drawings = add(read_collection(file, MAX_DRAWINGS))
+    except InklingError as error:
+        state.report_error(f"Nothing was added: {error}.")
+    finally:
+        compat.drop_upload(file)
+
+
+def add(uploaded: Collection) -> str:
+    """Keep the digits among these drawings; return in words what was added, and what was left out."""
+    digits = [drawing for drawing in uploaded if drawing.label < 10]
+    letters = len(uploaded) - len(digits)
+    collection.keep(digits)
+    text = f"Added {_number(len(digits))}."
+    if letters:
+        text += f" Left out {_number(letters)} of letters: this page is for digits."
+    if uploaded.skipped:
+        text += f" Left out {len(uploaded.skipped)} more: {_some(uploaded.skipped)}."
+    return text
+
+
+def _number(count: int) -> str:
+    return f"{count:,} drawing{'s' * (count != 1)}"
+
+
+def _some(reasons: Sequence[str]) -> str:
+    return "; ".join(reasons[:MAX_REASONS]) + ("; and others" if len(reasons) > MAX_REASONS else "")
