@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.checks import shown
-from engine.data.dataset import DataError, Dataset
+from engine.data.dataset import MAX_CLASSES, DataError, Dataset
 from engine.image_file import Drawing
 from engine.pen import CANVAS, PEN, draw_strokes
 from engine.preprocessing import BlankDrawing, prepare
@@ -157,7 +157,7 @@ def check_writer(value: Any) -> str:
 
 
 def _label(value: Any) -> int:
-    if type(value) is not int or not 0 <= value < 62:
+    if type(value) is not int or not 0 <= value < MAX_CLASSES:
         raise ValueError
     return value
 

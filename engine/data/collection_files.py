@@ -147,9 +147,8 @@ def _read_file(source: idx.Source, name: str, limit: int) -> Collection:
 def _read_folder(folder: Folder, name: str, limit: int) -> Collection:
     """IDX files, if the folder has any, else pictures by label."""
     datasets = []
-    for prefix in ("train", "t10k"):
-        names = idx.IMAGES.format(prefix), idx.LABELS.format(prefix)
-        images, labels = (folder.find(name, f"{name}.gz") for name in names)
+    paths = [_find_idx(folder, name) for name in idx.NAMES]
+    for images, labels in (paths[:2], paths[2:]):
         if images and labels:
             max_bytes = 16 + max(limit, MAX_DRAWINGS) * NUM_PIXELS
             datasets.append(idx.read_pair(folder.file(images), folder.file(labels), name, max_bytes))
@@ -157,7 +156,16 @@ def _read_folder(folder: Folder, name: str, limit: int) -> Collection:
         return read_pictures(folder, name, limit)
     images = np.concatenate([dataset.images for dataset in datasets])
     labels = np.concatenate([dataset.labels for dataset in datasets]).tolist()
-    return _from_images(images, zip(labels, [""] * len(labels), strict=True), name, limit)
+    if max(labels) > 9:
+        raise DataError(f"{name} must hold labels from 0 to 9, got {max(labels)}")
+    return _from_images(images, [(label, "") for label in labels], name, limit)
+
+
+def _find_idx(folder: Folder, name: str) -> str | None:
+    """The path of one of MNIST's files, by any of its usual names, or None; the nearest one, if there are several."""
+    names = {path: idx.usual_name(path.rpartition("/")[2]) for path in folder}
+    paths = [path for path, usual in names.items() if usual.endswith(name)]
+    return min(paths, key=lambda path: (path.count("/"), names[path] != name), default=None)
 
 
 def _from_images(

@@ -54,11 +54,10 @@ class Folder(Mapping[str, bytes]):
         """The file in memory, open for reading."""
         return File(self[path], shown_path(path))
 
-    def find(self, *names: str) -> str | None:
-        """The path of the file with one of these names, or None; if there are several, the one in the fewest folders."""
-        return min(
-            (path for path in self if path.rpartition("/")[2] in names), key=lambda path: path.count("/"), default=None
-        )
+    def find(self, name: str) -> str | None:
+        """The path of the file with this name, or None; if there are several, the one in the fewest folders."""
+        paths = [path for path in self if path.rpartition("/")[2] == name]
+        return min(paths, key=lambda path: path.count("/"), default=None)
 
 
 def shown_path(path: str) -> str:

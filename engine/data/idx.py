@@ -51,7 +51,7 @@ def find_all(folder: FilePath) -> dict[str, Path]:
     for name in NAMES:
         ranked: dict[tuple[int, bool], list[Path]] = {}
         for path in files:
-            if (usual := _usual_name(path.name)).endswith(name):
+            if (usual := usual_name(path.name)).endswith(name):
                 rank = (len(path.parts), usual != name)
                 ranked.setdefault(rank, []).append(path)
         if not ranked:
@@ -78,7 +78,8 @@ def _files(folder: FilePath) -> list[Path]:
     return files
 
 
-def _usual_name(name: str) -> str:
+def usual_name(name: str) -> str:
+    """A file's name in the form of MNIST's ``NAMES``, as far as it has one; a prefix is kept."""
     name = name.lower().removesuffix(".gz").replace(".", "-").replace("_", "-")
     return re.sub(r"(^|-)test-(images|labels)", r"\1t10k-\2", name)
 

@@ -12,7 +12,7 @@ import pytest
 from helpers import SHARED, idx_bytes, make_digits, need, write_idx_folder
 
 from engine.checks import InklingError
-from engine.data import DataError, read_folder
+from engine.data import DataError, Dataset, read_folder
 from engine.data import collection_files as module
 from engine.data.collection import Collection, LabelledDrawing, PenStroke
 from engine.data.collection_files import FORMATS, pack, read_collection
@@ -202,6 +202,19 @@ def test_idx_folders_of_mnist(tmp_path, compressed):
     expected = np.concatenate([DIGITS.images, make_digits(5, 1).images])
     np.testing.assert_array_equal(back.dataset.images, expected)
     assert back.name == "mnist"
+
+
+def test_idx_files_with_other_usual_names(tmp_path):
+    folder = write_idx_folder(tmp_path / "mnist" / "raw", DIGITS, DIGITS, compressed=True)
+    for path in folder.iterdir():
+        path.rename(folder / path.name.replace("t10k-", "emnist-test-").replace("-idx", ".idx"))
+    assert len(read_collection(tmp_path / "mnist")) == 60
+
+
+def test_idx_files_of_letters_are_refused(tmp_path):
+    letters = Dataset(DIGITS.images, DIGITS.labels + 1)
+    with pytest.raises(DataError, match="labels from 0 to 9, got 10"):
+        read_collection(write_idx_folder(tmp_path / "letters", letters, letters))
 
 
 def test_broken_idx_files_are_refused(tmp_path):
