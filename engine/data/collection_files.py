@@ -113,7 +113,8 @@ def read_collection(source: FilePath | IO[bytes], limit: int = MAX_DRAWINGS) -> 
     drawings.
     """
     is_path = isinstance(source, str | os.PathLike)
-    name = shorten(os.path.basename(os.path.abspath(source) if is_path else getattr(source, "name", "the file")), 100)
+    path = os.path.abspath(source) if is_path else str(getattr(source, "name", "the file"))
+    name = shorten(os.path.basename(path), 100)
     if is_path and os.path.isdir(source):
         collection = _read_folder(open_folder(source), name, limit)
     elif is_path:

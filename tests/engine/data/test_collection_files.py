@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import tempfile
 import zipfile
 from collections import Counter
 
@@ -65,6 +66,12 @@ def test_an_open_file_is_read_from_its_beginning(packed, name):
     file = io.BytesIO(packed[name])
     first = read_collection(file)
     assert contents(read_collection(file)) == contents(first)
+
+
+def test_a_file_without_a_name_is_read(packed):
+    with tempfile.TemporaryFile() as file:  # its name is a number
+        file.write(packed["zip"])
+        assert len(read_collection(file)) == 30
 
 
 def test_the_format_is_checked(collection):
