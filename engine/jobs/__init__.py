@@ -7,6 +7,7 @@ from engine.jobs.pool import Place, Pool, default_pool
 from engine.jobs.series import Series
 from engine.jobs.snapshot import Snapshot
 from engine.jobs.state import JobState
+from engine.jobs.tuning import Tuning
 
 __all__ = [
     "Job",
@@ -19,5 +20,6 @@ __all__ = [
     "Series",
     "Snapshot",
     "TrainingOver",
+    "Tuning",
     "default_pool",
 ]

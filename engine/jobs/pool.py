@@ -12,7 +12,7 @@ from functools import cache
 from itertools import chain, zip_longest
 from multiprocessing import connection
 from pathlib import Path
-from threading import Condition, Thread
+from threading import Condition, Lock, Thread
 from time import monotonic
 from types import ModuleType
 from typing import Any, NamedTuple, Self
@@ -40,6 +40,7 @@ MAX_FAILURES = 5  # to start a process, after which the trainings that wait are 
 PROCESS_BYTES = 60_000_000  # that a worker takes besides its training
 
 log = logging.getLogger(__name__)
+_separating = Lock()
 
 
 class Place(NamedTuple):
@@ -55,7 +56,7 @@ class Worker:
     def __init__(self, context: Any) -> None:
         self.connection, other_end = context.Pipe()
         self.process = context.Process(target=worker_module.serve, args=(other_end,), name="inkling-worker", daemon=True)
-        with _separated():
+        with separated():
             self.process.start()
         other_end.close()
         self.is_ready = False
@@ -104,7 +105,7 @@ class Pool:
         memory: float | None = None,
         unattended_seconds: float = 300.0,
     ) -> None:
-        self.size = size or _num_cores()
+        self.size = size or num_cores()
         self.per_visitor, self.unattended_seconds = per_visitor, unattended_seconds
         self.memory = memory or total_memory() / 2
         self.changed = Condition()  # guards everything here and in the jobs
@@ -388,11 +389,16 @@ def default_pool() -> Pool:
 
 
 @contextmanager
-def _separated() -> Iterator[None]:
+def separated() -> Iterator[None]:
     """While a process is started: it imports this engine, whatever the current folder is, and not the main module.
 
     Under Streamlit, the main module is the whole page.
     """
+    with _separating:
+        yield from _separate()
+
+
+def _separate() -> Iterator[None]:
     main, environment = sys.modules["__main__"], dict(os.environ)
     stand_in = sys.modules["__main__"] = ModuleType("__main__")
     paths = [str(Path(engine.__file__).parents[1]), *filter(None, [environment.get("PYTHONPATH")])]
@@ -408,6 +414,6 @@ def _separated() -> Iterator[None]:
                 os.environ[name] = environment[name]
 
 
-def _num_cores() -> int:
+def num_cores() -> int:
     """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
