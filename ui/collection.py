@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable
 
 import numpy as np
+import numpy.typing as npt
 
 from engine.data.collection import Collection, LabelledDrawing, strokes_from_json
 from ui.store import DrawingRecord
@@ -25,10 +26,9 @@ def keep(drawings: Iterable[LabelledDrawing]) -> list[str]:
     return [record.key for record, _ in entries]
 
 
-def images_only() -> Collection:
-    """All drawings of the workspace in order, without their strokes."""
-    drawings = (LabelledDrawing(record.label, _image(record)) for record in workspace().drawings())
-    return Collection(tuple(drawings), "my drawings")
+def images_only(records: Iterable[DrawingRecord]) -> Collection:
+    """These drawings in order, without their strokes."""
+    return Collection(tuple(LabelledDrawing(record.label, image(record)) for record in records), "my drawings")
 
 
 def with_strokes() -> Collection:
@@ -38,7 +38,7 @@ def with_strokes() -> Collection:
         tuple(
             LabelledDrawing(
                 record.label,
-                _image(record),
+                image(record),
                 strokes_from_json(of_record) if (of_record := strokes.get(record.key)) else (),
             )
             for record in workspace().drawings()
@@ -47,5 +47,6 @@ def with_strokes() -> Collection:
     )
 
 
-def _image(record: DrawingRecord) -> np.ndarray:
+def image(record: DrawingRecord) -> npt.NDArray[np.uint8]:
+    """The image (28, 28) of a drawing."""
     return np.frombuffer(record.image, np.uint8).reshape(28, 28)

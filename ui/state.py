@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ui.draw.prediction import LatestDrawing
     from ui.handwriting.collecting import Collecting
     from ui.handwriting.judging import Readings
+    from ui.handwriting.teaching import Lesson
     from ui.handwriting.wall import Wall
     from ui.train.network_builder import Block
     from ui.workspace import Workspace
@@ -45,6 +46,7 @@ class Session:
     kept: "Kept | None" = None  # the drawing that got a label on the Draw page last
     collecting: "Collecting | None" = None
     wall: "Wall | None" = None
+    lesson: "Lesson | None" = None
     added_drawings: str = ""  # what an upload has added
     readings: "Readings" = field(default_factory=WeakKeyDictionary)
     challenges: "Progress | None" = None

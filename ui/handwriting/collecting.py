@@ -1,6 +1,7 @@
 """Collect: the page asks for digits in random order, and keeps what is drawn. It shows no prediction: that would teach
 people to draw as the network likes it."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from zlib import crc32
@@ -94,7 +95,8 @@ def _show_last(collecting: Collecting) -> None:
 
 def workspace_counts() -> dict[int, int]:
     """How many drawings of each digit there are."""
-    return {digit: collection.images_only().counts()[digit] for digit in range(10)}
+    counts = Counter(record.label for record in workspace().drawings())
+    return {digit: counts[digit] for digit in range(10)}
 
 
 def counts_html(counts: dict[int, int]) -> str:

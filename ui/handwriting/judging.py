@@ -9,7 +9,7 @@ import streamlit as st
 
 from engine import Network
 from engine.metrics import wilson_interval
-from ui import images, networks
+from ui import collection, images, networks
 from ui.state import session
 from ui.store import DrawingRecord
 from ui.visitor import workspace
@@ -26,6 +26,7 @@ def show() -> None:
     if not records:
         st.info("No drawing yet. Collect some first: ten of each digit say a lot.")
         return
+    st.markdown("How well does each network read your hand?")
     for candidate in networks.candidates().values():
         read = readings(candidate.network, records)
         misread = [record for record in records if read[record.key] != record.label]
@@ -49,7 +50,7 @@ def readings(network: Network, records: list[DrawingRecord]) -> Mapping[str, int
     new = [record for record in records if record.key not in known]
     for start in range(0, len(new), BATCH):
         part = new[start : start + BATCH]
-        seen = np.stack([np.frombuffer(record.image, np.uint8).reshape(28, 28) for record in part]).astype(np.float32) / 255
+        seen = np.stack([collection.image(record) for record in part]).astype(np.float32) / 255
         predicted = network.predict_proba(seen).argmax(axis=1).tolist()
         known.update(zip((record.key for record in part), predicted, strict=True))
     return known
@@ -78,7 +79,7 @@ def misread_html(misread: list[DrawingRecord], read: Mapping[str, int]) -> str:
     """The drawings that were misread, with what they were read as; the newest first."""
     figures = [
         images.digit(
-            np.frombuffer(record.image, np.uint8).reshape(28, 28),
+            collection.image(record),
             f"<b>{read[record.key]}</b> not {record.label}",
             wrong=True,
             title=f"your {record.label}, read as {read[record.key]}",

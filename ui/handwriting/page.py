@@ -1,11 +1,11 @@
-"""The page My handwriting: collect own drawings, look at them, and see how well networks read them."""
+"""The page My handwriting: collect own drawings, look at them, see how well networks read them, and teach one."""
 
 import streamlit as st
 
 from engine import InklingError
 from ui import state
 from ui.formatting import escape_markdown
-from ui.handwriting import collecting, files, judging, wall
+from ui.handwriting import collecting, files, judging, teaching, wall
 from ui.visitor import workspace
 
 
@@ -15,7 +15,7 @@ def show_drawings() -> None:
     files.show()
 
 
-TABS = {"Collect": collecting.show, "My drawings": show_drawings, "How well is it read?": judging.show}
+TABS = {"Collect": collecting.show, "My drawings": show_drawings, "Test": judging.show, "Teach": teaching.show}
 
 
 def page() -> None:

@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import streamlit as st
 
 from engine import InklingError
-from ui import images
+from ui import collection, images
 from ui.components import make_component
 from ui.draw.prediction import with_article
 from ui.state import report_error, session
@@ -66,7 +65,7 @@ def current() -> Wall:
 
 def picture(record: DrawingRecord) -> str:
     """The address of a drawing's image."""
-    return images.digit_url(np.frombuffer(record.image, np.uint8).reshape(28, 28))
+    return images.digit_url(collection.image(record))
 
 
 def _show_picked(record: DrawingRecord) -> None:

@@ -99,7 +99,7 @@ def test_a_wrong_state_of_a_component_is_ignored(app, key, state):
 
 
 def test_the_pages_say_what_to_do_while_there_is_no_drawing(app):
-    for part in ("My drawings", "How well is it read?"):
+    for part in ("My drawings", "Test"):
         open_part(app, part)
         assert not app.exception
         assert app.info[0].value.startswith("No drawing yet.")
@@ -140,7 +140,7 @@ def test_a_drawing_can_be_relabelled_removed_and_brought_back(filled):
 
 
 def test_each_network_is_measured_and_what_it_misreads_is_shown(filled):
-    open_part(filled, "How well is it read?")
+    open_part(filled, "Test")
     shown = text(filled)
     assert not filled.exception
     assert shown.count("1 of 2 right.") == 2  # the one with a wrong label
@@ -187,7 +187,7 @@ def test_what_is_downloaded_can_be_added_again(form, open_workspace, monkeypatch
     file = io.BytesIO(files._packed(form))
     file.name = f"drawings{FORMATS[form].suffix}"
     assert files.add(read_collection(file)) == "Added 2 drawings."
-    assert [(kept.image == drawing.image).all() for kept in collection.images_only()] == 4 * [True]
+    assert [(kept.image == drawing.image).all() for kept in collection.with_strokes()] == 4 * [True]
     strokes = [kept.strokes for kept in collection.with_strokes()]
     assert strokes == 2 * [drawing.strokes] + 2 * [drawing.strokes if form == "zip" else ()]
 
@@ -202,4 +202,4 @@ def test_what_is_left_out_is_said(open_workspace, monkeypatch):
         "Added 1 drawing. Left out 2 drawings of letters: this page is for digits. "
         "Left out 4 more: a.png is blank; b.png is broken; c.png is blank; and others."
     )
-    assert [drawing.label for drawing in collection.images_only()] == [3]
+    assert [drawing.label for drawing in collection.with_strokes()] == [3]

@@ -1,0 +1,276 @@
+"""Teach a network the visitor's hand: fine-tune it, watch what it gains and what it forgets, and draw with it."""
+
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from engine import InklingError
+from engine.data.collection import Collection
+from engine.finetuning import FineTuned, FineTuningSettings, Measured, ScoresByClass
+from engine.jobs import Tuning
+from engine.metrics import Score
+from engine.setting_fields import settings_of
+from ui import DRAW_PAGE, charts, collection, datasets, images, networks, state
+from ui.formatting import duration, escape_markdown, percent
+from ui.handwriting.judging import readings
+from ui.state import report_error, session
+from ui.store import DrawingRecord, free_name
+from ui.train.setting_widget import setting_widget
+from ui.train.uploads import MAX_UPLOADS
+from ui.visitor import workspace
+
+LEAST = 10  # drawings
+LOOK_EVERY = 0.7  # seconds
+SHOWN = ("rehearsal", "trained_layers", "learning_rate", "drawings")
+NEW, OWN, OLD = "drawings it has not seen", "drawings it learns from", "test images of the old digits"
+COLOURS = {
+    NEW: charts.COLOURS[charts.VALIDATION],
+    OWN: charts.COLOURS[charts.TRAINING],
+    OLD: charts.COLOURS[charts.SMOOTHED],
+}
+NAME = "taught my hand"
+
+
+@dataclass
+class Lesson:
+    """A fine-tuning, and the drawings that were there when it began."""
+
+    tuning: Tuning
+    records: list[DrawingRecord]
+    drawings: Collection
+    name: str = ""  # under which the network was kept
+
+    def records_of(self, part: Collection) -> list[DrawingRecord]:
+        """The records of these drawings."""
+        wanted = {id(drawing) for drawing in part}
+        pairs = zip(self.records, self.drawings, strict=True)
+        return [record for record, drawing in pairs if id(drawing) in wanted]
+
+
+def show() -> None:
+    """The settings and Start; then the curves, and what came of it."""
+    records, lesson = workspace().drawings(), session().lesson
+    if len(records) < LEAST:
+        st.info(f"Collect at least {LEAST} drawings first. With five of each digit, a network learns a lot about your hand.")
+        return
+    if lesson and lesson.tuning.update():
+        st.fragment(_watch, run_every=LOOK_EVERY)(lesson, state.value("handwriting part"))
+        return
+    _show_settings(records)
+    if lesson:
+        _show_end(lesson)
+
+
+def _show_settings(records: list[DrawingRecord]) -> None:
+    candidates = networks.candidates()
+    if not candidates:
+        st.info("There is no network yet. Train one on the Train page.")
+        return
+    if state.value("pupil") not in candidates:
+        state.set_value("pupil", next(iter(candidates)))
+    chosen = st.selectbox(
+        "Network to teach", list(candidates), format_func=lambda name: candidates[name].label, **state.keep("pupil")
+    )
+    fields, defaults = settings_of(FineTuningSettings), FineTuningSettings()
+    with st.container(key="lesson-settings", horizontal=True):
+        values = {
+            name: setting_widget(fields[name], f"lesson {name}", getattr(defaults, name), slider=name == "rehearsal")
+            for name in SHOWN
+        }
+    if st.button("Start", type="primary", icon=":material/play_arrow:", key="start lesson"):
+        _start(candidates[chosen], records, FineTuningSettings(**values))
+        st.rerun()
+
+
+def _start(candidate: networks.Candidate, records: list[DrawingRecord], settings: FineTuningSettings) -> None:
+    drawings = collection.images_only(records)
+    try:
+        sets = datasets.load("mnist" if datasets.is_local("mnist") else "synthetic")
+        tuning = Tuning(candidate.network, drawings, settings, *sets, candidate.label)
+        session().lesson = Lesson(tuning, records, drawings)
+    except InklingError as error:
+        report_error(error)
+
+
+def _watch(lesson: Lesson, part: str) -> None:
+    """Redraw the curves while the network learns, and everything when it has ended or another part was opened."""
+    if not lesson.tuning.update() or state.value("handwriting part") != part:
+        st.rerun()
+    tuning = lesson.tuning
+    st.progress(tuning.progress, text=_doing(tuning))
+    st.button("Stop", icon=":material/stop:", key="stop lesson", on_click=tuning.stop)
+    _show_curves(tuning)
+
+
+def _doing(tuning: Tuning) -> str:
+    fold = tuning.measurements[-1].fold if tuning.measurements else 0
+    if fold:
+        return f"Part {fold} of {tuning.num_folds}: it learns without a few drawings, to be tested on them"
+    return "It learns"
+
+
+def _show_curves(tuning: Tuning) -> None:
+    fold = tuning.measurements[-1].fold if tuning.measurements else 0
+    st.html(charts.colour_key(COLOURS))
+    st.vega_lite_chart(
+        columns([measured for measured in tuning.measurements if measured.fold == fold]),
+        spec(tuning.settings.steps),
+        key="lesson curves",
+        width="stretch",
+    )
+
+
+def columns(measurements: list[Measured]) -> dict[str, list[Any]]:
+    """The accuracies by step and curve."""
+    points = [
+        (measured.step, score.accuracy, curve)
+        for measured in measurements
+        for curve, score in (
+            (NEW, measured.held_back),
+            (OWN, measured.trained_on),
+            (OLD, measured.tested and measured.tested.overall),
+        )
+        if score is not None
+    ]
+    return {name: [point[place] for point in points] for place, name in enumerate(("step", "accuracy", "curve"))}
+
+
+def spec(num_steps: int) -> dict[str, Any]:
+    """The chart of ``columns``."""
+    percentage = {"labelExpr": "format(100 * datum.value, '.4~f') + ' %'"}
+    return {
+        "height": 260,
+        "mark": {"type": "line", "point": {"size": 40, "filled": True, "aria": False}, "strokeWidth": 2},
+        "encoding": {
+            "x": {"field": "step", "type": "quantitative", "title": "step", "scale": {"domain": [0, num_steps]}},
+            "y": {
+                "field": "accuracy",
+                "type": "quantitative",
+                "title": "read right",
+                "axis": percentage,
+                "scale": {"zero": False, "domainMax": 1},
+            },
+            "color": {
+                "field": "curve",
+                "type": "nominal",
+                "legend": None,
+                "scale": {"domain": list(COLOURS), "range": list(COLOURS.values())},
+            },
+        },
+    }
+
+
+def _show_end(lesson: Lesson) -> None:
+    tuning, end = lesson.tuning, lesson.tuning.end
+    if tuning.error:
+        st.error(escape_markdown(f"The network learned nothing: {tuning.error}."), icon=":material/error:")
+    elif end is None:
+        st.caption("You stopped it before the end, so the network is as it was.")
+    elif not isinstance(end, FineTuned):
+        st.error("The weights grew without limit. Choose a smaller learning rate.", icon=":material/error:")
+    else:
+        st.html(f'<h2 class="inkling-end">{escape(tuning.source)} has learned your hand</h2>')
+        st.html(f"{gain(tuning)}{forgetting(end)}<p><small>It took {duration(end.seconds)}.</small></p>")
+        _show_use(lesson)
+        _show_curves(tuning)
+        _show_before_and_after(lesson)
+
+
+def gain(tuning: Tuning) -> str:
+    """What the network reads better than before, in HTML."""
+    first = next(measured for measured in tuning.measurements if not measured.fold)
+    end = tuning.end
+    if not isinstance(end, FineTuned) or first.held_back is None or end.held_back is None:
+        return "<p>No drawing was held back, so nobody knows how well it reads new ones.</p>"
+    if tuning.num_folds:
+        how = (
+            f"With so few drawings, each was tested once: the network learned {tuning.num_folds} times without some of them "
+            "(cross-validation)."
+        )
+    else:
+        how = f"These {end.held_back.total} drawings were held back: it did not learn from them."
+    return (
+        f"<p><b>New drawings of yours: {first.held_back.correct} of {end.held_back.total} right before, "
+        f"{end.held_back.correct} after.</b> {how} {_expected(end.held_back)}</p>"
+    )
+
+
+def _expected(score: Score) -> str:
+    low, high = (round(100 * share) for share in score.interval)
+    return f"For many more we would expect {low} to {high} %."
+
+
+def forgetting(end: FineTuned) -> str:
+    """What the network reads worse than before, by digit, in HTML."""
+    if end.before is None or end.after is None:
+        return ""
+    before, after = errors(end.before), errors(end.after)
+    more = sum(after) - sum(before)
+    said = f"forgot a little: {more} more are wrong" if more > 0 else "forgot nothing"
+    rows = "".join(
+        f'<tr><th scope="row">{name}</th>{"".join(f"<td>{count}</td>" for count in counts)}</tr>'
+        for name, counts in (("before", before), ("after", after))
+    )
+    heads = "".join(f'<th scope="col">{digit}</th>' for digit in range(len(before)))
+    return (
+        f"<p><b>Old digits: {percent(end.before.overall.accuracy, 2)} right before, "
+        f"{percent(end.after.overall.accuracy, 2)} after.</b> Of {end.after.overall.total:,} test images it {said}.</p>"
+        f'<table class="inkling-forgotten"><caption>Test images read wrong, by digit</caption>'
+        f'<thead><tr><th scope="col">digit</th>{heads}</tr></thead><tbody>{rows}</tbody></table>'
+    )
+
+
+def errors(scores: ScoresByClass) -> list[int]:
+    """How many test images of each digit are read wrong."""
+    return [score.total - score.correct for score in scores.by_class]
+
+
+def _show_use(lesson: Lesson) -> None:
+    if lesson.name in workspace().networks:
+        st.caption(f"It is kept as {escape_markdown(lesson.name)}. You find it on the Draw page and on My work.")
+    if st.button("Draw with this network", type="primary", icon=":material/draw:", key="draw with pupil"):
+        try:
+            keep(lesson)
+        except InklingError as error:
+            report_error(error)
+            st.rerun()
+        state.set_value("network", networks.upload_label(lesson.name))
+        st.switch_page(DRAW_PAGE)
+
+
+def keep(lesson: Lesson) -> None:
+    """Keep the network that has learned in the workspace, once; raises ``InklingError`` if there is no room."""
+    current = workspace()
+    if lesson.name in current.networks or lesson.tuning.network is None:
+        return
+    if len(current.networks) >= MAX_UPLOADS:
+        raise InklingError(f"There is room for {MAX_UPLOADS} uploaded networks. Delete one on the page My work.")
+    lesson.name = free_name(NAME, current.networks)
+    current.add_network(lesson.name, lesson.tuning.network)
+
+
+def _show_before_and_after(lesson: Lesson) -> None:
+    tuning = lesson.tuning
+    part = tuning.held_back if len(tuning.held_back) else tuning.trained_on
+    records = lesson.records_of(part)
+    if tuning.network is None or not records:
+        return
+    before, after = readings(tuning.start, records), readings(tuning.network, records)
+    shown = [record for record in records if not before[record.key] == after[record.key] == record.label]
+    st.html('<h2 class="inkling-end">The same drawings before and after</h2>')
+    if part is tuning.trained_on:
+        st.caption("It has learned from these, so it should know them now.")
+    figures = (
+        images.digit(
+            collection.image(record),
+            f"{before[record.key]} → <b>{after[record.key]}</b>",
+            wrong=after[record.key] != record.label,
+            title=f"your {record.label}, read as {before[record.key]} before and as {after[record.key]} after",
+        )
+        for record in shown
+    )
+    others = len(records) - len(shown)
+    st.html(images.digits(figures) if shown else "")
+    st.caption(f"{others} of {len(records)} drawings were read right before and after." if others else "")
