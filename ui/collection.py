@@ -10,6 +10,7 @@ import numpy.typing as npt
 from engine.data.collection import Collection, LabelledDrawing, strokes_from_json
 from ui.store import DrawingRecord
 from ui.visitor import workspace
+from ui.workspace import Workspace
 
 
 def keep(drawings: Iterable[LabelledDrawing]) -> list[str]:
@@ -31,9 +32,9 @@ def images_only(records: Iterable[DrawingRecord]) -> Collection:
     return Collection(tuple(LabelledDrawing(record.label, image(record)) for record in records), "my drawings")
 
 
-def with_strokes() -> Collection:
-    """All drawings of the workspace in order, with their strokes, which are read from the store."""
-    strokes = workspace().strokes()
+def with_strokes(source: Workspace) -> Collection:
+    """All drawings of a workspace in order, with their strokes, which are read from the store."""
+    strokes = source.strokes()
     return Collection(
         tuple(
             LabelledDrawing(
@@ -41,7 +42,7 @@ def with_strokes() -> Collection:
                 image(record),
                 strokes_from_json(of_record) if (of_record := strokes.get(record.key)) else (),
             )
-            for record in workspace().drawings()
+            for record in source.drawings()
         ),
         "my drawings",
     )

@@ -111,6 +111,31 @@ def test_axe_finds_no_violation_on_the_train_page(visit, axe, dark):
 
 
 @pytest.mark.parametrize("dark", [False, True])
+def test_axe_finds_no_violation_on_my_handwriting(visit, axe, dark):
+    visitor = visit("/handwriting", dark=dark)
+    page = visitor.page
+    visitor.canvas()
+    assert axe(visitor) == []
+    for count in range(1, 11):
+        visitor.stroke(*SEVEN)
+        visitor.button("Next").click()
+        expect(page.locator(".inkling-total")).to_have_text(f"{count} drawing{'s' * (count > 1)}")
+    assert axe(visitor) == []
+    for part, inside in {
+        "My drawings": ".inkling-wall button",
+        "Test": ".inkling-judged",
+        "Teach": "button[kind=primary]",
+    }.items():
+        page.get_by_role("tab", name=part, exact=True).click()
+        expect(page.locator(inside).first).to_be_visible()
+        if part == "My drawings":
+            page.locator("summary").filter(has_text="Download and upload").click()
+            page.locator(inside).first.click()
+            expect(page.locator(".inkling-large")).to_be_visible()
+        assert axe(visitor) == [], part
+
+
+@pytest.mark.parametrize("dark", [False, True])
 def test_axe_finds_no_violation_on_my_work_and_a_long_name_is_whole(visit, axe, dark):
     visitor = visit(width=360, height=640, dark=dark)
     visitor.button("Understand it").click()

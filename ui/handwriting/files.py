@@ -14,6 +14,7 @@ from ui.formatting import escape_markdown
 from ui.state import session
 from ui.store import MAX_DRAWINGS
 from ui.visitor import workspace
+from ui.workspace import Workspace
 
 KEY = "drawings upload"
 MAX_UPLOAD_MB = 50
@@ -28,7 +29,7 @@ def show() -> None:
             for name, form in FORMATS.items():
                 st.download_button(
                     form.label,
-                    partial(_packed, name),
+                    partial(_packed, workspace(), name),
                     f"my-drawings-{date.today()}{form.suffix}",
                     form.mime,
                     icon=":material/download:",
@@ -51,8 +52,9 @@ def show() -> None:
         session().added_drawings = ""
 
 
-def _packed(name: str) -> bytes:
-    return pack(collection.with_strokes(), name)
+def _packed(source: Workspace, name: str) -> bytes:
+    """The file; to be called outside of the session, too."""
+    return pack(collection.with_strokes(source), name)
 
 
 def _upload() -> None:

@@ -106,6 +106,8 @@ def _watch(lesson: Lesson, part: str) -> None:
 
 def _doing(tuning: Tuning) -> str:
     fold = tuning.measurements[-1].fold if tuning.measurements else 0
+    if not tuning.measurements:
+        return "First it is tested on the old digits"
     if fold:
         return f"Part {fold} of {tuning.num_folds}: it learns without a few drawings, to be tested on them"
     return "It learns"

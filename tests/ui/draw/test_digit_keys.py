@@ -67,7 +67,7 @@ def test_a_key_keeps_the_drawing_with_its_strokes_and_another_changes_its_label(
     surface = drawn(*LINES)
     pressed(current, surface, 7)
     assert labels(current.workspace) == [7]
-    (kept,) = collection.with_strokes()
+    (kept,) = collection.with_strokes(current.workspace)
     assert len(kept.strokes) == 2
     assert np.abs(kept.image / 255 - prepare(surface.image())).max() < 0.02
     pressed(current, surface, 1)
@@ -96,13 +96,13 @@ def test_the_eraser_is_kept_as_a_stroke_and_a_picture_as_an_image(current, press
     surface = drawn(LINES[0])
     surface.objects.append(make_path([(40, 60), (240, 60)], 30, "#000000"))
     pressed(current, surface, 1)
-    (kept,) = collection.with_strokes()
+    (kept,) = collection.with_strokes(current.workspace)
     assert [stroke.erases for stroke in kept.strokes] == [False, True]
     assert np.abs(render(kept.strokes).astype(int) - surface.image()).mean() < 0.5
 
     surface.replace_with_picture(make_digits(10).images[3])
     pressed(current, surface, 3)
-    kept = collection.with_strokes().drawings[1]
+    kept = collection.with_strokes(current.workspace).drawings[1]
     assert kept.strokes == ()
     assert (kept.image == np.rint(255 * prepare(surface.image()))).all()
 
@@ -110,7 +110,7 @@ def test_the_eraser_is_kept_as_a_stroke_and_a_picture_as_an_image(current, press
 def test_what_is_on_the_grid_is_kept_as_an_image(current, pressed):
     cells = Cells([28 * row + 14 for row in range(6, 22)])
     pressed(current, cells, 1)
-    (kept,) = collection.with_strokes()
+    (kept,) = collection.with_strokes(current.workspace)
     assert (kept.strokes, kept.label) == ((), 1)
 
 
@@ -126,7 +126,7 @@ def test_a_drawing_of_too_many_points_is_kept_as_an_image(current, pressed):
     surface = drawn(*[[(60 + k % 100, 60), (200, 60 + k % 50)] for k in range(250)])
     assert len(pen_strokes(surface.objects)) == 250
     pressed(current, surface, 7)
-    assert collection.with_strokes().drawings[0].strokes == ()
+    assert collection.with_strokes(current.workspace).drawings[0].strokes == ()
 
 
 def test_without_a_store_it_says_that_nothing_was_kept(current, pressed, monkeypatch):

@@ -184,11 +184,11 @@ def test_what_is_downloaded_can_be_added_again(form, open_workspace, monkeypatch
     monkeypatch.setattr(collection, "workspace", lambda: opened)
     drawing = LabelledDrawing.from_strokes(7, [SEVEN_LINE])
     collection.keep([drawing, drawing])
-    file = io.BytesIO(files._packed(form))
+    file = io.BytesIO(files._packed(opened, form))
     file.name = f"drawings{FORMATS[form].suffix}"
     assert files.add(read_collection(file)) == "Added 2 drawings."
-    assert [(kept.image == drawing.image).all() for kept in collection.with_strokes()] == 4 * [True]
-    strokes = [kept.strokes for kept in collection.with_strokes()]
+    assert [(kept.image == drawing.image).all() for kept in collection.with_strokes(opened)] == 4 * [True]
+    strokes = [kept.strokes for kept in collection.with_strokes(opened)]
     assert strokes == 2 * [drawing.strokes] + 2 * [drawing.strokes if form == "zip" else ()]
 
 
@@ -202,4 +202,4 @@ def test_what_is_left_out_is_said(open_workspace, monkeypatch):
         "Added 1 drawing. Left out 2 drawings of letters: this page is for digits. "
         "Left out 4 more: a.png is blank; b.png is broken; c.png is blank; and others."
     )
-    assert [drawing.label for drawing in collection.with_strokes()] == [3]
+    assert [drawing.label for drawing in collection.with_strokes(opened)] == [3]
