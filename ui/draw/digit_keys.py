@@ -8,6 +8,7 @@ from engine import BlankDrawing, InklingError
 from engine.data.collection import MAX_POINTS, MAX_STROKES, LabelledDrawing, prepared
 from ui import collection
 from ui.components import make_component
+from ui.current_drawing import update_drawing
 from ui.draw.drawing import Drawing
 from ui.draw.keyboard_grid import Cells
 from ui.draw.prediction import Answer
@@ -64,6 +65,7 @@ def labelled(surface: Drawing | Cells, label: int) -> LabelledDrawing:
 
 def _press(surface: Drawing | Cells) -> None:
     """Keep the drawing under the key that was pressed, change its label, or take it back: anything else is ignored."""
+    update_drawing()  # with a stroke that the canvas has not reported yet
     label, kept = st.session_state[KEY].get("label"), session().kept
     is_kept = kept is not None and kept.content == content(surface)
     try:
