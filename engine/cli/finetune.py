@@ -34,7 +34,9 @@ def add_commands(commands: Commands) -> None:
     parser = add_command(commands, "finetune", run_finetune, "teach a network someone's own drawings")
     add_model(parser)
     parser.add_argument(
-        "collection", metavar="DRAWINGS", help="labelled drawings: a zip file, or a folder with a folder for each label"
+        "collection",
+        metavar="DRAWINGS",
+        help="labelled drawings: a zip, CSV or pen strokes file, or a folder of pictures in folders by label",
     )
     parser.add_argument(
         "--leave-one-writer-out",

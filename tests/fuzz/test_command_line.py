@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from engine.checks import InklingError
-from engine.cli import calibrate, data, evaluate, recipes, train
+from engine.cli import calibrate, data, evaluate, finetune, recipes, train
 from engine.cli.main import MAX_LINE, main, make_parser
 from engine.config import Config
 from engine.setting_fields import settings_of
 
-COMMANDS = ["train", "calibrate", "recipes", "export", "evaluate", "predict", "samples", "data", "collect"]
+COMMANDS = ["train", "finetune", "calibrate", "recipes", "export", "evaluate", "predict", "samples", "data", "collect"]
 SETS = make_digits(20, 1), make_digits(10, 2)
 
 
@@ -50,7 +50,7 @@ def command(monkeypatch, tmp_path, capsys):
     def stop(*_, **__):
         raise InklingError("it began to work")
 
-    for module in (train, calibrate, evaluate, recipes, data):
+    for module in (train, finetune, calibrate, evaluate, recipes, data):
         monkeypatch.setattr(module, "load_data", lambda *_, **__: SETS)
     monkeypatch.setattr(data, "load_mnist", stop)
     monkeypatch.setattr(train.Trainer, "from_config", stop)
