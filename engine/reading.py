@@ -29,6 +29,10 @@ TALL = 0.6  # a piece as high as this may be a digit by itself
 LOWEST = 0.4  # what is higher may be a digit
 MAX_PARTS = 4  # that a broken digit may have
 MAX_WHOLE_WIDTH = 2.0  # of the height of all ink: if it is wider, it is not one digit
+# A slash is a lone straight stroke between two digits of a line. Limits were chosen on training writers' ones.
+STRAIGHT = 1.15  # times the area of a straight stroke that is spread as far: more is bent, or has a flag
+MIN_LEAN, MIN_SLASH = 10, 28  # degrees to the right: its own, and with what follows
+USUAL_LEAN, EXTRA_HEIGHT = 1 / 3, 40  # degrees for each one that other digits lean, and for being higher by their height
 OUTSIZE = 2.0  # a mark that many times higher or lower than the sure digits is no digit, unless the network is sure of it
 # Costs, chosen on drawings of training writers. One that is sure has none but ``DIGIT``.
 DIGIT = 0.5  # of each digit: one is more usual than two
@@ -152,6 +156,7 @@ def read_writing(network: Network, writing: Writing) -> Reading:
     left_out = [_scaled(box, (0, 0), writing.scale) for box in writing.left_out]
     if _is_one_digit(writing, whole, paths, least):
         return Reading([[_whole(writing, whole)]], left_out)
+    paths = [_without_slashes(path) for path in paths]
     for path, corner in zip(paths, writing.parts.corners, strict=True):
         left_out += [_scaled(path.line.box(atom, atom), corner, writing.scale) for atom in path.omitted]
     digits = [
@@ -270,6 +275,36 @@ def _whole(writing: Writing, probabilities: Pixels) -> Digit:
     )
     box = _scaled((left, top, right, bottom), (0, 0), writing.scale)
     return Digit(box, writing.image, probabilities, writing.parts.ink[top:bottom, left:right].copy())  # not the whole page
+
+
+def _without_slashes(path: _Path) -> _Path:
+    """The path without straight strokes between two digits that lean, or are high, as a one hardly ever is."""
+    if len(path.pairs) < 3:
+        return path
+    line = path.line
+    heights = np.array([bottom - top for _, top, _, bottom in (line.box(*pair) for pair in path.pairs)])
+    leans, straightness = np.transpose([_lean(line.ink_of(*pair)) for pair in path.pairs])
+    is_cut = np.pad(~np.isnan(line.cuts), 1)  # before and after each atom
+    slashes = []
+    for number in range(1, len(path.pairs) - 1):
+        (first, last), others = path.pairs[number], np.arange(len(path.pairs)) != number
+        lean = leans[number] - USUAL_LEAN * np.median(leans[others])
+        lean += EXTRA_HEIGHT * (heights[number] / np.median(heights[others]) - 1)
+        is_lone = first == last and not is_cut[first] and not is_cut[last + 1]
+        if is_lone and straightness[number] < STRAIGHT and leans[number] > MIN_LEAN and lean > MIN_SLASH:
+            slashes.append(number)
+    pairs = [pair for number, pair in enumerate(path.pairs) if number not in slashes]
+    return path._replace(pairs=pairs, omitted=path.omitted + [path.pairs[number][0] for number in slashes])
+
+
+def _lean(ink: Pixels) -> tuple[float, float]:
+    """How many degrees ink (H, W) leans to the right, and how far it is from a straight stroke, for which this is 1.
+
+    Both are computed from its variances: those of a straight stroke have a determinant of (area / 12) squared.
+    """
+    y, x = np.nonzero(ink)
+    (xx, xy), (_, yy) = np.cov(x, y, ddof=0, aweights=ink[y, x]) + np.eye(2) / 12  # a pixel is not a point
+    return float(np.degrees(np.arctan2(-xy, yy))), float(12 * np.sqrt(xx * yy - xy**2) / ink.sum())
 
 
 def _without_outsize(reading: Reading, least: float) -> Reading:

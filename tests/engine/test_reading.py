@@ -1,5 +1,7 @@
 """Drawings of one digit, of numbers and of several lines are read as a person reads them."""
 
+from collections import defaultdict
+
 import numpy as np
 import pytest
 from helpers import ROOT
@@ -10,6 +12,7 @@ from engine import BlankDrawing, prepare, read
 from engine import reading as reading_module
 from engine.calibration import threshold
 from engine.data.synthetic.scribbles import HELD_OUT_KINDS, draw_scribbles
+from engine.data.synthetic.strokes import part_of
 from engine.pen import draw_strokes, fit_strokes
 from engine.preprocessing import separate_ink
 from engine.reading import find_writing, read_writing
@@ -26,7 +29,8 @@ ZERO = [np.stack([30 + 30 * np.cos(ANGLES), 50 + 50 * np.sin(ANGLES)], axis=1).r
 BROKEN_ZERO = [ZERO[0][1:19], ZERO[0][21:39]]  # an upper and a lower half
 WIDE_FOOT = [[(85, 95), (100, 60), (140, 45), (180, 70), (175, 110), (120, 196)], [(85, 200), (230, 197)]]  # of a 2
 UNDERLINED_SEVEN = [[(90, 50), (190, 50), (140, 200)], [(70, 212), (225, 212)]]
-DIGITS = {"0": ZERO, "1": ONE, "2": TWO, "3": THREE, "4": OPEN_FOUR, "5": FIVE, "7": SEVEN}
+SLASH = [[(50, -15), (0, 115)]]
+DIGITS = {"0": ZERO, "1": ONE, "2": TWO, "3": THREE, "4": OPEN_FOUR, "5": FIVE, "7": SEVEN, "/": SLASH}
 
 
 @pytest.fixture(scope="module", params=["cnn", "mlp"])
@@ -115,6 +119,52 @@ def test_a_dash_between_digits_is_reported(network):
     reading = read(network, drawing)
     assert text_of(reading) == "72"
     assert reading.left_out == [(140, 85, 200, 95)]
+
+
+@pytest.mark.parametrize("text", ["3/4", "1/2", "12/5/04", "10/11"])
+def test_a_slash_between_digits_is_reported(network, text):
+    reading = read(network, write(text, gap=40))
+    assert text_of(reading, threshold(network)) == text.replace("/", "")
+    assert len(reading.left_out) == text.count("/")
+    for left, top, right, bottom in reading.left_out:
+        assert (right - left, bottom - top) == pytest.approx((58, 138), abs=2)
+
+
+@pytest.mark.parametrize("text", ["317", "71", "17", "1111", "0110"])
+def test_ones_that_lean_like_the_other_digits_are_no_slashes(network, text):
+    reading = read(network, write(text, slant=0.45))
+    assert (text_of(reading), reading.left_out) == (text, [])
+
+
+def test_a_slash_without_digits_on_both_sides_is_read_as_before(network):
+    for text in ("/", "/3", "3/"):
+        assert read(network, write(text)).left_out == []
+
+
+def numbers_with_a_one(strokes, rng, count):
+    """Drawings of a one between two other digits by the same validation writer, as high as they were written."""
+    digits_of_writer = defaultdict(list)
+    for digit in strokes:
+        if part_of(digit["writer"]) == "validation" and digit["source"] not in ("apb", "ibm"):  # whose sizes mean nothing
+            digits_of_writer[digit["writer"]].append(digit)
+    writers = [digits for digits in digits_of_writer.values() if {1} < {digit["label"] for digit in digits}]
+    for number in range(count):
+        digits = writers[number % len(writers)]
+        scale = 80 / np.median([np.ptp(np.concatenate(digit["strokes"])[:, 1]) for digit in digits])
+        ones, others = ([digit for digit in digits if (digit["label"] == 1) == is_one] for is_one in (True, False))
+        symbols = [
+            [np.array(stroke) * scale for stroke in choices[rng.integers(len(choices))]["strokes"]]
+            for choices in (others, ones, others)
+        ]
+        on_line = [[stroke - (0, np.concatenate(symbol)[:, 1].max() - 100) for stroke in symbol] for symbol in symbols]
+        yield sheet(on_line, gap=int(rng.integers(20, 40)), pen=int(rng.integers(4, 10)), shape=(180, 400))
+
+
+def test_hardly_any_one_of_a_validation_writer_is_a_slash(strokes):
+    network, rng = engine.load(ROOT / "pretrained" / "mlp.npz"), np.random.default_rng(0)
+    readings = [read(network, drawing) for drawing in numbers_with_a_one(strokes, rng, 250)]
+    assert np.mean([len(reading.digits) >= 2 for reading in readings]) > 0.99
+    assert sum(bottom - top > 40 for reading in readings for _, top, _, bottom in reading.left_out) <= 1  # others are specks
 
 
 @pytest.mark.parametrize(
