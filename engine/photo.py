@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from engine.decimal_point import decimal_points
 from engine.ruling import Box, Mask, StraightLine, is_frame, is_ruled, joins, straight_lines, weighted_median
 
 MIN_SIDE = 64  # pixels: smaller pictures are never photos
@@ -144,6 +145,7 @@ def _writing(weak: Mask, strong: Mask) -> tuple[Mask, npt.NDArray[np.int32], lis
     count = int(labels.max(initial=0))
     is_writing = np.zeros(count + 1, bool)
     is_writing[labels[strong]] = True
+    is_strong = is_writing.copy()
     places = ndimage.find_objects(labels)
     boxes = np.array([(x.start, y.start, x.stop, y.stop) for y, x in places]).reshape(-1, 4)
     boxes = np.concatenate([[[0, 0, 0, 0]], boxes])
@@ -178,6 +180,7 @@ def _writing(weak: Mask, strong: Mask) -> tuple[Mask, npt.NDArray[np.int32], lis
         if longer[number] < MIN_PIECE * height or gaps.min(initial=1e9) > NEAR_WRITING * height:
             is_writing[number] = False
             is_edge[number] |= longer[number] >= MIN_PIECE * height
+    is_writing |= decimal_points(labels, boxes, is_writing, is_strong)
     return is_writing, labels, [tuple(box) for box in boxes[is_edge & ~is_writing].tolist()], height
 
 

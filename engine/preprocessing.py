@@ -13,6 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from engine.checks import InklingError, check_choice
+from engine.decimal_point import decimal_points
 from engine.image_file import Drawing, pixels_of
 from engine.photo import ink_of_photo, is_photo
 from engine.ruling import Box, box_of, may_be_foot, ruled_lines, straight_marks
@@ -222,22 +223,23 @@ def _without_speckles(grey: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 def _large_pieces(strength: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], list[Box]]:
     """The ink without what is left of speckles or of the paper's grain: pieces that are faint, or small beside others.
 
-    And the boxes of those that are large enough to notice.
+    And the boxes of those that are large enough to notice. A decimal point is writing.
     """
     from scipy import ndimage  # slow to import, and rarely needed
 
     labels = np.empty(strength.shape, np.int32)
     ndimage.label(strength > 0, np.ones((3, 3)), output=labels)
     places = ndimage.find_objects(labels)
-    lengths = np.array([0, *(max(y.stop - y.start, x.stop - x.start) for y, x in places)])
+    boxes = np.array([(0, 0, 0, 0), *((x.start, y.start, x.stop, y.stop) for y, x in places)])
+    lengths = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
     is_strong = np.zeros(len(lengths), bool)
     is_strong[labels[strength > MIN_PIECE_INK]] = True
     is_kept = is_strong & (lengths >= MIN_PIECE * lengths[is_strong].max(initial=0))
     if not is_kept.any():
         return strength, []
+    is_kept |= decimal_points(labels, boxes, is_kept, is_strong)
     is_noticed = is_strong & ~is_kept & (lengths >= MIN_NOTICED * lengths[is_strong].max())
-    dirt = [(x.start, y.start, x.stop, y.stop) for y, x in (places[number - 1] for number in np.flatnonzero(is_noticed))]
-    return np.where(is_kept[labels], strength, 0), dirt
+    return np.where(is_kept[labels], strength, 0), [tuple(box) for box in boxes[is_noticed].tolist()]
 
 
 def _coarse(grey: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

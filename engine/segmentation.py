@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from engine.decimal_point import decimal_points
 from engine.preprocessing import Box, fit
 from engine.ruling import box_of, weighted_median
 
@@ -144,7 +145,11 @@ def segment(ink: Pixels) -> Segmentation:
     boxes = np.array([(c.start, r.start, c.stop, r.stop) for r, c in ndimage.find_objects(labels)])
     mass = np.bincount(labels.ravel(), inside.ravel(), count + 1)[1:]
     owner = _owners(boxes, mass)
-    pieces = np.flatnonzero(owner == np.arange(count))
+    is_piece = owner == np.arange(count)
+    if not is_piece.all():
+        with_none = np.pad(boxes, ((1, 0), (0, 0)))  # label 0 is no ink
+        owner[decimal_points(labels, with_none, np.append(False, is_piece), np.append(False, ~is_piece))[1:]] = -1
+    pieces = np.flatnonzero(is_piece)
     lines, corners = [], []
     for group in _lines(boxes[pieces]):
         members = pieces[group]

@@ -136,6 +136,39 @@ def test_ones_that_lean_like_the_other_digits_are_no_slashes(network, text):
     assert (text_of(reading), reading.left_out) == (text, [])
 
 
+def on_uneven_paper(ink, seed=0):
+    """Ink (H, W) uint8 as a scanner sees it, and as a camera does."""
+    rng, bright = np.random.default_rng(seed), 1 - 0.85 * (ink / 255)
+    light = np.linspace(0.6, 1, ink.shape[1])
+    pages = 252 * bright + rng.uniform(-4, 4, ink.shape), 240 * light * bright + rng.normal(0, 3, ink.shape)
+    return [np.clip(page, 0, 255).astype(np.uint8) for page in pages]
+
+
+def with_dot(ink, x, y, width):
+    return np.maximum(ink, draw_strokes([[(x, y)]], max(ink.shape), width)[: len(ink)])
+
+
+@pytest.mark.parametrize("pen", [6, 9, 12])
+def test_a_decimal_point_on_uneven_paper_is_reported_as_on_clean_paper(network, pen):
+    drawing = with_dot(write("27", gap=60, pen=pen), 126, 140 - pen / 2, 1.2 * pen)
+    expected = read(network, drawing)
+    assert text_of(expected) == "27"
+    assert len(expected.left_out) == 1
+    for page in on_uneven_paper(drawing):
+        reading = read(network, page)
+        assert text_of(reading) == "27"
+        np.testing.assert_allclose(reading.left_out, expected.left_out, atol=2)
+
+
+@pytest.mark.parametrize(("x", "y", "width"), [(126, 60, 9), (126, 137, 4), (25, 137, 9), (300, 137, 9), (126, 185, 9)])
+def test_a_dot_that_is_no_decimal_point_stays_dirt_on_uneven_paper(network, x, y, width):
+    drawing = write("27", gap=60, pen=8)
+    for page, clean in zip(on_uneven_paper(with_dot(drawing, x, y, width)), on_uneven_paper(drawing), strict=True):
+        ink, expected = find_writing(page).parts.ink, find_writing(clean).parts.ink
+        assert (ink > 0)[max(y - 10, 0) : y + 10, max(x - 10, 0) : x + 10].sum() == 0
+        assert np.mean((ink > 0) != (expected > 0)) < 0.001
+
+
 def test_a_slash_without_digits_on_both_sides_is_read_as_before(network):
     for text in ("/", "/3", "3/"):
         assert read(network, write(text)).left_out == []

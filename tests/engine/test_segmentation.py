@@ -80,6 +80,13 @@ def test_specks_belong_to_what_is_close_or_are_left_out():
     np.testing.assert_array_equal(parts.ink, boxes(digit, close))
 
 
+def test_a_decimal_point_belongs_to_no_digit_however_close():
+    digits, point, dirt = [(50, 50, 60, 150), (80, 50, 90, 150)], (63, 138, 75, 150), (63, 100, 75, 112)
+    parts = segment(boxes(*digits, point))
+    assert (placed(parts), parts.left_out) == ([digits], [point])
+    assert segment(boxes(*digits, dirt)).left_out == []  # a part of the first one
+
+
 def test_neighbours_are_candidates_unless_they_are_too_wide_together():
     (line,) = segment(boxes((0, 0, 40, 100), (60, 0, 100, 100), (220, 0, 260, 100))).lines
     assert line.candidates() == [(0, 0), (0, 1), (1, 1), (2, 2)]
