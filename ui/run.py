@@ -19,9 +19,10 @@ from engine.checks import check_choice, check_integer, shorten, shown
 from engine.config import Config
 from engine.data import SOURCES
 from engine.data.collection import strokes_from_json
+from engine.data.dataset import MAX_CLASSES
 from engine.jobs import JobState, Keyframes, Saved, Series, Snapshot
 from engine.jobs.snapshot_file import from_bytes, to_bytes
-from engine.network import CLASSES, FLAT_IMAGE
+from engine.network import FLAT_IMAGE
 from ui import datasets
 from ui.store import RunRecord, Store
 
@@ -227,7 +228,7 @@ def check_file(name: str, content: bytes) -> None:
     """Raise ``InklingError`` unless a file from outside may be a file of a workspace: a network, a run's file or a value."""
     folder, _, rest = name.partition("/")
     if folder == "networks" or rest.endswith("/start"):
-        check_reads_digits(engine.load(io.BytesIO(content)))
+        check_reads_images(engine.load(io.BytesIO(content)))
     elif folder == "runs" and "/" not in rest:
         record = json.loads(content)
         check_details(record["details"], record["is_over"])
@@ -235,7 +236,7 @@ def check_file(name: str, content: bytes) -> None:
         if missing := set(needed) - set(record["files"]):
             raise engine.InklingError(f"a run that is not over needs the file {min(missing)}")
     elif folder == "runs" and not rest.endswith("/training"):  # which is checked when it is continued, with its data
-        check_reads_digits(from_bytes(content).network)
+        check_reads_images(from_bytes(content).network)
     elif folder == "drawings":
         if strokes := json.loads(content):
             strokes_from_json(strokes)
@@ -243,11 +244,11 @@ def check_file(name: str, content: bytes) -> None:
         check_choice("name of a value", rest, VALUES)
 
 
-def check_reads_digits(network: Network) -> None:
-    """Raise ``InklingError`` unless the network takes images of 28 x 28 pixels and tells ten digits apart."""
-    if prod(network.input_shape) != prod(FLAT_IMAGE) or network.output_shape != (CLASSES,):
+def check_reads_images(network: Network) -> None:
+    """Raise ``InklingError`` unless the network takes images of 28 x 28 pixels and tells 2 to 62 classes apart."""
+    if prod(network.input_shape) != prod(FLAT_IMAGE) or not 2 <= network.output_shape[0] <= MAX_CLASSES:
         raise engine.InklingError(
-            "This network does not read digits: it must take images of 28 x 28 pixels and have 10 outputs, "
+            f"This network must take images of 28 x 28 pixels and have 2 to {MAX_CLASSES} outputs, one for each class, "
             f"and it takes {network.input_shape} and has {network.output_shape[0]}."
         )
 

@@ -58,7 +58,7 @@ def test_a_hostile_zip_is_refused_in_one_line(open_workspace):
     run = run_to_end(SHORT)
     content = workspace.export_zip()
     other_network = io.BytesIO()
-    save(other_network, Network(dense_layers((4,), classes=3)))
+    save(other_network, Network(dense_layers((4,), classes=63)))
     snapshot = replace(run.snapshot(), network=Network(dense_layers((4,), classes=10), (5,)))
     hostile = [
         b"",

@@ -6,6 +6,7 @@ const INK = [255, 255, 255], OFF = [30, 33, 46], ABOVE = [[255, 110, 48], [255, 
 const LARGEST = { image: 128, maps: 46, units: 22, scores: 20 }; // px, a node of each kind
 const SHARES = { image: 1.5, maps: 1.25, units: 1.1, scores: 0.55 }; // of the width
 const GAP = 2; // px between two nodes
+const MAX_BARS = 10; // as in prediction.py: of more classes, the bars are those of the most likely
 const KEEP_IN_VIEW = 5000, MAX_WAIT = 60_000; // ms
 const KEYS = { ArrowUp: -1, ArrowDown: 1 };
 const HINT = "Point at a node to see its numbers. Press it to look inside.";
@@ -96,9 +97,9 @@ class View {
     return element;
   }
 
-  name({ kind, layers }, node) {
+  name({ kind, layers, names }, node) {
     if (kind === "image") return "What the network sees";
-    if (kind === "scores") return `Score of ${node}`;
+    if (kind === "scores") return `Score of ${names[node]}`;
     return `${layers}, ${kind === "maps" ? "map" : "unit"} ${node + 1}`;
   }
 
@@ -175,7 +176,7 @@ class View {
     let left = edge;
     for (const column of this.columns) {
       const room = SHARES[column.kind] * share;
-      const bars = column.kind === "scores" ? this.barMiddles() : undefined;
+      const bars = column.kind === "scores" ? this.barMiddles(column.count) : undefined;
       const aspect = column.size[0] / column.size[1];
       const { across, side } = bars ? { across: 1, side: Math.min(LARGEST.scores, room) } : grid(column, room, height - top - bottom, aspect);
       const down = Math.ceil(column.count / across), high = side * aspect;
@@ -200,12 +201,12 @@ class View {
     }
   }
 
-  // The heights of the ten bars, if they stand right beside the network.
-  barMiddles() {
+  // The heights of the bars, if they stand right beside the network and there is one for each class.
+  barMiddles(count) {
     const bars = [...document.querySelectorAll(".inkling-bars li")];
     const stage = this.stage.getBoundingClientRect();
     const boxes = bars.map((bar) => bar.getBoundingClientRect());
-    const isBeside = boxes.length === 10 && boxes.every((box) => box.left >= stage.right - 1 && box.top > stage.top && box.bottom <= stage.bottom + 1);
+    const isBeside = boxes.length === count && count <= MAX_BARS && boxes.every((box) => box.left >= stage.right - 1 && box.top > stage.top && box.bottom <= stage.bottom + 1);
     return isBeside ? boxes.map((box) => (box.top + box.bottom) / 2 - stage.top) : undefined;
   }
 
@@ -235,7 +236,7 @@ class View {
   drawLines(sheet) {
     const scores = this.columns.at(-1), right = this.stage.clientWidth;
     sheet.lineWidth = 1;
-    for (const { at, node } of scores.nodes) {
+    for (const { at, node } of scores.across === 1 ? scores.nodes : []) {
       const byte = this.bytes[scores.start + node] ?? ZERO;
       line(sheet, at.x + scores.side, at.y + scores.high / 2, right, at.y + scores.high / 2, css(colour((byte - ZERO) / UNIT), 0.7));
     }

@@ -13,6 +13,7 @@ from PIL import Image
 
 from engine import Network
 from ui import images, networks
+from ui.class_names import reads_digits
 from ui.draw.canvas import current_drawing
 from ui.draw.prediction import Answer, answer, chance
 from ui.draw.strokes import Objects
@@ -123,7 +124,12 @@ def current_progress() -> Progress:
 
 
 def show_rail(network: Network | None) -> None:
-    """The challenges in one row, which can be closed; to be called when a stroke has ended, not while it grows."""
+    """The challenges in one row, which can be closed; to be called when a stroke has ended, not while it grows.
+
+    They are about digits: nothing is shown for a network of other classes.
+    """
+    if network and not reads_digits(network):
+        return
     progress = current_progress()
     with st.container(key="challenges", horizontal=True, vertical_alignment="center", gap="small"):
         if progress.is_closed:
@@ -143,7 +149,7 @@ def check_drawing(progress: Progress, network: Network | None) -> None:
     """Note which challenges the drawing meets, if it was drawn by hand and has changed since the last call."""
     drawing = current_drawing()
     objects, shipped = drawing.objects, [*networks.shipped_networks()[0].values()]
-    if network is None or not shipped or drawing.pending or objects is progress.checked:
+    if network is None or not reads_digits(network) or not shipped or drawing.pending or objects is progress.checked:
         return
     progress.checked, progress.newest = objects, ""
     image = drawing.image()

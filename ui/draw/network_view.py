@@ -75,6 +75,7 @@ def view_data(network: Network, seen: npt.NDArray[np.float32] | None) -> dict[st
             "block": column.block,
             "layers": column.layers,
             "text": _text(column),
+            "names": network.class_names if column.kind == "scores" else (),
             "count": len(column.nodes),
             "more": column.count - len(column.nodes),
             "size": tile.shape[1:] if tile.ndim == 3 else (1, 1),

@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from engine import Network
+from engine.data.dataset import DIGITS
 from engine.pen import PEN
 from ui import networks, state
 from ui.draw import canvas, challenges, digit_keys, image_input, keyboard_grid, network_view, picture, prediction, share
@@ -111,7 +112,8 @@ def show_prediction(network: Network | None, pen: canvas.Pen | None) -> None:
         st.rerun()
     answer = prediction.answer(network, surface.image()) if network else None
     with st.container(key="answer"):
-        prediction.show_panel(answer, answer.text if answer and not surface.pending else "")
+        spoken = answer.text if answer and not surface.pending else ""
+        prediction.show_panel(answer, spoken, network.class_names if network else DIGITS)
         network_view.show_network(network, answer and answer.seen)
     if pen is not None:
         store_drawing(surface)

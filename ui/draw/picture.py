@@ -9,6 +9,7 @@ import io
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
+from html import escape
 from math import ceil, prod
 from typing import Any, NamedTuple, Self
 
@@ -22,6 +23,7 @@ from engine.calibration import threshold
 from engine.preprocessing import BLANK, MIN_CONTRAST, Box, crop, fit
 from engine.reading import Digit, Reading, Writing, find_writing, read_writing
 from ui import compat, networks, state
+from ui.class_names import short
 from ui.components import make_component
 from ui.draw import keyboard_grid
 from ui.draw.canvas import current_drawing
@@ -359,7 +361,7 @@ def view_data(picture: Picture, network: Network | None) -> dict[str, Any]:
     """The message to the browser: the picture's address and size, its outlines in percent, and the text beside it."""
     height, width = picture.pixels.shape
     reading = picture.read(network) if network else Reading([], [])
-    least = threshold(network) if network else 0
+    least, names = (threshold(network), network.class_names) if network else (0, ())
     objects = current_drawing().objects
     on_canvas = objects[0].get("src") if len(objects) == 1 else None
     marks = []
@@ -367,17 +369,17 @@ def view_data(picture: Picture, network: Network | None) -> dict[str, Any]:
         is_line = not _may_be_digit(box, reading)
         marks.append({"box": box, "kind": "left-out", "is_line": is_line, "name": "Skipped. Press to read it."})
     for digit in reading.digits:
-        prediction = Prediction(digit.probabilities, least)
+        prediction = Prediction(digit.probabilities, least, names)
         marks.append(
             {
                 "box": digit.box,
                 "kind": "sure" if prediction.is_sure else "not-sure",
-                "symbol": prediction.symbol,
+                "symbol": short(prediction.symbol),
                 "name": prediction.text,
                 "is_picked": picture.picked == (digit.box, on_canvas),
             }
         )
-    lines = [[Prediction(digit.probabilities, least) for digit in line] for line in reading.lines]
+    lines = [[Prediction(digit.probabilities, least, names) for digit in line] for line in reading.lines]
     nothing = "no writing found" if network else "a network is needed to read it"
     return {
         "src": compat.media_url(picture.view_file(), KEY),
@@ -403,8 +405,13 @@ def _may_be_digit(box: Box, reading: Reading) -> bool:
 
 def line_text(predictions: list[Prediction]) -> str:
     """A number on the picture, and how sure the network is of all of it: the product of its digits."""
-    symbol = "".join(prediction.symbol for prediction in predictions)
-    return f"{symbol}, {_sureness(predictions)}"
+    return f"{_written(predictions)}, {_sureness(predictions)}"
+
+
+def _written(predictions: list[Prediction]) -> str:
+    """What a line says: names of several letters stand apart."""
+    symbols = [prediction.symbol for prediction in predictions]
+    return (" " if any(len(symbol) > 1 for symbol in symbols) else "").join(symbols)
 
 
 def _sureness(predictions: list[Prediction]) -> str:
@@ -421,10 +428,7 @@ def _sureness(predictions: list[Prediction]) -> str:
 
 def text_html(lines: list[list[Prediction]], num_left_out: int, problem: str) -> str:
     """The numbers, what the outlines mean, and what can be done."""
-    numbers = "".join(
-        f"<li><b>{''.join(prediction.symbol for prediction in line)}</b> <span>{_sureness(line)}</span></li>"
-        for line in lines
-    )
+    numbers = "".join(f"<li><b>{escape(_written(line))}</b> <span>{escape(_sureness(line))}</span></li>" for line in lines)
     is_sure = [prediction.is_sure for line in lines for prediction in line]
     legend = {
         "sure": "read" if any(is_sure) else "",

@@ -1,6 +1,7 @@
 """What a network predicts for a drawing: as text, as a small chart, and as the panel beside the canvas."""
 
 from collections.abc import Sequence
+from html import escape
 from itertools import islice
 from math import prod
 from typing import NamedTuple
@@ -10,34 +11,51 @@ import numpy.typing as npt
 
 from engine import Network
 from engine.calibration import threshold
-from engine.preprocessing import BlankDrawing
+from engine.data.dataset import DIGITS
+from engine.preprocessing import BlankDrawing, prepare
 from engine.reading import Reading, Writing, find_writing, read_writing
+from ui.class_names import listed, reads_digits, short
+from ui.class_names import with_article as with_article
 from ui.components import make_component
 from ui.formatting import confidence, percent
 from ui.state import session
 
 MIN_SPOKEN = 0.01  # smaller probabilities are not read out
 MIN_TWO, MIN_STEP = 0.7, 2  # two candidates stand out if together they are this likely, and the second this often the third
-MAX_NO_DIGIT = 0.3  # a drawing whose most likely digit is less likely than this is no digit
+MAX_NO_DIGIT = 0.3  # a drawing whose most likely class is less likely than this looks like none
 CERTAIN = 0.9999  # more than this is shown as ">99.9 %": no network is certain
+MAX_BARS = 10  # of more classes, the most likely
+MAX_ROWS = 4  # of a small chart with long names
+NARROW = 2  # characters of a name that fits under a column
 MAX_ANSWERS = 8  # that are kept for one drawing
 FIGURE_SPACE = "\u2007"  # as wide as a digit: numbers of any length begin at the same place, and do not move as they change
 
 
 class Prediction(NamedTuple):
-    """Ten probabilities; with a confidence below ``threshold`` the network is not sure."""
+    """The probabilities (K,) of classes with these ``names``, which may be any text; with a confidence below ``threshold``
+    the network is not sure."""
 
     probabilities: npt.NDArray[np.float32]
     threshold: float
+    names: tuple[str, ...] = DIGITS
 
     @property
-    def digit(self) -> int:
-        """The most likely digit."""
+    def label(self) -> int:
+        """The most likely class."""
         return int(self.probabilities.argmax())
 
     @property
+    def name(self) -> str:
+        return self.names[self.label]
+
+    @property
+    def digit(self) -> int | None:
+        """The most likely digit; None if the classes are not digits."""
+        return self.label if self.names == DIGITS else None
+
+    @property
     def confidence(self) -> float:
-        """The probability of the most likely digit."""
+        """The probability of the most likely class."""
         return float(self.probabilities.max())
 
     @property
@@ -46,57 +64,71 @@ class Prediction(NamedTuple):
 
     @property
     def is_no_digit(self) -> bool:
-        """Whether the drawing looks like no digit at all: all ten are unlikely."""
+        """Whether the drawing looks like no digit, or none of the classes: all are unlikely."""
         return not self.is_sure and self.confidence < MAX_NO_DIGIT
 
     @property
     def candidates(self) -> list[int]:
-        """The two most likely digits if the network is not sure and both stand out from the others, else none."""
-        first, second, third = (float(self.probabilities[digit]) for digit in self.ranking[:3])
+        """The two most likely classes if the network is not sure and both stand out from the others, else none."""
+        first, second, third = (*map(float, -np.sort(-self.probabilities)), 0.0)[:3]
         return self.ranking[:2] if not self.is_sure and first + second >= MIN_TWO and second >= MIN_STEP * third else []
 
     @property
     def symbol(self) -> str:
-        """The digit, or a question mark if the network is not sure."""
-        return str(self.digit) if self.is_sure else "?"
+        """The class, or a question mark if the network is not sure."""
+        return self.name if self.is_sure else "?"
 
     @property
     def text(self) -> str:
         """The prediction in a few words."""
         if self.is_sure:
-            return f"{self.digit}, {chance(self.confidence)} sure"
+            return f"{self.name}, {chance(self.confidence)} sure"
         if self.candidates:
             return f"not sure: {self.candidates_text}"
-        return "this doesn't look like a digit" if self.is_no_digit else "not sure"
+        return self.nothing if self.is_no_digit else "not sure"
+
+    @property
+    def nothing(self) -> str:
+        """What to say of a drawing that looks like none of the classes."""
+        return "this doesn't look like " + ("a digit" if self.names == DIGITS else "anything it has learned")
 
     @property
     def candidates_text(self) -> str:
         """The candidates with their probabilities."""
-        return " or ".join(f"{digit} ({chance(self.probabilities[digit])})" for digit in self.candidates)
+        return " or ".join(f"{self.names[label]} ({chance(self.probabilities[label])})" for label in self.candidates)
 
     @property
     def ranking(self) -> list[int]:
-        """The ten digits, the most likely first."""
+        """The classes, the most likely first."""
         return np.argsort(-self.probabilities, kind="stable").tolist()
 
     def chart(self) -> str:
-        """Ten narrow columns, as HTML."""
-        likely = [digit for digit in self.ranking if self.probabilities[digit] >= MIN_SPOKEN] or self.ranking[:1]
-        spoken = ", ".join(f"{digit} {chance(self.probabilities[digit])}" for digit in likely)
-        columns = "".join(
-            f'<span class="{"winner" if self.is_winner(digit) else ""}">'
-            f'<i style="height:{100 * p:.1f}%" title="{digit}: {chance(p)}"></i><b>{digit}</b></span>'
-            for digit, p in enumerate(self.probabilities)
-        )
-        return f'<div class="inkling-ten" role="img" aria-label="Probabilities: {spoken}">{columns}</div>'
+        """Narrow columns, or rows if the names are long, as HTML: ten, or four."""
+        likely = [label for label in self.ranking if self.probabilities[label] >= MIN_SPOKEN][:MAX_BARS] or self.ranking[:1]
+        spoken = ", ".join(f"{self.names[label]} {chance(self.probabilities[label])}" for label in likely)
+        is_named = have_long_names(self.names)
+        bars = ""
+        for label in self.ranking[:MAX_ROWS] if is_named else self.shown:
+            name, p = self.names[label], float(self.probabilities[label])
+            bar = f'<i style="--p:{100 * p:.1f}%" title="{escape(name)}: {chance(p)}"></i>'
+            bars += f'<span class="{"winner" if self.is_winner(label) else ""}">{bar}<b>{escape(short(name))}</b></span>'
+        kind = "inkling-ten named" if is_named else "inkling-ten"
+        return f'<div class="{kind}" role="img" aria-label="Probabilities: {escape(spoken)}">{bars}</div>'
 
-    def is_winner(self, digit: int) -> bool:
-        """Whether the network is sure of this digit."""
-        return self.is_sure and digit == self.digit
+    @property
+    def shown(self) -> list[int]:
+        """The classes that have a bar: all in their order, or of more than ten the most likely, these first."""
+        return list(range(len(self.names))) if len(self.names) <= MAX_BARS else self.ranking[:MAX_BARS]
+
+    def is_winner(self, label: int) -> bool:
+        """Whether the network is sure of this class."""
+        return self.is_sure and label == self.label
 
 
 class Answer(NamedTuple):
     """The predictions for the digits of a drawing, line by line, and what the network sees of the last one.
+
+    A network for other classes takes the whole drawing as one.
 
     ``image`` (280, 280) is the drawing without the other digits, ``seen`` (28, 28) is the network's input. ``reading`` says
     where the digits are.
@@ -127,6 +159,10 @@ class Answer(NamedTuple):
         return prod(prediction.confidence for prediction in self.predictions)
 
     @property
+    def is_sure(self) -> bool:
+        return all(prediction.is_sure for prediction in self.predictions)
+
+    @property
     def is_number(self) -> bool:
         return len(self.predictions) > 1
 
@@ -153,8 +189,8 @@ def chance(p: float) -> str:
 
 def predict(network: Network, images: Sequence[npt.NDArray[np.float32]]) -> list[Prediction]:
     """The prediction for each of the images (28, 28), which are in [0, 1]."""
-    least = threshold(network)
-    return [Prediction(probabilities, least) for probabilities in network.predict_proba(np.asarray(images))]
+    least, names = threshold(network), network.class_names
+    return [Prediction(probabilities, least, names) for probabilities in network.predict_proba(np.asarray(images))]
 
 
 def answer(network: Network, image: npt.NDArray[np.uint8] | None) -> Answer | None:
@@ -177,6 +213,9 @@ def answer(network: Network, image: npt.NDArray[np.uint8] | None) -> Answer | No
 
 
 def _answer(network: Network, image: npt.NDArray[np.uint8], writing: Writing) -> Answer:
+    if not reads_digits(network):
+        seen = prepare(image)
+        return Answer(predict(network, [seen]), image, seen)
     reading, least = read_writing(network, writing), threshold(network)
     predictions = [Prediction(digit.probabilities, least) for digit in reading.digits]
     last = reading.digits[-1]
@@ -196,55 +235,63 @@ def look(image: npt.NDArray[np.uint8]) -> LatestDrawing:
     return LatestDrawing(image.tobytes(), writing, {})
 
 
-def with_article(digit: int) -> str:
-    """The digit as "a 7" or "an 8"."""
-    return f"{'an' if digit == 8 else 'a'} {digit}"
+def have_long_names(names: Sequence[str]) -> bool:
+    """Whether some names are too long for the place under a narrow column."""
+    return max(map(len, names)) > NARROW
 
 
-def panel_html(answer: Answer | None = None) -> str:
-    """The panel: the digit or the number, how sure the network is, and ten bars. Without an answer it says what to do."""
-    return f'<div class="inkling-answer">{_headline(answer)}{_bars(answer and answer.last)}</div>'
+def panel_html(answer: Answer | None = None, names: tuple[str, ...] = DIGITS) -> str:
+    """The panel: the class or the number, how sure the network is, and a bar for each class. Without an answer it says what
+    to do with a network of classes with these ``names``."""
+    return f'<div class="inkling-answer">{_headline(answer, names)}{_bars(answer and answer.last, names)}</div>'
 
 
-def _headline(answer: Answer | None) -> str:
+def _headline(answer: Answer | None, names: tuple[str, ...]) -> str:
     symbol, text = "?", "Draw a digit from 0 to 9 in the black square."
+    if answer is None and names != DIGITS:
+        text = f"Draw in the black square. This network knows: {escape(listed(names))}."
     if answer is not None:
         symbol, last = answer.symbol, answer.last
         if answer.is_number:
-            sure = (
-                "<b>Not sure</b> of each digit"
-                if "?" in symbol
-                else f"<b>{chance(answer.confidence)}</b> sure of all digits"
-            )
-            text = f"{sure} <br><small>The last digit:</small>"
+            sure = f"<b>{chance(answer.confidence)}</b> sure of all digits"
+            text = f"{sure if answer.is_sure else '<b>Not sure</b> of each digit'} <br><small>The last digit:</small>"
         elif last.is_sure:
             text = f"<b>{chance(last.confidence)}</b> <br>sure"
         elif last.is_no_digit:
-            text = "<b>This doesn't look like a digit</b>"
+            text = f"<b>{last.nothing[0].upper()}{last.nothing[1:]}</b>"
         else:
-            text = f"<b>Not sure</b> <br>{last.candidates_text}?" if last.candidates else "<b>Not sure</b>"
+            text = f"<b>Not sure</b> <br>{escape(last.candidates_text)}?" if last.candidates else "<b>Not sure</b>"
+        if not answer.is_number:
+            symbol = short(symbol)
     length = f' data-length="{min(len(symbol), 8)}"' if len(symbol) > 1 else ""
+    is_named = answer is not None and not answer.is_number and have_long_names([symbol])
+    kind = "inkling-headline named" if is_named else "inkling-headline"
     return (
-        f'<div class="inkling-headline"{length}><div class="inkling-digit" data-sure="{"?" not in symbol}">{symbol}</div>'
-        f"<p>{text}</p></div>"
+        f'<div class="{kind}"{length}><div class="inkling-digit" '
+        f'data-sure="{answer is not None and answer.is_sure}">{escape(symbol)}</div><p>{text}</p></div>'
     )
 
 
-def _bars(prediction: Prediction | None) -> str:
+def _bars(prediction: Prediction | None, names: tuple[str, ...]) -> str:
+    names = prediction.names if prediction else names
     rows = []
-    for digit in range(10):
-        p = 0 if prediction is None else float(prediction.probabilities[digit])
-        mark = ' class="winner"' if prediction and prediction.is_winner(digit) else ""
+    for label in prediction.shown if prediction else range(min(len(names), MAX_BARS)):
+        p = 0 if prediction is None else float(prediction.probabilities[label])
+        mark = ' class="winner"' if prediction and prediction.is_winner(label) else ""
         number = "" if prediction is None else chance(p).rjust(len(percent(1)), FIGURE_SPACE)
+        name = escape(names[label])
+        title = "" if short(names[label]) == names[label] else f' title="{name}"'
         rows.append(
-            f'<li{mark}><span class="digit">{digit}</span>'
+            f'<li{mark}><span class="digit"{title}>{escape(short(names[label]))}</span>'
             f'<span class="track" aria-hidden="true"><span class="bar" style="--p:{100 * p:.2f}%"></span></span>'
             f'<span class="number">{number}</span></li>'
         )
-    return f'<ul class="inkling-bars" aria-label="Probability of each digit">{"".join(rows)}</ul>'
+    kind = "inkling-bars named" if have_long_names(names) else "inkling-bars"
+    of_each = "each digit" if names == DIGITS else "each class" if len(names) <= MAX_BARS else "the most likely classes"
+    return f'<ul class="{kind}" aria-label="Probability of {of_each}">{"".join(rows)}</ul>'
 
 
-def show_panel(answer: Answer | None, spoken: str = "") -> None:
+def show_panel(answer: Answer | None, spoken: str = "", names: tuple[str, ...] = DIGITS) -> None:
     """Show the panel, changing only what differs from the last one; a screen reader reads out the ``spoken`` text."""
-    status = f'<p class="inkling-spoken" role="status">{spoken}</p>'
-    make_component("morph", "<div data-morph></div>")(data={"html": panel_html(answer) + status}, key="live")
+    status = f'<p class="inkling-spoken" role="status">{escape(spoken)}</p>'
+    make_component("morph", "<div data-morph></div>")(data={"html": panel_html(answer, names) + status}, key="live")

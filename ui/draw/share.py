@@ -19,10 +19,11 @@ from PIL import Image, ImageDraw, ImageFont
 from engine import InklingError
 from engine.pen import CANVAS, PEN
 from ui import networks, state
+from ui.class_names import short
 from ui.current_drawing import current_image
 from ui.draw import keyboard_grid, strokes
 from ui.draw.canvas import current_drawing
-from ui.draw.prediction import Answer, answer, chance
+from ui.draw.prediction import Answer, answer, chance, have_long_names
 from ui.draw.strokes import PAPER_COLOUR, PEN_COLOUR, Objects
 
 PARAMETER = "drawing"  # of the page's address
@@ -181,21 +182,23 @@ def _address() -> str:
 
 
 def png(answered: Answer, image: npt.NDArray[np.uint8]) -> bytes:
-    """The drawing (280, 280), the answer and its ten bars as a picture."""
+    """The drawing (280, 280), the answer and its bars as a picture."""
     picture = Image.new("RGB", (WIDTH, HEIGHT), PAPER)
     side = HEIGHT - 2 * MARGIN
     picture.paste(Image.fromarray(image).resize((side, side), Image.Resampling.LANCZOS), (MARGIN, MARGIN))
     pen = ImageDraw.Draw(picture)
     left, right = side + 3 * MARGIN, WIDTH - MARGIN
-    pen.text((left, 25), answered.symbol, ACCENT, ImageFont.load_default(120 if len(answered.symbol) < 6 else 60))
-    text = f"{chance(answered.confidence)} sure" if "?" not in answered.symbol else "not sure"
+    symbol = answered.symbol if answered.is_number else short(answered.symbol)
+    pen.text((left, 25), symbol, ACCENT, ImageFont.load_default(120 if len(symbol) < 6 else 60 if len(symbol) < 10 else 44))
+    text = f"{chance(answered.confidence)} sure" if answered.is_sure else "not sure"
     pen.text((right, 100), text, INK, ImageFont.load_default(30), anchor="rs")
     small = ImageFont.load_default(24)
-    for digit, p in enumerate(answered.last.probabilities):
-        top = 185 + 37 * digit
-        is_winner = answered.last.is_winner(digit)
-        pen.text((left, top), str(digit), ACCENT if is_winner else INK, small)
-        bar_left, bar_right = left + 35, right - 115
+    last = answered.last
+    bar_left, bar_right = left + (190 if have_long_names(last.names) else 35), right - 115
+    for row, label in enumerate(last.shown):
+        top, p = 185 + 37 * row, last.probabilities[label]
+        is_winner = last.is_winner(label)
+        pen.text((left, top), short(last.names[label]), ACCENT if is_winner else INK, small)
         pen.rounded_rectangle((bar_left, top + 5, bar_right, top + 25), 4, TRACK)
         end = bar_left + float(p) * (bar_right - bar_left)
         if end - bar_left >= 2:

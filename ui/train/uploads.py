@@ -15,7 +15,7 @@ from engine.network import image_shape
 from ui import compat, runs
 from ui.formatting import escape_markdown
 from ui.networks import upload_label
-from ui.run import check_reads_digits
+from ui.run import check_reads_images
 from ui.state import expander, report_error, session, set_value, value
 from ui.train.config_form import fill
 from ui.visitor import workspace
@@ -73,7 +73,7 @@ def is_training(content: bytes) -> bool:
 
 
 def _add_network(name: str, network: Network) -> str:
-    check_reads_digits(network)
+    check_reads_images(network)
     if len(workspace().networks.keys() - {name}) >= MAX_UPLOADS:
         raise InklingError(f"There is room for {MAX_UPLOADS} uploaded networks. Delete one on the page My work.")
     workspace().add_network(name, network)

@@ -144,15 +144,24 @@ def test_an_upload_that_is_no_network_is_refused_in_one_line(sets, content):
     assert runs(app) == []
 
 
-@pytest.mark.parametrize(("shape", "classes"), [((5,), 10), (None, 4)])
+@pytest.mark.parametrize(("shape", "classes"), [((5,), 10), (None, 1), (None, 63)])
 @pytest.mark.parametrize("config", [None, Config().to_json()])
-def test_an_uploaded_network_that_reads_no_digits_is_refused(shape, classes, config):
+def test_an_uploaded_network_for_other_images_or_too_many_classes_is_refused(shape, classes, config):
     app = open_train()
     upload(app, "other.npz", network_bytes(new_network((Dense(classes),), shape, **({"config": config} if config else {}))))
     assert "\n" not in app.error[0].value
     draw(app.switch_page("ui/draw/page.py").run(), SEVEN)
     assert not app.exception
     assert not [option for option in widget(app.selectbox, "Network").options if "other" in option]
+
+
+def test_an_uploaded_network_of_other_classes_can_be_drawn_with():
+    app = open_train()
+    upload(app, "clothes.npz", network_bytes(new_network((Dense(12),), class_names=["<b>bag</b>", *"abcdefghijk"])))
+    assert not app.error
+    assert can_be_drawn_with(app, "clothes")
+    assert "&lt;b&gt;bag&lt;/b&gt;" in answer(app)
+    assert "<b>bag" not in answer(app)
 
 
 def test_a_training_on_other_data_is_refused_with_the_reason(sets):

@@ -1,6 +1,7 @@
 """Inside the network: what each layer computes for the drawing, and which pixels drive its strongest units."""
 
 from collections.abc import Sequence
+from html import escape
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from engine.layers import Conv2D, Dropout, Layer, summary
 from ui import glossary, images, state
 
 PICKED = "picked node"  # key of the node to show first: the number of its block, and its own
-NUM_UNITS, NUM_SCORES = 8, 10  # of a dense layer, the strongest; of the last layer all
+NUM_UNITS, NUM_SCORES = 8, 10  # the strongest, of a dense layer and of the last one
 MAX_MAPS = 32
 MIN_MAP_SIZE = 24  # pixels; smaller feature maps are enlarged to at least half of it
 UNITS_PER_ROW = 64
@@ -35,9 +36,9 @@ def show(network: Network, image: npt.NDArray[np.uint8]) -> None:
     if picked := _picked(network, seen, parts, outputs):
         st.html(picked)
     text = (
-        "From the pixels to the ten scores. Each unit weighs and adds up everything from the layer before it. The pictures "
-        "show which pixels of this drawing raise a unit (red) and which lower it (blue). A black picture belongs to a unit "
-        "or a map that is off: it gives 0 for this drawing."
+        f"From the pixels to the {len(network.class_names)} scores. Each unit weighs and adds up everything from the layer "
+        "before it. The pictures show which pixels of this drawing raise a unit (red) and which lower it (blue). A black "
+        "picture belongs to a unit or a map that is off: it gives 0 for this drawing."
     )
     st.caption(glossary.explain(text), unsafe_allow_html=True)
     for block in parts:
@@ -46,7 +47,9 @@ def show(network: Network, image: npt.NDArray[np.uint8]) -> None:
         if values.ndim == 3:
             content = _feature_maps(values)
         else:
-            figures = _units(strongest_units(network, seen, block.shown, _num_units(is_last)), is_last)
+            figures = _units(
+                strongest_units(network, seen, block.shown, _num_units(is_last)), network.class_names if is_last else ()
+            )
             content = figures if is_last else _strip(values) + figures
         st.html(f'<p class="inkling-part">{title}</p>{content}')
 
@@ -100,7 +103,7 @@ def _picked(network: Network, seen: npt.NDArray, parts: Sequence[Block], outputs
         (unit,) = units(network, seen, position, [node])
         pictures = {"the pixels that raise (red) and lower (blue) it": images.red_and_blue(unit.weights, seen)}
         rank = int((values > unit.value).sum()) + 1
-        name = f"The score of {node}" if is_last else f"Unit {node + 1}"
+        name = f"The score of {escape(network.class_names[node])}" if is_last else f"Unit {node + 1}"
         text = f"Its value is {unit.value:.2f}: number {rank:,} of {len(values):,}, the highest first."
     if unit.value == 0 and not unit.weights.any():
         text += " It is off: small changes of the drawing do not change that."
@@ -138,7 +141,8 @@ def describe(values: npt.NDArray, is_last: bool) -> str:
             f"match. {int(active.any(axis=(1, 2)).sum())} of them match somewhere; a black one matches nowhere."
         )
     if is_last:
-        return f"The {len(values)} scores, highest first. The probabilities are computed from these."
+        shown = f"The {len(values)}" if len(values) <= NUM_SCORES else f"The highest {NUM_SCORES} of {len(values)}"
+        return f"{shown} scores, highest first. The probabilities are computed from these."
     return f"{len(values):,} units, {int(active.sum()):,} of them above zero. All of them, and the {NUM_UNITS} strongest:"
 
 
@@ -173,14 +177,15 @@ def _strip(values: npt.NDArray) -> str:
     return f'<img class="inkling-strip" src="{images.url(picture)}" alt="{alt}">'
 
 
-def _units(shown: Sequence[Unit], is_last: bool) -> str:
+def _units(shown: Sequence[Unit], names: Sequence[str]) -> str:
+    """Units with their pixels; of the last layer with the ``names`` of the classes."""
     figures = []
     for unit in shown:
-        name = str(unit.index) if is_last else f"unit {unit.index + 1}"
-        off = " · off" if not is_last and unit.value == 0 and not unit.weights.any() else ""
+        name = escape(names[unit.index]) if names else f"unit {unit.index + 1}"
+        off = " · off" if not names and unit.value == 0 and not unit.weights.any() else ""
         figures.append(
             f'<figure><img src="{images.url(images.red_and_blue(unit.weights))}" '
             f'alt="{name}, {unit.value:.2f}{off}: the pixels that raise and lower it">'
             f"<figcaption><b>{name}</b><br><small>{unit.value:.2f}{off}</small></figcaption></figure>"
         )
-    return images.digits(figures, "five" if is_last else "eight")
+    return images.digits(figures, "five" if names else "eight")

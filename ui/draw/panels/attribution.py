@@ -1,32 +1,45 @@
 """Why a network predicts a digit: the ink that counts for it and against it, or for it and against another digit."""
 
+from html import escape
+
 import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
 from engine import Network, prepare
 from engine.attribution import contrast, gradient_times_input, integrated_gradients, missing
+from engine.data.dataset import DIGITS
 from ui import glossary, images, state
+from ui.class_names import with_article
 from ui.draw.panels.activations import place
-from ui.draw.prediction import predict, with_article
+from ui.draw.prediction import predict
 
 PREDICTED, NO_OTHER, RUNNER_UP = "the digit it read", "(no other digit)", "the runner-up"
 METHODS = {"Integrated gradients": integrated_gradients, "Gradient x input": gradient_times_input}
 Pixels = npt.NDArray[np.floating]
 
 
-def show(network: Network, image: npt.NDArray[np.uint8] | None) -> None:
+def show(network: Network | None, image: npt.NDArray[np.uint8] | None) -> None:
     """The panel; without an image only its choices."""
+    names = network.class_names if network else DIGITS
+    labels = range(len(names))
+    of_names = "" if names == DIGITS else f" {names}"  # other options: another choice
     with st.container(horizontal=True, vertical_alignment="bottom"):
         target = st.selectbox(
-            "Why", [PREDICTED, *range(10)], width=190, help="The digit to explain.", **state.keep("why", PREDICTED)
+            "Why",
+            [PREDICTED, *labels],
+            format_func=lambda label: _option(label, names),
+            width=190,
+            help=f"The {_noun(names)} to explain.",
+            **state.keep(f"why{of_names}", PREDICTED),
         )
         other = st.selectbox(
             "instead of",
-            [NO_OTHER, RUNNER_UP, *range(10)],
+            [NO_OTHER, RUNNER_UP, *labels],
+            format_func=lambda label: _option(label, names),
             width=190,
-            help="A second digit: the picture then shows what would have to change for the drawing to be that digit.",
-            **state.keep("instead of", NO_OTHER),
+            help=f"A second {_noun(names)}: the picture then shows what would have to change for the drawing to be that.",
+            **state.keep(f"instead of{of_names}", NO_OTHER),
         )
         method = st.segmented_control(
             "Method",
@@ -37,14 +50,14 @@ def show(network: Network, image: npt.NDArray[np.uint8] | None) -> None:
             "the slope of the score at this drawing.",
             **state.keep("method", next(iter(METHODS))),
         )
-    if image is None:
+    if image is None or network is None:
         return
     seen = prepare(image)
     first, second = predict(network, [seen])[0].ranking[:2]
     target, other = first if target == PREDICTED else target, second if other == RUNNER_UP else other
-    digit, rival = with_article(target), with_article(other)
+    digit, rival = (escape(with_article(names[label])) if label in labels else "" for label in (target, other))
     if target == other:
-        st.caption(f"Both are {digit}: choose two different digits.")
+        st.caption(f"Both are the same: choose two different {'digits' if names == DIGITS else 'classes'}.")
     elif other == NO_OTHER:
         values = METHODS[method](network, seen, target)
         figure = _map(values, seen, f"for {digit}", f"against {digit}")
@@ -55,6 +68,17 @@ def show(network: Network, image: npt.NDArray[np.uint8] | None) -> None:
         st.html(_side_by_side(figures, explain_contrast(network, seen, target, other, values)))
 
 
+def _noun(names: tuple[str, ...]) -> str:
+    return "digit" if names == DIGITS else "class"
+
+
+def _option(label: int | str, names: tuple[str, ...]) -> str:
+    """What a select box shows: the name of a class, or what is in its place."""
+    if isinstance(label, str):
+        return label.replace("digit", _noun(names))
+    return names[label]
+
+
 def scores(network: Network, seen: Pixels) -> Pixels:
     """The network's raw outputs (2, K) for an empty sheet and for the drawing; probabilities are computed from these."""
     return network.forward(network.as_input(np.stack([np.zeros_like(seen), seen])))
@@ -62,7 +86,7 @@ def scores(network: Network, seen: Pixels) -> Pixels:
 
 def explain(network: Network, seen: Pixels, target: int, method: str, values: Pixels) -> tuple[str, str]:
     """How to read the map of one digit, and what it adds up to."""
-    digit = with_article(target)
+    digit = escape(with_article(network.class_names[target]))
     if METHODS[method] is gradient_times_input:
         return (
             f"Red: a little more ink here would raise the network's score for {digit}. Blue: it would lower it.",
@@ -70,17 +94,19 @@ def explain(network: Network, seen: Pixels, target: int, method: str, values: Pi
         )
     return (
         f"Red ink raises the network's score for {digit}, blue ink lowers it; grey ink makes no difference.",
-        _sum(values, f"the {target}'s score", *scores(network, seen)[:, target]),
+        _sum(values, f"the {escape(network.class_names[target])}'s score", *scores(network, seen)[:, target]),
     )
 
 
 def explain_contrast(network: Network, seen: Pixels, target: int, other: int, values: Pixels) -> tuple[str, str]:
     """How to read the map of two digits, and what it adds up to."""
-    outputs, digit, rival = scores(network, seen), with_article(target), with_article(other)
+    outputs = scores(network, seen)
+    first, second = (network.class_names[label] for label in (target, other))
+    digit, rival, first, second = map(escape, (with_article(first), with_article(second), first, second))
     return (
         f"Red ink counts for {digit} and against {rival}, blue ink the other way round. To turn it into {rival}, erase what "
         "is red and draw where the second picture is blue.",
-        _sum(values, f"the {target}'s score minus the {other}'s", *(outputs[:, target] - outputs[:, other])),
+        _sum(values, f"the {first}'s score minus the {second}'s", *(outputs[:, target] - outputs[:, other])),
     )
 
 
@@ -112,7 +138,7 @@ def _map(values: Pixels, seen: Pixels, above: str, below: str) -> str:
 
 def _missing_ink(network: Network, seen: Pixels, target: int, other: int) -> str:
     """Where more ink would turn ``target`` into ``other``, in blue over the drawing."""
-    values, digit = missing(network, seen, target, other), with_article(other)
+    values, digit = missing(network, seen, target, other), escape(with_article(network.class_names[other]))
     return (
         f'<figure><img src="{images.url(images.red_and_blue(-values, seen))}" '
         f'alt="Where more ink would count for {digit}, strongest {place(int(values.argmax()), seen.shape)}">'

@@ -9,23 +9,25 @@ import streamlit as st
 
 from engine import Network, prepare
 from ui import TRAIN_PAGE, glossary, networks, state
-from ui.draw.prediction import Prediction, chance, predict, with_article
+from ui.class_names import reads_digits, short, with_article
+from ui.draw.prediction import Prediction, chance, predict
 
 
 def show(network: Network, image: npt.NDArray[np.uint8]) -> None:
     """The panel."""
-    seen, candidates = prepare(image), networks.candidates()
+    seen, names = prepare(image), network.class_names
+    candidates = {key: one for key, one in networks.candidates().items() if one.network.class_names == names}
     predictions = [predict(candidate.network, [seen])[0] for candidate in candidates.values()]
     rows = "".join(map(_row, candidates.items(), predictions))
-    heads = "".join(
-        f'<th scope="col">{glossary.explain(name)}</th>'
-        for name in ("Network", "Prediction", "Confidence", "All ten digits")
-    )
+    titles = ("Network", "Prediction", "Confidence", "All ten digits" if reads_digits(network) else "Likeliest classes")
+    heads = "".join(f'<th scope="col">{glossary.explain(title)}</th>' for title in titles)
     st.html(
-        f"<p>{agreement(predictions)}</p>"
+        f"<p>{escape(agreement(predictions))}</p>"
         f'<table class="inkling-networks"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
     )
-    if len(candidates) == len(networks.shipped_networks()[0]):
+    if not reads_digits(network):
+        st.caption("Only networks that tell the same classes apart can be compared.")
+    elif len(candidates) == len(networks.shipped_networks()[0]):
         st.caption(
             "So far you see the networks that come with Inkling. Those that you train or upload are added, even in training."
         )
@@ -36,13 +38,13 @@ def agreement(predictions: list[Prediction]) -> str:
     """Whether the networks agree, in one sentence."""
     if len(predictions) == 1:
         return f"There is only one network. Its prediction: {predictions[0].text}."
-    counts = Counter(prediction.digit for prediction in predictions if prediction.is_sure)
+    counts = Counter(prediction.name for prediction in predictions if prediction.is_sure)
     num_unsure = len(predictions) - counts.total()
     if not counts:
         return "No network is sure what this is."
     if len(counts) == 1 and not num_unsure:
-        return f"{'Both' if len(predictions) == 2 else f'All {len(predictions)}'} read {with_article(predictions[0].digit)}."
-    votes = [f"{count} read{'s' if count == 1 else ''} {with_article(digit)}" for digit, count in counts.most_common()]
+        return f"{'Both' if len(predictions) == 2 else f'All {len(predictions)}'} read {with_article(predictions[0].name)}."
+    votes = [f"{count} read{'s' if count == 1 else ''} {with_article(name)}" for name, count in counts.most_common()]
     if num_unsure:
         votes.append(f"{num_unsure} {'is' if num_unsure == 1 else 'are'} not sure")
     return f"They disagree: {', '.join(votes)}."
@@ -54,10 +56,10 @@ def _row(item: tuple[str, networks.Candidate], prediction: Prediction) -> str:
     small = "".join(f"<br><small>{note}</small>" for note in notes if note)
     sure = chance(prediction.confidence)
     if not prediction.is_sure:
-        candidates = " or ".join(map(str, prediction.candidates))
+        candidates = " or ".join(escape(prediction.names[label]) for label in prediction.candidates)
         sure = f"not sure<br><small>{candidates or 'the likeliest'}, {sure}</small>"
     return (
         f'<tr><th scope="row">{escape(candidate.label)}{small}</th>'
-        f'<td class="sign{"" if prediction.is_sure else " doubt"}">{prediction.symbol}</td>'
+        f'<td class="sign{"" if prediction.is_sure else " doubt"}">{escape(short(prediction.symbol))}</td>'
         f"<td>{sure}</td><td>{prediction.chart()}</td></tr>"
     )

@@ -7,6 +7,7 @@ import streamlit as st
 from engine import Network
 from engine.reading import Digit
 from ui import images
+from ui.class_names import reads_digits
 from ui.draw.prediction import Prediction, answer
 
 Image = npt.NDArray[np.uint8]
@@ -14,6 +15,9 @@ Image = npt.NDArray[np.uint8]
 
 def show(network: Network, image: Image) -> None:
     """The panel."""
+    if not reads_digits(network):
+        st.caption("Only a network that has learned digits reads several of them. This one takes the drawing as one.")
+        return
     reply = answer(network, image)
     if reply is None or reply.reading is None:
         return

@@ -1,5 +1,6 @@
 """What the network sees: the steps from the drawing to 28 x 28 pixels, each of which can be switched off."""
 
+from html import escape
 from typing import NamedTuple
 
 import numpy as np
@@ -99,4 +100,4 @@ def _fit(picture: npt.NDArray) -> str:
 
 
 def _titled(title: str, prediction: Prediction) -> str:
-    return f'<div class="inkling-compared"><p>{title}: <b>{prediction.text}</b></p>{prediction.chart()}</div>'
+    return f'<div class="inkling-compared"><p>{title}: <b>{escape(prediction.text)}</b></p>{prediction.chart()}</div>'
