@@ -12,6 +12,7 @@ from sqlalchemy import (
     Double,
     ForeignKey,
     ForeignKeyConstraint,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -65,6 +66,31 @@ class DrawingRecord:
     label: int
     created: float
     image: bytes
+
+
+@dataclass(frozen=True)
+class ClassRecord:
+    """What the store knows of a class collection, besides its drawings; all times are in seconds since 1970.
+
+    ``version`` rises with every change of the collection or its drawings.
+    """
+
+    code: str
+    created: float
+    closed: float | None  # None while it takes drawings
+    downloaded: float | None  # the last time
+    keeps_names: bool  # whether nicknames are stored with new drawings
+    shows_names: bool  # whether the teacher's page shows them
+    version: int
+
+
+@dataclass(frozen=True)
+class Donation:
+    """A drawing that was donated. ``phone`` is the same for all drawings of a phone, and nobody can guess it."""
+
+    record: DrawingRecord
+    phone: str
+    nickname: str = ""
 
 
 METADATA = MetaData(
@@ -134,6 +160,31 @@ DRAWINGS = Table(
     Column("created", Double, nullable=False),
     Column("image", LargeBinary, nullable=False),
     Column("strokes", Json, nullable=False),
+)
+CLASSES = Table(
+    "class_collections",
+    METADATA,
+    Column("code", String, primary_key=True),
+    Column("workspace", String, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("created", Double, nullable=False),
+    Column("closed", Double),
+    Column("downloaded", Double),
+    Column("keeps_names", Boolean, nullable=False),
+    Column("shows_names", Boolean, nullable=False),
+    Column("version", Integer, nullable=False),
+)
+CLASS_DRAWINGS = Table(
+    "class_drawings",
+    METADATA,
+    Column("collection", String, ForeignKey("class_collections.code", ondelete="CASCADE"), primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("phone", String, nullable=False),
+    Column("nickname", String, nullable=False),
+    Column("label", Integer, nullable=False),
+    Column("created", Double, nullable=False),
+    Column("image", LargeBinary, nullable=False),
+    Column("strokes", Json, nullable=False),
+    Index(None, "collection", "phone", "created"),  # what the limits count
 )
 SERVERS = Table(
     "servers",

@@ -24,6 +24,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from engine.checks import InklingError, shown
 from engine.setting_fields import Integer, environment_value
 from ui.store.archive import Archive, pack, unpack
+from ui.store.class_collections import ClassCollections
 from ui.store.database import default_file, make_engine, sqlite_url, transaction
 from ui.store.migrations import migrate
 from ui.store.schema import DRAWINGS, FILES, NETWORKS, RUNS, SERVERS, VALUES, WORKSPACES, DrawingRecord, RunRecord
@@ -62,6 +63,7 @@ class Store:
         self.keep_days, self.max_bytes, self.is_temporary = keep_days, max_bytes, False
         self._clock = clock
         self._engine = make_engine(url)
+        self.class_collections = ClassCollections(self._engine, clock)
         with self._transaction() as connection:
             migrate(connection)
 
@@ -132,13 +134,14 @@ class Store:
             return connection.scalar(sa.select(WORKSPACES.c.version).where(WORKSPACES.c.id == workspace)) or 0
 
     def clean(self) -> None:
-        """Delete the workspaces that were not visited for ``keep_days``, the runs removed a day ago, and dead servers."""
+        """Delete what has expired: workspaces, class collections, runs removed a day ago, and dead servers."""
         not_visited = WORKSPACES.c.visited < self._today() - timedelta(days=self.keep_days)
         with self._transaction(write=False) as connection:
             expired = connection.scalars(sa.select(WORKSPACES.c.id).where(not_visited)).all()
         for workspace in expired:  # one at a time, so that nobody waits long
             with self._transaction() as connection:
                 connection.execute(sa.delete(WORKSPACES).where(WORKSPACES.c.id == workspace, not_visited))
+        self.class_collections.clean()
         yesterday = self._clock() - RESTORE_SECONDS
         with self._transaction() as connection:
             connection.execute(sa.delete(RUNS).where(RUNS.c.removed < yesterday))

@@ -128,20 +128,22 @@ def test_a_database_is_migrated_once_and_opened_again(new_url, connection):
     workspace = store.create()
     store.save_run(workspace, make_run(), {"seed-0": b"x"})
     assert names(Store(new_url).runs(workspace)) == ["Run 1"]
-    assert connection.execute(sa.text("SELECT version_num FROM alembic_version")).all() == [("0002",)]
+    assert connection.execute(sa.text("SELECT version_num FROM alembic_version")).all() == [("0003",)]
 
 
-def test_a_database_of_the_first_version_gets_room_for_drawings(new_url, connection):
+def test_a_database_of_the_first_version_gets_room_for_drawings_and_classes(new_url, connection):
     store = Store(new_url)
     workspace = store.create()
     store.save_run(workspace, make_run())
-    connection.execute(sa.text("DROP TABLE drawings"))
+    for table in ("class_drawings", "class_collections", "drawings"):
+        connection.execute(sa.text(f"DROP TABLE {table}"))
     connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
     connection.commit()
     upgraded = Store(new_url)
     assert names(upgraded.runs(workspace)) == ["Run 1"]
     upgraded.save_drawings(workspace, [make_drawing(7)])
     assert [drawing.label for drawing in upgraded.drawings(workspace)] == [7]
+    assert upgraded.class_collections.find(upgraded.class_collections.open(workspace))
 
 
 def test_a_newer_database_is_refused_and_not_touched(new_url, connection):
