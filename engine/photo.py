@@ -9,7 +9,19 @@ import numpy.typing as npt
 from PIL import Image
 
 from engine.decimal_point import decimal_points
-from engine.ruling import Box, Mask, StraightLine, is_frame, is_ruled, joins, straight_lines, weighted_median
+from engine.ruling import (
+    Box,
+    Mask,
+    StraightLine,
+    boxes_of,
+    gaps,
+    is_frame,
+    is_ruled,
+    joins,
+    label_pieces,
+    straight_lines,
+    weighted_median,
+)
 
 MIN_SIDE = 64  # pixels: smaller pictures are never photos
 LIGHT_SIDE = 128  # pixels that are enough, on the shorter side, to show the light
@@ -138,17 +150,12 @@ def _noise(absorbed: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 def _writing(weak: Mask, strong: Mask) -> tuple[Mask, npt.NDArray[np.int32], list[Box], float]:
     """Which pieces of the weak ink are writing (K + 1,), the piece that each pixel belongs to, 0 for none, and the boxes
     of the other ones that are large enough to notice."""
-    from scipy import ndimage
-
-    labels = np.empty(weak.shape, np.int32)
-    ndimage.label(weak, np.ones((3, 3)), output=labels)
-    count = int(labels.max(initial=0))
+    labels = label_pieces(weak)
+    boxes = boxes_of(labels)
+    count = len(boxes) - 1
     is_writing = np.zeros(count + 1, bool)
     is_writing[labels[strong]] = True
     is_strong = is_writing.copy()
-    places = ndimage.find_objects(labels)
-    boxes = np.array([(x.start, y.start, x.stop, y.stop) for y, x in places]).reshape(-1, 4)
-    boxes = np.concatenate([[[0, 0, 0, 0]], boxes])
     sides = boxes[:, 2:] - boxes[:, :2]
     longer = sides.max(axis=1)
     is_writing &= longer >= MIN_WRITING * max(weak.shape)
@@ -167,7 +174,8 @@ def _writing(weak: Mask, strong: Mask) -> tuple[Mask, npt.NDArray[np.int32], lis
     for number in np.flatnonzero(is_writing & (longer > 1.2 * height)):
         box, others = boxes[number], is_writing & (np.arange(count + 1) != number)
         inside = others & (boxes[:, :2] >= box[:2]).all(axis=1) & (boxes[:, 2:] <= box[2:]).all(axis=1)
-        if (sides[inside, 1] >= 0.3 * sides[number, 1]).any() and is_frame(labels[places[number - 1]] == number):
+        left, top, right, bottom = box
+        if (sides[inside, 1] >= 0.3 * sides[number, 1]).any() and is_frame(labels[top:bottom, left:right] == number):
             is_writing[number], is_edge[number] = False, True
     if is_edge.any() and is_writing.any():
         height = weighted_median(sides[is_writing, 1], areas[is_writing])
@@ -176,8 +184,8 @@ def _writing(weak: Mask, strong: Mask) -> tuple[Mask, npt.NDArray[np.int32], lis
     is_writing &= ~is_bar
     is_digit = is_writing & (longer >= MIN_LONE_PIECE * height)
     for number in np.flatnonzero(is_writing & ~is_digit):
-        gaps = np.maximum(boxes[is_digit, :2] - boxes[number, 2:], boxes[number, :2] - boxes[is_digit, 2:]).max(axis=1)
-        if longer[number] < MIN_PIECE * height or gaps.min(initial=1e9) > NEAR_WRITING * height:
+        distance = gaps(boxes[number], boxes[is_digit]).max(axis=1).min(initial=weak.size)
+        if longer[number] < MIN_PIECE * height or distance > NEAR_WRITING * height:
             is_writing[number] = False
             is_edge[number] |= longer[number] >= MIN_PIECE * height
     is_writing |= decimal_points(labels, boxes, is_writing, is_strong)

@@ -16,7 +16,7 @@ from engine.checks import InklingError, check_choice
 from engine.decimal_point import decimal_points
 from engine.image_file import Drawing, pixels_of
 from engine.photo import ink_of_photo, is_photo
-from engine.ruling import Box, box_of, may_be_foot, ruled_lines, straight_marks
+from engine.ruling import Box, box_of, boxes_of, label_pieces, may_be_foot, ruled_lines, straight_marks
 
 SIDE, BOX, CENTRE = 28, 20, 14  # pixels; the centre of mass of MNIST's digits lies at index 14.0 in both axes
 STEPS = ("crop", "scale", "centre")  # the steps that can be left out
@@ -225,12 +225,8 @@ def _large_pieces(strength: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.flo
 
     And the boxes of those that are large enough to notice. A decimal point is writing.
     """
-    from scipy import ndimage  # slow to import, and rarely needed
-
-    labels = np.empty(strength.shape, np.int32)
-    ndimage.label(strength > 0, np.ones((3, 3)), output=labels)
-    places = ndimage.find_objects(labels)
-    boxes = np.array([(0, 0, 0, 0), *((x.start, y.start, x.stop, y.stop) for y, x in places)])
+    labels = label_pieces(strength > 0)
+    boxes = boxes_of(labels)
     lengths = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
     is_strong = np.zeros(len(lengths), bool)
     is_strong[labels[strength > MIN_PIECE_INK]] = True

@@ -80,8 +80,7 @@ def _flat_lines(mask: Mask, strength: npt.NDArray[np.float32], min_length: float
     flat = np.zeros(mask.shape, bool)
     flat.ravel()[pixels] = _run_lengths(pixels, mask.shape[1]) >= MIN_FLATNESS * across[pixels]
     gap = int(MAX_GAP * mask.shape[1]) | 1
-    labels = np.empty(mask.shape, np.int32)
-    ndimage.label(ndimage.maximum_filter1d(flat.view(np.uint8), gap, axis=1), np.ones((3, 3)), output=labels)
+    labels = label_pieces(ndimage.maximum_filter1d(flat.view(np.uint8), gap, axis=1))
     labels *= flat
     lines = []
     for number, place in enumerate(ndimage.find_objects(labels), 1):
@@ -127,10 +126,7 @@ def frame(mask: Mask) -> Mask | None:
     """The rectangle in a mask (H, W), cropped to its ink, that encloses all other ink, if its inside is large enough."""
     if not is_frame(mask):
         return None
-    from scipy import ndimage  # slow to import, and rarely needed
-
-    labels = np.empty(mask.shape, np.int32)
-    ndimage.label(mask, np.ones((3, 3)), output=labels)
+    labels = label_pieces(mask)
     pieces = (labels == number for number in np.unique(labels[0][mask[0]]))  # a frame touches the top of its box
     return next((piece for piece in pieces if is_frame(piece) and _is_large(mask & ~piece)), None)
 
@@ -144,14 +140,11 @@ def frame_at_edges(mask: Mask) -> Mask | None:
     """The lines along the picture's edges (H, W), if there are some, and writing that they do not touch is inside them."""
     if not (mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any()):
         return None
-    from scipy import ndimage  # slow to import, and rarely needed
-
     depth = max(2, int(MAX_EDGE * min(mask.shape)))
     covered = np.array(_sides(mask, depth, depth)) > MIN_EDGE_COVERED
     if not covered.any():
         return None
-    labels = np.empty(mask.shape, np.int32)
-    ndimage.label(mask, np.ones((3, 3)), output=labels)
+    labels = label_pieces(mask)
     inside = np.zeros(labels.max() + 1, bool)
     inside[labels[depth:-depth, depth:-depth]] = True
     lines = mask & ~inside[labels]
@@ -277,10 +270,7 @@ def straight_marks(mask: Mask) -> list[Mask]:
 
 def touches(mark: Mask, mask: Mask) -> bool:
     """Whether a mark (H, W) and the rest of the mask are one piece of ink."""
-    from scipy import ndimage  # slow to import, and rarely needed
-
-    labels = np.empty(mask.shape, np.int32)
-    ndimage.label(mask, np.ones((3, 3)), output=labels)
+    labels = label_pieces(mask)
     return bool(np.isin(labels[mask & ~mark], np.unique(labels[mark])).any())
 
 
@@ -300,6 +290,27 @@ def weighted_median(values: npt.NDArray, weights: npt.NDArray) -> float:
     order = np.argsort(values)
     total = np.cumsum(weights[order])
     return float(values[order][np.searchsorted(total, total[-1] / 2)])
+
+
+def label_pieces(mask: npt.NDArray) -> npt.NDArray[np.int32]:
+    """The number (H, W) of the piece of ink that each pixel belongs to, from 1, 0 for none. Ink may touch by a corner."""
+    from scipy import ndimage  # slow to import: the page is there first
+
+    labels = np.empty(mask.shape, np.int32)
+    ndimage.label(mask, np.ones((3, 3)), output=labels)
+    return labels
+
+
+def boxes_of(labels: npt.NDArray[np.int32]) -> npt.NDArray[np.integer]:
+    """The boxes (K + 1, 4) of pieces by their numbers, which has zeros for 0."""
+    from scipy import ndimage
+
+    return np.array([(0, 0, 0, 0), *((x.start, y.start, x.stop, y.stop) for y, x in ndimage.find_objects(labels))])
+
+
+def gaps(box: npt.NDArray[np.integer], boxes: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
+    """How many pixels lie between boxes (..., 4) across and down, (..., 2); below 0 where they overlap."""
+    return np.maximum(box[..., :2], boxes[..., :2]) - np.minimum(box[..., 2:], boxes[..., 2:])
 
 
 def box_of(mask: Mask) -> Box:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from engine.decimal_point import decimal_points
 from engine.preprocessing import Box, fit
-from engine.ruling import box_of, weighted_median
+from engine.ruling import box_of, boxes_of, gaps, label_pieces, weighted_median
 
 Boxes = npt.NDArray[np.integer]  # (K, 4)
 Pixels = npt.NDArray[np.float32]
@@ -129,12 +129,9 @@ class Segmentation:
 
 def segment(ink: Pixels) -> Segmentation:
     """Take ink (H, W), as ``find_ink`` returns it, apart."""
-    from scipy import ndimage  # slow to import: the page is there first
-
     left, top, right, bottom = box_of(ink > 0)
     inside = ink[top:bottom, left:right]
-    labels = np.empty(inside.shape, np.int32)
-    ndimage.label(inside > 0, np.ones((3, 3)), output=labels)
+    labels = label_pieces(inside > 0)
     count = int(labels.max())
     if count == 1:
         box = np.array([[0, 0, right - left, bottom - top]])
@@ -142,13 +139,13 @@ def segment(ink: Pixels) -> Segmentation:
         return Segmentation(
             ink, [Line(inside, atom_of_pixel, box, bottom - top, np.empty(0), np.empty(0))], [(left, top)], []
         )
-    boxes = np.array([(c.start, r.start, c.stop, r.stop) for r, c in ndimage.find_objects(labels)])
+    labelled_boxes = boxes_of(labels)
+    boxes = labelled_boxes[1:]
     mass = np.bincount(labels.ravel(), inside.ravel(), count + 1)[1:]
     owner = _owners(boxes, mass)
     is_piece = owner == np.arange(count)
     if not is_piece.all():
-        with_none = np.pad(boxes, ((1, 0), (0, 0)))  # label 0 is no ink
-        owner[decimal_points(labels, with_none, np.append(False, is_piece), np.append(False, ~is_piece))[1:]] = -1
+        owner[decimal_points(labels, labelled_boxes, np.append(False, is_piece), np.append(False, ~is_piece))[1:]] = -1
     pieces = np.flatnonzero(is_piece)
     lines, corners = [], []
     for group in _lines(boxes[pieces]):
@@ -267,7 +264,7 @@ def _owners(boxes: Boxes, mass: npt.NDArray) -> npt.NDArray[np.integer]:
         large = large[np.argsort(-mass[large])[:MAX_PIECES]]
         owner[large] = large
     for piece in np.flatnonzero(is_speck):
-        distance = _distances(boxes[piece], boxes[large])
+        distance = np.hypot(*np.maximum(gaps(boxes[piece], boxes[large]), 0).T)
         nearest = distance.argmin()
         owner[piece] = large[nearest] if distance[nearest] <= CLOSE * height else -1
     return owner
@@ -279,8 +276,8 @@ def _lines(boxes: Boxes) -> list[npt.NDArray[np.integer]]:
     A piece is on the same line as its neighbour to the right at about the same height, so that lines may rise and fall.
     """
     heights, middles = boxes[:, 3] - boxes[:, 1], boxes[:, 0] + boxes[:, 2]
-    across = np.maximum(np.maximum(boxes[:, None, 0], boxes[:, 0]) - np.minimum(boxes[:, None, 2], boxes[:, 2]), 0)  # (K, K)
-    down = np.maximum(boxes[:, None, 1], boxes[:, 1]) - np.minimum(boxes[:, None, 3], boxes[:, 3])
+    across, down = np.moveaxis(gaps(boxes[:, None], boxes), -1, 0)  # (K, K) each
+    across = np.maximum(across, 0)
     distance = np.hypot(across, np.maximum(down, 0))
     is_part = (heights[:, None] < LOW * heights) & (distance < LOW * heights)  # of the other one
     is_low = is_part.any(axis=1)
@@ -333,10 +330,3 @@ def _atoms(boxes: Boxes, height: float) -> npt.NDArray[np.integer]:
 
 def _around(boxes: Boxes) -> npt.NDArray[np.integer]:
     return np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
-
-
-def _distances(box: npt.NDArray, boxes: Boxes) -> npt.NDArray[np.floating]:
-    """How many pixels lie between a box and each of others."""
-    across = np.maximum(np.maximum(box[0], boxes[:, 0]) - np.minimum(box[2], boxes[:, 2]), 0)
-    down = np.maximum(np.maximum(box[1], boxes[:, 1]) - np.minimum(box[3], boxes[:, 3]), 0)
-    return np.hypot(across, down)
