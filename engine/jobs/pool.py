@@ -105,7 +105,7 @@ class Pool:
         memory: float | None = None,
         unattended_seconds: float = 300.0,
     ) -> None:
-        self.size = size or num_cores()
+        self.size = size or _num_cores()
         self.per_visitor, self.unattended_seconds = per_visitor, unattended_seconds
         self.memory = memory or total_memory() / 2
         self.changed = Condition()  # guards everything here and in the jobs
@@ -414,6 +414,6 @@ def _separate() -> Iterator[None]:
                 os.environ[name] = environment[name]
 
 
-def num_cores() -> int:
+def _num_cores() -> int:
     """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

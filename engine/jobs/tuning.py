@@ -21,7 +21,7 @@ from engine.data.dataset import Dataset
 from engine.data.mapped import MappedDataset, map_dataset
 from engine.finetuning import FineTuned, FineTuning, FineTuningSettings, Measured
 from engine.jobs.messages import Failure, receive, send
-from engine.jobs.pool import num_cores, separated
+from engine.jobs.pool import default_pool, separated
 from engine.jobs.worker import NICENESS, one_line
 from engine.network import Network
 from engine.training import Diverged, StepEnd
@@ -53,8 +53,8 @@ class _Report(NamedTuple):
 class Tuning:
     """Fine-tunes a copy of ``start`` in a process, which ends with this object, while others draw; see ``FineTuning``.
 
-    As many tunings as there are cores run at once: raises ``InklingError`` for one more, and if the data do not fit. What
-    the process has reported is known after ``update``. ``network`` is there when ``end`` is ``FineTuned``.
+    As many tunings as trainings (INKLING_TRAININGS) run at once: raises ``InklingError`` for one more, and if the data do not
+    fit. What the process has reported is known after ``update``. ``network`` is there when ``end`` is ``FineTuned``.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Tuning:
         self.progress, self.error = 0.0, ""
         self._updating = Lock()
         with _lock:
-            if sum(other.update() for other in [*_under_way]) >= num_cores():
+            if sum(other.update() for other in [*_under_way]) >= default_pool().size:
                 raise InklingError(BUSY)
             task = _Task(start, drawings, settings, map_dataset(rehearsal_set), map_dataset(test_set), source)
             self._connection, other_end = multiprocessing.Pipe()

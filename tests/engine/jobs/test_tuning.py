@@ -4,6 +4,7 @@ import gc
 import os
 import signal
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -76,7 +77,7 @@ def test_what_goes_wrong_is_said_in_a_line(monkeypatch):
     with pytest.raises(InklingError, match="at least one drawing"):
         Tuning(network(), Collection(), FineTuningSettings(), OLD, TEST)
     tuning = Tuning(network(), drawings(), FineTuningSettings(steps=10_000), OLD, TEST)
-    monkeypatch.setattr(tuning_module, "num_cores", lambda: 1)
+    monkeypatch.setattr(tuning_module, "default_pool", lambda: SimpleNamespace(size=1))
     with pytest.raises(InklingError, match="try again in half a minute"):
         Tuning(network(), drawings(), FineTuningSettings(), OLD, TEST)
     os.kill(tuning.stop.peek()[2][0].pid, signal.SIGKILL)
