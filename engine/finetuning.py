@@ -5,8 +5,7 @@
 
 It measures what is gained, on drawings that were held back, and what is forgotten, on test images. The trainer is the usual
 one: every batch mixes own drawings with images of the old data ("rehearsal": Robins, "Catastrophic forgetting, rehearsal and
-pseudorehearsal", 1995). The result lies ``MIX`` of the way from the old weights to the trained ones, which forgets less
-(Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022).
+pseudorehearsal", 1995).
 """
 
 from collections.abc import Iterator, Sequence
@@ -32,7 +31,6 @@ from engine.setting_fields import Integer, Number, check_settings, setting
 from engine.training import Diverged, StepEnd, Trainer
 
 BATCH_SIZE = 64  # images, own and rehearsed ones together
-MIX = 0.8  # how far the result lies from the old weights towards the trained ones
 MEASUREMENTS = 8  # in the course of a training, besides the one before it
 QUICK_TEST = 1_000  # test images that show in mid-training what is forgotten
 MIN_HELD_BACK = 20  # drawings: with fewer, or with fewer than MIN_PER_DIGIT of a digit, cross-validation takes their place
@@ -48,7 +46,7 @@ class FineTuningSettings:
         "Rehearsal",
         "How many of 100 images in each batch are old ones. Without any, the network forgets what it knew.",
         Integer(0, 100),
-        default=50,
+        default=75,
         usual=(0, 25, 50, 75, 100),
     )
     trained_layers: int | None = setting(
@@ -63,8 +61,8 @@ class FineTuningSettings:
         "Learning rate",
         "How large the steps are. Too small: nothing is learned. Too large: the old is forgotten.",
         Number(0, 1, open_low=True),
-        default=0.0007,
-        usual=(0.0001, 0.0002, 0.0005, 0.0007, 0.001, 0.002, 0.005),
+        default=0.001,
+        usual=(0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005),
     )
     drawings: int | None = setting(
         "Drawings",
@@ -78,8 +76,8 @@ class FineTuningSettings:
         "Steps",
         f"How many batches of {BATCH_SIZE} images the network learns from.",
         Integer(1, 10_000),
-        default=150,
-        usual=(50, 100, 150, 300),
+        default=250,
+        usual=(50, 100, 250, 500),
     )
     held_back: int = setting(
         "Held back",
@@ -231,9 +229,8 @@ class FineTuning(Iterator[FineTuningEvent]):
     def _train(self, fold: int, drawings: Collection, held_back: Collection) -> Iterator[StepEnd | Measured | Diverged]:
         """Train on ``drawings``; keep what it has learned so far in ``network`` if this is fold 0."""
         trainer = self._trainer(fold, drawings)
-        start, mixed = trainer.network.state_vector.copy(), trainer.network.copy()
         moments = {ceil(self.settings.steps * part / MEASUREMENTS) for part in range(1, MEASUREMENTS + 1)}
-        yield self._measure(mixed, 0, fold, drawings, held_back)
+        yield self._measure(trainer.network, 0, fold, drawings, held_back)
         for event in trainer:
             if isinstance(event, Diverged):
                 self.network = self.start.copy()
@@ -244,10 +241,9 @@ class FineTuning(Iterator[FineTuningEvent]):
             self.steps_done += 1
             yield event
             if trainer.step in moments:
-                mixed.state_vector[:] = start + MIX * (trainer.network.state_vector - start)
                 if not fold:
-                    self.network = mixed.copy(self.start.layers)
-                yield self._measure(mixed, trainer.step, fold, drawings, held_back)
+                    self.network = trainer.network.copy(self.start.layers)
+                yield self._measure(trainer.network, trainer.step, fold, drawings, held_back)
 
     def _trainer(self, fold: int, drawings: Collection) -> Trainer:
         """A trainer whose one epoch is all the batches, in order; each has own drawings first, then rehearsed images."""

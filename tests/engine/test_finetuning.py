@@ -258,15 +258,3 @@ def test_data_that_do_not_fit_are_refused(reader, mirrored):
     small = Dataset(np.zeros((5, 8, 8), np.uint8), np.zeros(5, np.uint8))
     with pytest.raises(InklingError, match=r"inputs \(784,\), got \(8, 8\)"):
         FineTuning(reader, mirrored, QUICK, None, small)
-
-
-def test_the_result_lies_between_the_old_weights_and_the_trained_ones(reader, mirrored, monkeypatch):
-    def result(share):
-        monkeypatch.setattr("engine.finetuning.MIX", share)
-        tuning = FineTuning(reader, mirrored, QUICK)
-        list(tuning)
-        return tuning.network.state_vector
-
-    trained, half = result(1), result(0.5)
-    assert np.abs(trained - reader.state_vector).max() > 1e-3
-    np.testing.assert_allclose(half, (trained + reader.state_vector) / 2, atol=1e-6)
