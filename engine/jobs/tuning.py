@@ -53,8 +53,8 @@ class _Report(NamedTuple):
 class Tuning:
     """Fine-tunes a copy of ``start`` in a process, which ends with this object, while others draw; see ``FineTuning``.
 
-    As many tunings as trainings (INKLING_TRAININGS) run at once: raises ``InklingError`` for one more, and if the data do not
-    fit. What the process has reported is known after ``update``. ``network`` is there when ``end`` is ``FineTuned``.
+    As many tunings as trainings (INKLING_TRAININGS) run at once: raises ``InklingError`` for one more, or if the data do
+    not fit. What the process has reported is known after ``update``. ``network`` is there when ``end`` is ``FineTuned``.
     """
 
     def __init__(
