@@ -1,5 +1,6 @@
 """Charts for the browser: Vega-Lite specifications that stay the same while a run lasts, and the columns that they draw."""
 
+import json
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
@@ -7,8 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from engine.data.dataset import DIGITS
 from engine.jobs import Snapshot
 from ui import formatting
+from ui.class_names import class_noun, short
 
 TRAINING, SMOOTHED, VALIDATION, CHANGE = "training", "smoothed", "validation", "change"
 FIRST = "first step"  # while a line would have only one point
@@ -32,6 +35,9 @@ MAX_FIXED_EPOCHS = 12  # up to this many, the axis shows all epochs from the beg
 MAX_VALIDATION_POINTS = 100  # in one chart
 CURVE_COLUMN = {"loss": 2, "accuracy": 3}  # of ``Snapshot.curve``
 BEFORE_FIRST = 0.5  # the step of what was before the first one, on a logarithmic axis
+MAX_AREAS = len(DIGIT_COLOURS)  # of more classes, those that were the most likely at any time
+MAX_LABEL = 100  # pixels of a name beside a matrix
+CELL, MAX_COUNTED = 16, 20  # pixels, the least height of a row; of more classes, the cells have no numbers
 ZOOMED = 0.9  # where an accuracy axis begins that shows only the best
 
 Spec = dict[str, Any]  # in Vega-Lite
@@ -211,24 +217,35 @@ def run_colours(count: int) -> list[str]:
     return [RUN_COLOURS[position % len(RUN_COLOURS)] for position in range(count)]
 
 
-def probabilities() -> Spec:
-    """Ten probabilities during a training, as a stacked area: columns ``step`` and ``0`` to ``9``. The axis is logarithmic:
-    most happens in the first steps. What was before them is at step ``BEFORE_FIRST``."""
-    digits = list(map(str, range(10)))
+def probabilities(labels: Sequence[int], names: Sequence[str]) -> Spec:
+    """The probabilities of up to ten ``labels`` during a training, as a stacked area: columns ``step``, and one for each
+    label, such as ``0``. ``names`` are those of all classes. The axis is logarithmic: most happens in the first steps. What
+    was before them is at step ``BEFORE_FIRST``."""
+    columns = list(map(str, labels))
     ticks = [BEFORE_FIRST, *(10**power for power in range(9))]
     label = f"datum.value === {BEFORE_FIRST} ? 'start' : format(datum.value, ',')"
     axis = {"grid": False, "values": ticks, "labelExpr": label}
     x = {"field": "step", "type": "quantitative", "axis": axis, "scale": {"type": "log", "nice": False}}
     y = {"field": "probability", "type": "quantitative", "stack": "zero", "title": None}
     y |= {"axis": {"labelExpr": _percent("value")}, "scale": {"domain": [0, 1]}}
-    colour = {"field": "digit", "type": "nominal", "title": None, "scale": {"domain": digits, "range": DIGIT_COLOURS}}
+    legend = {"labelExpr": _name("datum.value", names)}
+    scale = {"domain": columns, "range": DIGIT_COLOURS[: len(columns)]}
+    colour = {"field": "class", "type": "nominal", "title": None, "scale": scale, "legend": legend}
     shown = _percent("probability", ".1f")
-    tooltip = [{"field": "digit"}, {"field": "step", "format": ",.0f"}, {"field": "shown", "title": "probability"}]
+    tooltip = [
+        {"field": "name", "title": "class"},
+        {"field": "step", "format": ",.0f"},
+        {"field": "shown", "title": "probability"},
+    ]
     return _chart(
         230,
-        transform=[{"fold": digits, "as": ["digit", "probability"]}, {"calculate": shown, "as": "shown"}],
+        transform=[
+            {"fold": columns, "as": ["class", "probability"]},
+            {"calculate": shown, "as": "shown"},
+            {"calculate": _name("datum['class']", names), "as": "name"},
+        ],
         mark={"type": "area", "interpolate": "step-after"},
-        encoding={"x": x, "y": y, "color": colour, "order": {"field": "digit"}, "tooltip": tooltip},
+        encoding={"x": x, "y": y, "color": colour, "order": {"field": "class"}, "tooltip": tooltip},
     )
 
 
@@ -240,14 +257,22 @@ def cells(confusion: npt.NDArray) -> Columns:
     return {"label": labels, "predicted": predicted, "images": confusion.ravel(), "fraction": fractions.ravel()}
 
 
-def confusion_matrix(dark: bool, selectable: bool = False) -> Spec:
-    """The chart of ``cells``: right predictions in blue, mistakes in red, as strong as the root of their fraction."""
-    x = {"field": "predicted", "type": "ordinal", "title": "Predicted", "axis": {"orient": "top", "labelAngle": 0}}
-    y = {"field": "label", "type": "ordinal", "title": "True digit"}
+def confusion_matrix(dark: bool, selectable: bool = False, names: tuple[str, ...] = DIGITS) -> Spec:
+    """The chart of ``cells`` for classes with these ``names``: right predictions in blue, mistakes in red, as strong as the
+    root of their fraction."""
+    axis = {"labelExpr": _name("datum.value", names), "labelLimit": MAX_LABEL}
+    upright = {"labelAngle": 0 if max(map(len, names)) <= 2 else -90}
+    x = {"field": "predicted", "type": "ordinal", "title": "Predicted", "axis": axis | {"orient": "top"} | upright}
+    y = {
+        "field": "label",
+        "type": "ordinal",
+        "title": f"True {class_noun(names)}",
+        "axis": axis,
+    }
     right = "datum.label === datum.predicted"
     opacity = {"field": "strength", "type": "quantitative", "scale": {"domain": [0, 1], "range": [0.04, 1]}, "legend": None}
     colour = {"condition": {"test": right, "value": "#4c6ef5"}, "value": "#e4572e"}
-    tooltip = [{"field": "label", "title": y["title"]}, {"field": "predicted", "title": x["title"]}, {"field": "images"}]
+    tooltip = [{"field": "true name", "title": y["title"]}, {"field": "name", "title": x["title"]}, {"field": "images"}]
     squares: Spec = {
         "mark": {"type": "rect", "cornerRadius": 3} | ({"cursor": "pointer"} if selectable else {}),
         "encoding": {"opacity": opacity, "color": colour, "tooltip": tooltip},
@@ -257,12 +282,22 @@ def confusion_matrix(dark: bool, selectable: bool = False) -> Spec:
             {"name": "cell", "select": {"type": "point", "fields": ["label", "predicted"], "toggle": False}}
         ]
     counts = {
-        "transform": [{"filter": "datum.images > 0"}],
+        "transform": [{"filter": f"datum.images > 0 && {str(len(names) <= MAX_COUNTED).lower()}"}],
         "mark": {"type": "text", "fontSize": 11, "color": "#ffffff" if dark else "#1b1d28"},
         "encoding": {"text": {"field": "images", "type": "quantitative"}},
     }
     strength = {"calculate": f"({right} ? 0.8 : 1.6) * sqrt(datum.fraction)", "as": "strength"}
-    return _chart(360, transform=[strength], encoding={"x": x, "y": y}, layer=[squares, counts])
+    of_names = [
+        {"calculate": _name("datum.label", names), "as": "true name"},
+        {"calculate": _name("datum.predicted", names), "as": "name"},
+    ]
+    height = max(360, CELL * len(names))
+    return _chart(height, transform=[strength, *of_names], encoding={"x": x, "y": y}, layer=[squares, counts])
+
+
+def _name(number: str, names: Sequence[str]) -> str:
+    """The name of a class, in Vega's language."""
+    return f"{json.dumps([short(name) for name in names])}[{number}]"
 
 
 def reliability() -> Spec:

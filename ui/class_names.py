@@ -15,6 +15,11 @@ def reads_digits(network: Network) -> bool:
     return network.class_names == DIGITS
 
 
+def class_noun(names: tuple[str, ...]) -> str:
+    """What the page calls one of these classes."""
+    return "digit" if names == DIGITS else "class"
+
+
 def short(name: str) -> str:
     """The name, cut off if it is too long for its place."""
     return shorten(name, MAX_SHOWN)

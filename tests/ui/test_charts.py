@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from engine import EpochEnd
+from engine.data.dataset import DIGITS
 from engine.training import Change
 from engine.training.history import History
 from ui import charts
@@ -92,7 +93,7 @@ def test_accuracy_axes_are_the_same_for_every_run():
 
 
 def test_the_axis_of_a_drawing_through_the_training_is_logarithmic():
-    x = charts.probabilities()["encoding"]["x"]
+    x = charts.probabilities(range(10), DIGITS)["encoding"]["x"]
     assert x["scale"]["type"] == "log"
     assert x["axis"]["values"][:3] == [charts.BEFORE_FIRST, 1, 10]
 

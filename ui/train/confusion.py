@@ -1,22 +1,26 @@
 """What a run gets wrong: during training, the validation set's confusion matrix by epoch; afterwards, the test images."""
 
 from collections.abc import Iterable
+from html import escape
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
+from engine.data.dataset import DIGITS
 from engine.jobs import JobState, Snapshot
 from engine.metrics import Evaluation, expected_calibration_error, reliability
 from engine.metrics import mistakes as find_mistakes
 from ui import charts
-from ui.formatting import confidence, percent
+from ui.class_names import class_noun, short, with_article
+from ui.formatting import confidence, escape_markdown, percent
 from ui.images import digit as digit_figure
 from ui.images import digits as digit_grid
 from ui.run import Run
 
 MAX_GALLERY = 24  # images shown at once
+MAX_ROWS, ROWS_HEIGHT = 12, 460  # of the table of errors; pixels with more rows
 LATEST = "the latest"
 CALIBRATED_ERROR = 0.01  # a network with a smaller calibration error counts as calibrated
 
@@ -26,13 +30,13 @@ def mistakes(run: Run, snapshot: Snapshot) -> None:
     if snapshot.test is None or snapshot.state is JobState.DIVERGED:
         _by_epoch(run, snapshot)
     else:
-        _on_test_images(run, snapshot.test)
+        _on_test_images(run, snapshot.test, snapshot.network.class_names)
 
 
 def _by_epoch(run: Run, snapshot: Snapshot) -> None:
     """The confusion matrix of the validation set at the end of an epoch."""
     if not snapshot.confusions:
-        st.caption("After the first epoch, you see which digits of the validation images it confuses.")
+        st.caption("After the first epoch, you see which validation images it confuses with which.")
         return
     by_epoch = dict(snapshot.confusions)
     epoch = latest = max(by_epoch)
@@ -43,17 +47,18 @@ def _by_epoch(run: Run, snapshot: Snapshot) -> None:
     total = int(confusion.sum())
     errors = total - int(np.trace(confusion))
     st.markdown(f"**{errors:,} of {total:,}** validation images are read wrongly after epoch {epoch}.")
-    _matrix(confusion, f"{run.key} confusion")
+    _matrix(confusion, snapshot.network.class_names, f"{run.key} confusion")
 
 
-def _matrix(confusion: npt.NDArray, key: str, selectable: bool = False) -> Any:
-    spec = charts.confusion_matrix(st.context.theme.type == "dark", selectable)
-    alt = "How many images of each digit are read as which digit"
+def _matrix(confusion: npt.NDArray, names: tuple[str, ...], key: str, selectable: bool = False) -> Any:
+    spec = charts.confusion_matrix(st.context.theme.type == "dark", selectable, names)
+    noun = class_noun(names)
+    alt = f"How many images of each {noun} are read as which {noun}"
     on_select = "rerun" if selectable else "ignore"
     return st.vega_lite_chart(charts.cells(confusion), spec, key=key, on_select=on_select, width="stretch", alt=alt)
 
 
-def _on_test_images(run: Run, test: Evaluation) -> None:
+def _on_test_images(run: Run, test: Evaluation, names: tuple[str, ...]) -> None:
     """The test images that it reads wrongly, and what its confidence is worth."""
     images, labels = run.test_images()
     if len(images) != len(test.probabilities):
@@ -63,29 +68,30 @@ def _on_test_images(run: Run, test: Evaluation) -> None:
     left, right = st.columns([3, 2])
     with left:
         st.markdown(f"**{test.errors:,} errors.** Press a cell to see its images.")
-        event = _matrix(test.confusion, f"{run.key} test confusion", selectable=True)
+        event = _matrix(test.confusion, names, f"{run.key} test confusion", selectable=True)
     with right:
-        st.markdown("**Errors by digit**")
-        _errors_by_digit(test.confusion)
-    label, prediction = _chosen_cell(run, test.confusion, event)
+        st.markdown(f"**Errors by {class_noun(names)}**")
+        _errors_by_class(test.confusion, names)
+    label, prediction = _chosen_cell(run, test.confusion, names, event)
     in_cell = np.flatnonzero((labels == label) & (predicted == prediction))
     in_cell = in_cell[np.argsort(-test.probabilities[in_cell, prediction], kind="stable")]
-    _gallery(images, labels, test.probabilities, in_cell[:MAX_GALLERY])
+    _gallery(images, labels, test.probabilities, names, in_cell[:MAX_GALLERY])
     shown = f". These are the {MAX_GALLERY} it is most sure of" if len(in_cell) > MAX_GALLERY else ""
-    st.caption(f"{len(in_cell):,} images of a {label} that it reads as {prediction}{shown}.")
+    of_label, read_as = escape_markdown(with_article(names[label])), escape_markdown(names[prediction])
+    st.caption(f"{len(in_cell):,} images of {of_label} that it reads as {read_as}{shown}.")
 
     st.markdown("**Its most confident mistakes**")
     worst = [mistake.position for mistake in find_mistakes(labels, test.probabilities)[:MAX_GALLERY]]
-    _gallery(images, labels, test.probabilities, worst)
+    _gallery(images, labels, test.probabilities, names, worst)
     st.markdown("**Is it as sure as it should be?**")
     _calibration(run, labels, test.probabilities)
 
 
-def _chosen_cell(run: Run, confusion: npt.NDArray, event: Any) -> tuple[int, int]:
-    """The (label, predicted digit) of the cell that was pressed or chosen in the list, which the keyboard reaches, too."""
+def _chosen_cell(run: Run, confusion: npt.NDArray, names: tuple[str, ...], event: Any) -> tuple[int, int]:
+    """The (label, predicted class) of the cell that was pressed or chosen in the list, which the keyboard reaches, too."""
     off_diagonal = confusion - np.diag(np.diag(confusion))
     order = np.argsort(-off_diagonal, axis=None, kind="stable")[: max(np.count_nonzero(off_diagonal), 1)]
-    options = [(int(position) // 10, int(position) % 10) for position in order]
+    options = [divmod(int(position), len(names)) for position in order]
     selected = event["selection"].get("cell") if event else None
     pressed = (int(selected[0]["label"]), int(selected[0]["predicted"])) if selected else None
     key = f"{run.key} cell, seed {len(run.series.snapshots())}"
@@ -99,35 +105,44 @@ def _chosen_cell(run: Run, confusion: npt.NDArray, event: Any) -> tuple[int, int
     return st.selectbox(
         "Images",
         options,
-        format_func=lambda pair: f"{pair[0]} read as {pair[1]} ({confusion[pair]:,})",
+        format_func=lambda pair: f"{short(names[pair[0]])} read as {short(names[pair[1]])} ({confusion[pair]:,})",
         key=key,
         width=240,
         help="Which images to show. You can also press a cell of the matrix.",
     )
 
 
-def _errors_by_digit(confusion: npt.NDArray) -> None:
-    """How many percent of each digit's images are read wrongly, as bars from 0."""
+def _errors_by_class(confusion: npt.NDArray, names: tuple[str, ...]) -> None:
+    """How many percent of each class's images are read wrongly, as bars from 0."""
     errors = 100 * (1 - np.diag(confusion) / np.maximum(confusion.sum(axis=1), 1))
+    title = class_noun(names).capitalize()
     bar = st.column_config.ProgressColumn("Wrong", min_value=0, max_value=max(errors.max(), 1), format="%.1f %%")
     st.dataframe(
-        {"Digit": list(map(str, range(len(errors)))), "Wrong": errors},
-        column_config={"Digit": st.column_config.Column(width=40), "Wrong": bar},
+        {title: list(names), "Wrong": errors},
+        column_config={title: st.column_config.Column(width=40 if names == DIGITS else 110), "Wrong": bar},
         hide_index=True,
-        height="content",
-        alt="How many percent of each digit's images are read wrongly",
+        height="content" if len(names) <= MAX_ROWS else ROWS_HEIGHT,
+        alt=f"How many percent of each {title.lower()}'s images are read wrongly",
     )
 
 
-def _gallery(images: npt.NDArray, labels: npt.NDArray, probabilities: npt.NDArray, positions: Iterable[int]) -> None:
-    """The images at these positions, each with its true digit and the one it was read as."""
+def _gallery(
+    images: npt.NDArray,
+    labels: npt.NDArray,
+    probabilities: npt.NDArray,
+    names: tuple[str, ...],
+    positions: Iterable[int],
+) -> None:
+    """The images at these positions, each with its true class and the one it was read as."""
     figures = []
     for position in positions:
         label, predicted = int(labels[position]), int(probabilities[position].argmax())
         probability = float(probabilities[position].max())
-        title = f"test image {position}: a {label}, read as {predicted}, {confidence(probability)} sure"
-        caption = f"{label} → <b>{predicted}</b><br><small>{confidence(probability, '&gt;')}</small>"
-        figures.append(digit_figure(images[position], caption, predicted != label, title))
+        is_what, read_as = with_article(names[label]), names[predicted]
+        title = f"test image {position}: {is_what}, read as {read_as}, {confidence(probability)} sure"
+        reading = f"{escape(short(names[label]))} → <b>{escape(short(read_as))}</b>"
+        caption = f"{reading}<br><small>{confidence(probability, '&gt;')}</small>"
+        figures.append(digit_figure(images[position], caption, predicted != label, escape(title)))
     st.html(digit_grid(figures))
 
 

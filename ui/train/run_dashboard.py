@@ -5,9 +5,11 @@ from html import escape
 import numpy as np
 import streamlit as st
 
+from engine.data.dataset import DIGITS
 from engine.jobs import JobState, Snapshot
 from engine.jobs.health import LayerHealth, Problem
 from ui import charts, formatting, glossary, images
+from ui.class_names import class_noun, short, with_article
 from ui.formatting import confidence, escape_markdown, percent
 from ui.run import Run
 from ui.state import keep, tabs
@@ -208,24 +210,33 @@ def _status(layer: LayerHealth) -> str:
 
 def _predictions(run: Run, snapshot: Snapshot) -> None:
     """A dozen test images and the current drawing, with the network's predictions at this moment."""
+    names = snapshot.network.class_names
     if samples := snapshot.samples:
         st.markdown("**Twelve test images**, and what the network reads now")
-        figures = map(_sample, samples.images, samples.labels, samples.probabilities)
+        figures = (
+            _sample(*sample, names) for sample in zip(samples.images, samples.labels, samples.probabilities, strict=True)
+        )
         st.html(images.digits(figures, "dozen"))
-    st.markdown("**Your drawing**, and how sure the network was of each digit")
+    st.markdown(f"**Your drawing**, and how sure the network was of each {class_noun(names)}")
     followed = snapshot.followed
     if not len(followed):
-        st.caption("Draw a digit on the Draw page. How the network reads it is then recorded here, step by step.")
+        what = "a digit" if names == DIGITS else "something"
+        st.caption(f"Draw {what} on the Draw page. How the network reads it is then recorded here, step by step.")
         return
-    columns = {str(digit): followed[:, 2 + digit] for digit in range(10)}
+    peaks = np.nan_to_num(followed[:, 2:]).max(axis=0)
+    labels = sorted(np.argsort(-peaks, kind="stable")[: charts.MAX_AREAS].tolist())
+    columns = {str(label): followed[:, 2 + label] for label in labels}
     columns["step"] = np.maximum(followed[:, 0], charts.BEFORE_FIRST)
-    st.vega_lite_chart(columns, charts.probabilities(), key=f"{run.key} drawing", width="stretch")
+    st.vega_lite_chart(columns, charts.probabilities(labels, names), key=f"{run.key} drawing", width="stretch")
     latest = followed[-1, 2:]
-    st.caption(f"It reads a **{np.argmax(latest)}** and is {confidence(latest.max())} sure.")
+    read = names[int(np.argmax(latest))]
+    st.caption(
+        f"It reads {'a ' if read in DIGITS else ''}**{escape_markdown(read)}** and is {confidence(latest.max())} sure."
+    )
 
 
-def _sample(image: np.ndarray, label: int, probabilities: np.ndarray) -> str:
+def _sample(image: np.ndarray, label: int, probabilities: np.ndarray, names: tuple[str, ...]) -> str:
     predicted, probability = int(probabilities.argmax()), float(probabilities.max())
     bar = f'<span class="sure"><i style="width:{100 * probability:.0f}%"></i></span>'
-    title = f"a {label}, read as {predicted}, {confidence(probability)} sure"
-    return images.digit(image, f"<b>{predicted}</b>{bar}", predicted != label, title)
+    title = f"{with_article(names[label])}, read as {names[predicted]}, {confidence(probability)} sure"
+    return images.digit(image, f"<b>{escape(short(names[predicted]))}</b>{bar}", predicted != label, escape(title))

@@ -73,7 +73,8 @@ def too_large(snapshot: Snapshot) -> str:
     """Whether the learning rate was too large, as the whole loss curve shows, and what to try; "" if it was not."""
     config = snapshot.config
     rate, optimizer, losses = config.learning_rate, OPTIMIZERS[config.optimizer], snapshot.curve[:, 2]
-    by_guessing, _ = LOSSES[config.loss](np.zeros((1, 10), np.float32), np.zeros(1, int))
+    scores = np.zeros((1, *snapshot.network.output_shape), np.float32)  # of a network that knows nothing
+    by_guessing, _ = LOSSES[config.loss](scores, np.zeros(1, int))
     if rate >= FAR_TOO_LARGE * optimizer.usual_learning_rate and losses.max() > FAR_TOO_LARGE * by_guessing:
         return (
             f"The loss rose to {loss(losses.max())}; by guessing it is {by_guessing:.1f}. "

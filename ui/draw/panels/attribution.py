@@ -10,7 +10,7 @@ from engine import Network, prepare
 from engine.attribution import contrast, gradient_times_input, integrated_gradients, missing
 from engine.data.dataset import DIGITS
 from ui import glossary, images, state
-from ui.class_names import with_article
+from ui.class_names import class_noun, with_article
 from ui.draw.panels.activations import place
 from ui.draw.prediction import predict
 
@@ -30,7 +30,7 @@ def show(network: Network | None, image: npt.NDArray[np.uint8] | None) -> None:
             [PREDICTED, *labels],
             format_func=lambda label: _option(label, names),
             width=190,
-            help=f"The {_noun(names)} to explain.",
+            help=f"The {class_noun(names)} to explain.",
             **state.keep(f"why{of_names}", PREDICTED),
         )
         other = st.selectbox(
@@ -38,7 +38,7 @@ def show(network: Network | None, image: npt.NDArray[np.uint8] | None) -> None:
             [NO_OTHER, RUNNER_UP, *labels],
             format_func=lambda label: _option(label, names),
             width=190,
-            help=f"A second {_noun(names)}: the picture then shows what would have to change for the drawing to be that.",
+            help=f"A second {class_noun(names)}: the picture then shows what would turn the drawing into that.",
             **state.keep(f"instead of{of_names}", NO_OTHER),
         )
         method = st.segmented_control(
@@ -68,14 +68,10 @@ def show(network: Network | None, image: npt.NDArray[np.uint8] | None) -> None:
         st.html(_side_by_side(figures, explain_contrast(network, seen, target, other, values)))
 
 
-def _noun(names: tuple[str, ...]) -> str:
-    return "digit" if names == DIGITS else "class"
-
-
 def _option(label: int | str, names: tuple[str, ...]) -> str:
     """What a select box shows: the name of a class, or what is in its place."""
     if isinstance(label, str):
-        return label.replace("digit", _noun(names))
+        return label.replace("digit", class_noun(names))
     return names[label]
 
 
