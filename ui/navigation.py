@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from ui import DRAW_PAGE, HANDWRITING_PAGE, PATHS, TRAIN_PAGE, WORK_PAGE, presentation
+from ui import CLASS_PAGE, DRAW_PAGE, HANDWRITING_PAGE, PATHS, TRAIN_PAGE, WORK_PAGE, presentation
 from ui.components import make_component
 
 
@@ -18,6 +18,7 @@ def choose_page() -> tuple[StreamlitPage, list[StreamlitPage]]:
         st.Page(DRAW_PAGE, title="Draw", icon=":material/draw:", default=True),
         st.Page(TRAIN_PAGE, title="Train", icon=":material/model_training:", url_path=PATHS[TRAIN_PAGE]),
         st.Page(HANDWRITING_PAGE, title="My handwriting", icon=":material/signature:", url_path=PATHS[HANDWRITING_PAGE]),
+        st.Page(CLASS_PAGE, title="Class", icon=":material/groups:", url_path=PATHS[CLASS_PAGE]),
         st.Page(WORK_PAGE, title="My work", icon=":material/folder:", url_path=PATHS[WORK_PAGE]),
     ]
     return st.navigation(pages, position="hidden"), pages

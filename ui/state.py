@@ -16,6 +16,7 @@ from ui.formatting import escape_markdown
 
 if TYPE_CHECKING:
     from engine.config import Config
+    from ui.class_collection.visit import Visit
     from ui.draw.challenges import Progress
     from ui.draw.digit_keys import Kept
     from ui.draw.drawing import Drawing
@@ -49,6 +50,7 @@ class Session:
     lesson: "Lesson | None" = None
     added_drawings: str = ""  # what an upload has added
     readings: "Readings" = field(default_factory=WeakKeyDictionary)
+    class_visit: "Visit | None" = None
     challenges: "Progress | None" = None
     latest_drawing: "LatestDrawing | None" = None
     picture: "Picture | None" = None

@@ -2,26 +2,42 @@
 people to draw as the network likes it."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from html import escape
 from zlib import crc32
 
 import numpy as np
 import streamlit as st
 
 from engine import BlankDrawing, InklingError
+from engine.data.collection import LabelledDrawing
 from engine.pen import PEN as DEFAULT_WIDTH
 from ui import collection, current_drawing, state
 from ui.draw import canvas
 from ui.draw.digit_keys import labelled
 from ui.draw.drawing import Drawing
 from ui.draw.prediction import with_article
-from ui.formatting import escape_markdown
 from ui.state import session
 from ui.visitor import workspace
 
 CANVAS, COMPANION = "collect-canvas", "collect-companion"
 PEN = canvas.Pen(DEFAULT_WIDTH)
+NOTE = (
+    "Draw each digit as you always write it, not as neatly as you can. The page keeps how your pen moved. "
+    "It does not say what a network reads, so that nobody changes their hand to please it."
+)
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where the drawings go: ``keep`` returns a key, and ``counts`` says how many there are of each digit."""
+
+    keep: Callable[[LabelledDrawing], str]
+    remove: Callable[[str], object]
+    counts: Callable[[], Mapping[int, int]]
+    canvas: str = CANVAS  # keys of the components
+    companion: str = COMPANION
 
 
 @dataclass
@@ -30,6 +46,7 @@ class Collecting:
 
     order: Iterator[int]
     asked: int
+    destination: Destination
     drawing: Drawing = field(default_factory=Drawing)
     kept: list[tuple[str, int]] = field(default_factory=list)  # keys and labels, in this session
     problem: str = ""
@@ -51,36 +68,41 @@ def current() -> Collecting:
     """This session's."""
     if session().collecting is None:
         order = digits_to_draw([crc32(workspace().id.encode()), len(workspace().drawings())])
-        session().collecting = Collecting(order, next(order))
+        session().collecting = Collecting(order, next(order), into_workspace())
     return session().collecting  # pyright: ignore[reportReturnType]
 
 
-def show() -> None:
+def into_workspace() -> Destination:
+    """The drawings become those of My handwriting."""
+    return Destination(
+        lambda drawing: collection.keep([drawing])[0], lambda key: workspace().remove_drawing(key), workspace_counts
+    )
+
+
+def show(collecting: Collecting | None = None) -> None:
     """The digit that is asked for, the canvas, and the number of drawings of each digit."""
-    collecting = current()
-    drawing = collecting.drawing
-    current_drawing.update(drawing, CANVAS, COMPANION)
+    collecting = collecting or current()
+    drawing, destination = collecting.drawing, collecting.destination
+    current_drawing.update(drawing, destination.canvas, destination.companion)
     if not collecting.is_shown or session().surface_changed:
         drawing.show_again()
     collecting.is_shown, session().surface_changed = True, False
+    press = (collecting,)
     with st.container(key="collect", horizontal=True):
         with st.container(key="collect-board", width="content", gap="small"):
             st.html(f'<p class="inkling-asked" role="status">Draw {with_article(collecting.asked)}</p>')
             with st.container(key="collect-sheet", horizontal=True, width="content"):
-                canvas.show_canvas(PEN, drawing, CANVAS)
+                canvas.show_canvas(PEN, drawing, destination.canvas)
                 with st.container(key="collect-tools", width="content"):
-                    st.button("Undo", icon=":material/undo:", key="collect undo", on_click=_undo)
-                    st.button("Clear", icon=":material/delete:", key="collect clear", on_click=_clear)
-                    st.button("Skip", icon=":material/skip_next:", key="collect skip", on_click=_skip)
-            st.button("Next", type="primary", key="collect next", width="stretch", on_click=_next)
+                    st.button("Undo", icon=":material/undo:", key="collect undo", on_click=_undo, args=press)
+                    st.button("Clear", icon=":material/delete:", key="collect clear", on_click=_clear, args=press)
+                    st.button("Skip", icon=":material/skip_next:", key="collect skip", on_click=_skip, args=press)
+            st.button("Next", type="primary", key="collect next", width="stretch", on_click=_next, args=press)
             _show_last(collecting)
         with st.container(key="collect-counts"):
-            st.html(counts_html(workspace_counts()))
-            st.caption(
-                "Draw each digit as you always write it, not as neatly as you can. The page keeps how your pen moved. "
-                "It does not say what a network reads, so that nobody changes their hand to please it."
-            )
-    canvas.run_companion(PEN, drawing, CANVAS, COMPANION, is_live=False)
+            st.html(counts_html(destination.counts()))
+            st.caption(NOTE)
+    canvas.run_companion(PEN, drawing, destination.canvas, destination.companion, is_live=False)
 
 
 def _show_last(collecting: Collecting) -> None:
@@ -90,7 +112,7 @@ def _show_last(collecting: Collecting) -> None:
             st.html(f'<p class="inkling-problem" role="alert">{collecting.problem}</p>')
         elif collecting.kept:
             st.html(f"<p>Kept as {collecting.kept[-1][1]}</p>", width="content")
-            st.button("Take it back", type="tertiary", key="collect back", on_click=_take_back)
+            st.button("Take it back", type="tertiary", key="collect back", on_click=_take_back, args=(collecting,))
 
 
 def workspace_counts() -> dict[int, int]:
@@ -99,7 +121,7 @@ def workspace_counts() -> dict[int, int]:
     return {digit: counts[digit] for digit in range(10)}
 
 
-def counts_html(counts: dict[int, int]) -> str:
+def counts_html(counts: Mapping[int, int]) -> str:
     """The number of drawings of each digit, as ten small columns."""
     highest = max(*counts.values(), 5)
     columns = "".join(
@@ -112,47 +134,46 @@ def counts_html(counts: dict[int, int]) -> str:
     return f'<p class="inkling-total"><b>{text}</b></p><ul class="inkling-counts" aria-label="Drawings">{columns}</ul>'
 
 
-def _update() -> Collecting:
-    collecting = current()
-    current_drawing.update(collecting.drawing, CANVAS, COMPANION)
+def _update(collecting: Collecting) -> Drawing:
+    """The drawing, as it is when something is pressed."""
+    current_drawing.update(collecting.drawing, collecting.destination.canvas, collecting.destination.companion)
     collecting.problem = ""
-    return collecting
+    return collecting.drawing
 
 
-def _next() -> None:
-    collecting = _update()
+def _next(collecting: Collecting) -> None:
+    drawing = _update(collecting)
     try:
-        key = collection.keep([labelled(collecting.drawing, collecting.asked)])[0]
+        key = collecting.destination.keep(labelled(drawing, collecting.asked))
     except BlankDrawing:
         collecting.problem = f"Draw {with_article(collecting.asked)} first, or press Skip."
     except InklingError as error:
-        collecting.problem = f"It was not kept: {escape_markdown(str(error))}."
+        collecting.problem = f"It was not kept: {escape(str(error))}."
     else:
         collecting.kept.append((key, collecting.asked))
         collecting.asked = next(collecting.order)
-        collecting.drawing.begin()
+        drawing.begin()
 
 
-def _skip() -> None:
-    collecting = _update()
+def _skip(collecting: Collecting) -> None:
+    _update(collecting).begin()
     collecting.asked = next(collecting.order)
-    collecting.drawing.begin()
 
 
-def _undo() -> None:
-    _update().drawing.undo()
+def _undo(collecting: Collecting) -> None:
+    _update(collecting).undo()
 
 
-def _clear() -> None:
-    _update().drawing.clear()
+def _clear(collecting: Collecting) -> None:
+    _update(collecting).clear()
 
 
-def _take_back() -> None:
+def _take_back(collecting: Collecting) -> None:
     """Remove the drawing that was kept last."""
-    collecting = _update()
+    _update(collecting)
     if collecting.kept:
         key, _ = collecting.kept.pop()
         try:
-            workspace().remove_drawing(key)
+            collecting.destination.remove(key)
         except InklingError as error:
             state.report_error(error)

@@ -1,0 +1,95 @@
+"""What a session does on the page Class: which collection it has joined, or which one it shows."""
+
+import hmac
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from engine import InklingError
+from ui.class_collection.guesses import ALL, OwnGuesses
+from ui.handwriting.collecting import Collecting
+from ui.state import session
+from ui.store import ClassCollections, ClassRecord, Donation
+from ui.store.class_collections import CODE, CODE_LENGTH
+from ui.visitor import workspace
+
+
+class Seen(NamedTuple):
+    """The drawings of a collection as they were read last."""
+
+    code: str
+    version: int
+    donations: list[Donation]
+
+
+@dataclass
+class Visit:
+    """``code`` is that of the collection that was joined; the other fields are of the phone first, then of the teacher."""
+
+    code: str = ""
+    opened_link: str = ""  # the code in the address that was tried already
+    problem: str = ""
+    has_agreed: bool = False
+    nickname: str | None = None  # None until it is known
+    collecting: Collecting | None = None
+    guesses: OwnGuesses = field(default_factory=OwnGuesses)
+    picked: str = ""  # key of the drawing that the teacher looks at
+    seen: Seen | None = None
+
+
+def current() -> Visit:
+    """This session's."""
+    session().class_visit = session().class_visit or Visit()
+    return session().class_visit  # pyright: ignore[reportReturnType]
+
+
+def classes() -> ClassCollections:
+    """The class collections of the store; raises ``InklingError`` without a store."""
+    if not (store := workspace().store):
+        raise InklingError("the database cannot be reached at the moment")
+    return store.class_collections
+
+
+def phone(code: str) -> str:
+    """The secret by which this phone's drawings are known in a collection. Nobody can find the workspace from it."""
+    return hmac.digest(workspace().id.encode(), code.encode(), "sha256").hex()
+
+
+def join(typed: str) -> None:
+    """Join the collection with this code; raises ``InklingError`` if there is none, or too many wrong codes were tried."""
+    code = "".join(typed.split()).replace("-", "").upper()
+    if not CODE.fullmatch(code):
+        raise InklingError(f"a code has {CODE_LENGTH} letters, such as BCDFGH, and none of A, E, I, L, O, S, U and Y")
+    visit = current()
+    store = classes()
+    with ALL.attempt(visit.guesses) as is_right:
+        if store.find(code) is None:
+            raise InklingError("there is no collection with this code: look at the screen again")
+        is_right()
+    leave()
+    visit.code = code
+
+
+def leave() -> None:
+    """Be in no collection."""
+    visit = current()
+    visit.code, visit.has_agreed, visit.nickname, visit.collecting = "", False, None, None
+
+
+def donations(collection: ClassRecord) -> list[Donation]:
+    """All drawings of a collection of this workspace, oldest first; read again only if it has changed."""
+    visit = current()
+    if visit.seen is None or visit.seen[:2] != (collection.code, collection.version):
+        drawings = classes().drawings(workspace().id, collection.code)
+        visit.seen = Seen(collection.code, collection.version, drawings)
+    return visit.seen.donations
+
+
+def writers(donations: list[Donation], with_names: bool) -> dict[str, str]:
+    """A name for each phone: its last nickname if names are on, else "writer 1" and so on in order of arrival."""
+    nicknames = {donation.phone: donation.nickname for donation in donations}
+    names: dict[str, str] = {}
+    for number, (phone, nickname) in enumerate(nicknames.items(), 1):
+        name = nickname.strip() if with_names else ""
+        is_taken = name in names.values()
+        names[phone] = f"{name[:30]} ({number})" if name and is_taken else name or f"writer {number}"
+    return names
