@@ -52,4 +52,23 @@ def test_every_style_of_streamlit_s_elements_has_its_element(visit):
     visitor.page.locator(".stVegaLiteChart").first.hover()
     visitor.idle()
     missing = {selector for selector in missing if not visitor.page.locator(selector).count()}
+    visitor.go_to("My handwriting")
+    visitor.stroke((60, 60), (200, 60), (120, 230))
+    missing = {selector for selector in missing if not visitor.page.locator(selector).count()}
+    visitor.button("Next").click()
+    visitor.page.locator(".st-key-collect-last button").wait_for()
+    visitor.page.get_by_role("tab", name="My drawings").click()
+    visitor.page.locator(".inkling-wall button").click()
+    visitor.page.locator(".st-key-picked-drawing").wait_for()
+    missing = {selector for selector in missing if not visitor.page.locator(selector).count()}
+    visitor.go_to("Class")
+    visitor.page.locator(".st-key-class-start").wait_for()
+    missing = {selector for selector in missing if not visitor.page.locator(selector).count()}
+    visitor.button("Open a collection").click()
+    visitor.page.locator(".st-key-class-main").wait_for()
+    missing = {selector for selector in missing if not visitor.page.locator(selector).count()}
+    visitor.page.get_by_role("link", name="Draw", exact=True).click()
+    visitor.page.get_by_text("Draw with keys").click()
+    visitor.page.locator(".inkling-grid").wait_for()
+    missing = {selector for selector in missing if not visitor.page.locator(selector).count()}
     assert not missing, f"no element matches {', '.join(missing)}: update the last section of ui/assets/*.css"

@@ -144,8 +144,8 @@ def _manage(collection: ClassRecord, given: list[Donation], names: dict[str, str
                 disabled=not given,
             )
     st.caption(
-        "To train a network on these drawings, add the zip file on the page My handwriting, or give it to "
-        "`python -m engine finetune`. A drawing that is taken back later stays in files that you have downloaded."
+        "To train a network on these drawings, add the zip file on the page My handwriting. A drawing "
+        "that is taken back later stays in files that you have downloaded."
     )
     st.header("Others", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):

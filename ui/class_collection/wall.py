@@ -14,7 +14,7 @@ from ui.store import ClassRecord, Donation
 from ui.visitor import workspace
 
 KEY = "class-wall"
-NEWEST = 30  # of each digit
+NEWEST = 24  # of each digit
 
 
 def show(collection: ClassRecord, donations: list[Donation], names: dict[str, str]) -> None:

@@ -267,6 +267,7 @@ def test_while_the_database_is_away_the_page_says_so(board):
     store, opened.store = opened.store, None
     board.run()
     assert not board.exception
+    assert "The class cannot be shown" in board.warning[-1].value
     opened.store = store
     workspaces().forget(opened)
 

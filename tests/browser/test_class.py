@@ -1,0 +1,117 @@
+"""A class makes a data set: a projector and two phones at once."""
+
+import re
+from urllib.parse import urlsplit
+
+import pytest
+from browser.test_accessibility import AXE, VIOLATIONS
+from helpers import need
+
+pytestmark = pytest.mark.browser
+expect = pytest.importorskip("playwright.sync_api").expect
+
+SEVEN = [(60, 60), (200, 60), (120, 230)]
+PHONE = {"width": 390, "height": 844, "touch": True}
+
+
+def open_collection(visitor):
+    """Open a collection; return its code."""
+    visitor.button("Open a collection").click()
+    expect(visitor.page.locator(".inkling-class-qr")).to_be_visible()
+    return visitor.page.locator(".inkling-class-code").inner_text()
+
+
+def agree(phone, nickname=""):
+    phone.page.get_by_label("Nickname").fill(nickname)
+    phone.page.get_by_role("button", name="I agree: let me draw").click()
+    phone.canvas()
+
+
+def give(phone, total):
+    """Draw on the canvas and press Next, until the phone says that it has given so many."""
+    phone.stroke(*SEVEN)
+    phone.button("Next").click()
+    expect(phone.page.locator(".inkling-total")).to_have_text(re.compile(rf"^{total} drawing"))
+
+
+def wall(visitor):
+    return visitor.page.locator(".inkling-wall button")
+
+
+def violations(visitor):
+    if not AXE.is_file():
+        need("axe", "axe-core is missing: npm install --prefix tests/browser")
+    visitor.idle()
+    visitor.page.add_script_tag(path=AXE)
+    return visitor.page.evaluate(VIOLATIONS)
+
+
+def test_two_phones_give_digits_and_the_projector_shows_them_arrive(visit):
+    projector = visit("/class?present=1", width=1920, height=1080)
+    code = open_collection(projector)
+    assert re.fullmatch("[A-Z]{6}", code)
+    ada = visit(f"/class?c={code}", **PHONE)
+    expect(ada.page.get_by_text("You can take your drawings back")).to_be_visible()
+    ada.picture("class-consent")
+    assert violations(ada) == []
+    agree(ada, "Ada <b>")
+    ben = visit("/class", **PHONE, dark=True)
+    ben.page.get_by_label("Code").fill(code.lower())
+    ben.page.get_by_role("button", name="Join").click()
+    agree(ben)
+    for total in (1, 2):
+        give(ada, total)
+        give(ben, total)
+    expect(wall(projector)).to_have_count(4, timeout=8_000)
+    expect(projector.page.locator(".inkling-total")).to_have_text("4 drawings")
+    expect(projector.page.locator(".st-key-class-side")).to_contain_text("From 2 phones.")
+    expect(projector.page.locator("body")).not_to_contain_text("Ada")
+    projector.picture("class-projector")
+    for phone in (ada, ben):
+        assert phone.page.evaluate("document.querySelector('.stMain').scrollWidth") <= 390
+        assert violations(phone) == []
+    ada.picture("class-phone")
+    ben.picture("class-phone-dark")
+    assert violations(projector) == []
+    ada.page.get_by_role("button", name="Take my drawings back").click()
+    ada.page.get_by_role("button", name="Delete them").click()
+    expect(wall(projector)).to_have_count(2, timeout=8_000)
+    wall(projector).first.click()
+    projector.button("Remove").click()
+    expect(wall(projector)).to_have_count(1)
+    assert projector.errors == ada.errors == ben.errors == []
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_teacher_closes_downloads_and_deletes(visit, dark):
+    teacher = visit("/class", dark=dark)
+    code = open_collection(teacher)
+    phone = visit(f"/class?c={code}", **PHONE)
+    agree(phone, "Zoë")
+    give(phone, 1)
+    expect(wall(teacher)).to_have_count(1, timeout=8_000)
+    teacher.page.get_by_role("tab", name="Whose hand is read worst?").click()
+    expect(teacher.page.locator(".inkling-hands")).to_contain_text("Hand 1")
+    teacher.picture(f"class-fairness-{'dark' if dark else 'light'}")
+    assert violations(teacher) == []
+    teacher.page.get_by_role("tab", name="Manage").click()
+    teacher.button("Show nicknames").click()
+    expect(teacher.page.locator(".stDataFrame")).to_be_visible()
+    with teacher.page.expect_download() as download:
+        teacher.button("Pictures by label (zip)").click()
+    assert download.value.suggested_filename.startswith(f"class-{code}-")
+    teacher.picture(f"class-manage-{'dark' if dark else 'light'}")
+    assert violations(teacher) == []
+    teacher.button("Close: take no more drawings").click()
+    expect(teacher.page.locator(".inkling-class-code")).to_have_text("Closed")
+    phone.stroke(*SEVEN)
+    phone.button("Next").click()
+    expect(phone.page.get_by_text("The collection is closed")).to_be_visible()
+    teacher.page.get_by_role("button", name="Delete", exact=True).click()
+    teacher.page.get_by_role("button", name="Delete all of it").click()
+    expect(teacher.page.get_by_role("heading", name="Join with a code")).to_be_visible()
+    phone.button("Leave").click()
+    expect(phone.page.get_by_role("heading", name="Join with a code")).to_be_visible()
+    phone.picture("class-start")
+    assert "c=" not in urlsplit(phone.page.url).query.split("w=")[0]
+    assert phone.errors == teacher.errors == []
