@@ -16,7 +16,7 @@ from engine.data.collection_files import FORMATS, pack
 from ui import collection as drawings_of_workspace
 from ui import state
 from ui.class_collection import fairness, join, wall
-from ui.class_collection.visit import classes, current, donations, writers
+from ui.class_collection.visit import classes, current, donations, store, writers
 from ui.handwriting.collecting import counts_html
 from ui.store import ClassCollections, ClassRecord, Donation
 from ui.visitor import workspace
@@ -117,8 +117,8 @@ def _manage(collection: ClassRecord, given: list[Donation], names: dict[str, str
     code, own = collection.code, workspace().id
     ends = datetime.fromtimestamp(classes().expires(collection), UTC)
     st.markdown(
-        f"This collection is deleted on **{ends.day} {ends:%B %Y}**, 30 days after it was opened or last downloaded, "
-        "or with your work if you do not come back for so long."
+        f"This collection is deleted on **{ends.day} {ends:%B %Y}**, 30 days after it was opened or last downloaded. "
+        f"If you do not come back for {store().keep_days} days, it is deleted with the rest of your work."
     )
     with st.container(horizontal=True):
         if collection.closed is None:
@@ -178,12 +178,12 @@ def _manage_names(collection: ClassRecord, given: list[Donation], names: dict[st
         st.caption("Nobody sees nicknames now: not here, not on the wall, and not in downloads.")
 
 
-def packed(store: ClassCollections, own: str, collection: ClassRecord, form: str) -> bytes:
+def packed(source: ClassCollections, own: str, collection: ClassRecord, form: str) -> bytes:
     """The collection as a file, which counts as a download. Nicknames are in it only while they are shown."""
-    given = store.drawings(own, collection.code)
+    given = source.drawings(own, collection.code)
     names = writers(given, collection.shows_names)
-    content = pack(as_collection(given, store.strokes(own, collection.code), names, f"class {collection.code}"), form)
-    store.note_download(own, collection.code)
+    content = pack(as_collection(given, source.strokes(own, collection.code), names, f"class {collection.code}"), form)
+    source.note_download(own, collection.code)
     return content
 
 

@@ -8,7 +8,7 @@ from engine import InklingError
 from ui.class_collection.guesses import ALL, OwnGuesses
 from ui.handwriting.collecting import Collecting
 from ui.state import session
-from ui.store import ClassCollections, ClassRecord, Donation
+from ui.store import ClassCollections, ClassRecord, Donation, Store
 from ui.store.class_collections import CODE, CODE_LENGTH
 from ui.visitor import workspace
 
@@ -42,11 +42,16 @@ def current() -> Visit:
     return session().class_visit  # pyright: ignore[reportReturnType]
 
 
-def classes() -> ClassCollections:
-    """The class collections of the store; raises ``InklingError`` without a store."""
+def store() -> Store:
+    """The store; raises ``InklingError`` if there is none now."""
     if not (store := workspace().store):
         raise InklingError("the database cannot be reached at the moment")
-    return store.class_collections
+    return store
+
+
+def classes() -> ClassCollections:
+    """The class collections of the store."""
+    return store().class_collections
 
 
 def phone(code: str) -> str:
@@ -60,9 +65,9 @@ def join(typed: str) -> None:
     if not CODE.fullmatch(code):
         raise InklingError(f"a code has {CODE_LENGTH} letters, such as BCDFGH, and none of A, E, I, L, O, S, U and Y")
     visit = current()
-    store = classes()
+    collections = classes()
     with ALL.attempt(visit.guesses) as is_right:
-        if store.find(code) is None:
+        if collections.find(code) is None:
             raise InklingError("there is no collection with this code: look at the screen again")
         is_right()
     leave()
