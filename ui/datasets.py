@@ -10,11 +10,14 @@ import numpy.typing as npt
 import streamlit as st
 
 from engine import DataError, Dataset
-from engine.data import load_data
+from engine.checks import check_choice
+from engine.data import SOURCES, load_data
+from engine.data.dataset import DIGITS
 from engine.data.idx import IMAGES, LABELS, find, read_idx
 from engine.data.mapped import map_dataset
 from engine.data.mnist import local_folder
 from engine.data.synthetic import draw_digits
+from ui import own_data
 
 POLL_SECONDS = 0.2  # between two looks at a download or drawing
 NUM_DRAWN = 250  # digits to take samples from, where MNIST is missing
@@ -26,8 +29,11 @@ _lock = Lock()
 def load(source: str) -> tuple[Dataset, Dataset]:
     """The train and test sets of ``source``, with a progress bar on the page while they are downloaded or drawn.
 
-    All sessions that ask for the same source wait for the same thread. It goes on when a visitor leaves.
+    All sessions that ask for the same source wait for the same thread. It goes on when a visitor leaves. Raises
+    ``InklingError`` for a visitor's own data set that is not on this server any more.
     """
+    if own_data.is_own(source):
+        return own_data.load(source)
     if source == "mixed" and local_folder() is None:
         load("mnist")  # the same download as that of a session that wants MNIST alone
     with _lock:
@@ -103,7 +109,22 @@ def is_local(source: str) -> bool:
 
 def num_train_images(source: str) -> int:
     """How many training images ``source`` has."""
+    if own := own_data.find(source):
+        return len(own.train_set)
     return 120_000 if source == "mixed" else 60_000
+
+
+def class_names(source: str) -> tuple[str, ...]:
+    """The names of the classes of ``source``."""
+    own = own_data.find(source)
+    return own.train_set.class_names if own else DIGITS
+
+
+def check_source(source: object) -> str:
+    """Return ``source`` if it may be the name of a source, one that visitors bring included."""
+    if isinstance(source, str) and own_data.is_own(source):
+        return source
+    return check_choice("source", source, SOURCES)
 
 
 def sample_digits(seed: int) -> list[npt.NDArray[np.uint8]]:

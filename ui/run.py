@@ -17,7 +17,6 @@ import engine
 from engine import Network
 from engine.checks import check_choice, check_integer, shorten, shown
 from engine.config import Config
-from engine.data import SOURCES
 from engine.data.collection import strokes_from_json
 from engine.data.dataset import MAX_CLASSES
 from engine.jobs import JobState, Keyframes, Saved, Series, Snapshot
@@ -215,7 +214,7 @@ def check_details(details: Any, is_over: bool) -> Config:
     """Raise ``InklingError`` unless these are the details of a run's record; return the configuration in them."""
     if not isinstance(details, dict):
         raise engine.InklingError(f"the details of a run must be a JSON object, got {type(details).__name__}")
-    check_choice("source", details.get("source"), SOURCES)
+    datasets.check_source(details.get("source"))
     num_seeds = check_integer("num_seeds", details.get("num_seeds"), 1, MAX_SEEDS)
     check_integer("num_finished", details.get("num_finished"), int(is_over), num_seeds - (not is_over))
     for name in ("has_start", "from_file"):

@@ -66,6 +66,7 @@ class Session:
     opened_link: dict[str, str] | None = None
     error: tuple[str, float] | None = None  # a line to show, and when it happened
     upload_result: str = ""
+    own_sources: list[str] = field(default_factory=list)  # data sets that this session brought
     image_error: str = ""
     open_parts: dict[str, Any] = field(default_factory=dict)  # of tabs and expanders, by key
     unconfirmed: dict[str, tuple[Any, Any]] = field(

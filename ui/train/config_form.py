@@ -6,19 +6,20 @@ from typing import Any
 import streamlit as st
 
 from engine import InklingError, Network
-from engine.checks import check_choice, shorten
+from engine.checks import shorten
 from engine.config import Config
 from engine.data import SOURCES, default_source
 from engine.data.augmentation import AUGMENTATIONS, Augmentation
-from engine.layers import summary
-from engine.network import FLAT_IMAGE
+from engine.layers import Dense, Layer, summary
+from engine.network import CLASSES, FLAT_IMAGE, image_shape
 from engine.optimizers import OPTIMIZERS
 from engine.recipes import RECIPES
 from engine.setting_fields import Integer, Setting, settings_of
-from ui import datasets, networks
+from ui import datasets, networks, own_data, runs
 from ui.formatting import SETTINGS, differences, escape_markdown, percent
 from ui.state import expander, keep, session, set_value, value
 from ui.train import network_builder
+from ui.train.own_data_form import own_data_form
 from ui.train.setting_widget import MAX_INTEGER, from_widget, setting_widget, to_widget
 from ui.visitor import workspace
 
@@ -51,8 +52,16 @@ class Choice:
 
 
 def _for_digits(config: Config) -> Config:
-    """The same configuration without its input shape, if it is for images of 28 x 28 pixels anyway."""
-    return replace(config, input_shape=None) if config.input_shape == FLAT_IMAGE else config
+    """The same configuration for ten classes and without its input shape, if it is for images of 28 x 28 pixels."""
+    if config.input_shape not in (FLAT_IMAGE, image_shape(config.layers)):
+        return config
+    return replace(config, layers=_with_outputs(config.layers, CLASSES), input_shape=None)
+
+
+def _with_outputs(layers: tuple[Layer, ...], num_classes: int) -> tuple[Layer, ...]:
+    """The same layers, of which the last has an output for each class; unchanged if it is no dense layer."""
+    last = layers[-1]
+    return (*layers[:-1], replace(last, units=num_classes)) if isinstance(last, Dense) else layers
 
 
 def fill(config: Config, origin: str, source: str | None = None) -> None:
@@ -91,20 +100,24 @@ def config_form() -> Choice:
         layers = network_builder.network_builder() if network.open else network_builder.check_layers()
     if not network.open:
         st.caption(summary(network_builder.current_layers()))
-    starts = networks.starting_networks(layers) if layers else {}
+    num_classes = len(datasets.class_names(source))
+    if num_classes != CLASSES:
+        st.caption(f"Your data have {num_classes} classes: the last layer of the network gets {num_classes} outputs.")
+    starts = networks.starting_networks(_with_outputs(layers, num_classes)) if layers else {}
     with expander("More settings", ":material/tune:", "more_open") as more:
         if more.open:
             _more(list(starts))
-    config = None
+    config = for_data = None
     if layers is not None:
         try:
             config = Config(layers=layers, augmentation=_augmentation(), **_values())
+            for_data = config.for_classes(num_classes)
         except InklingError as error:
             st.error(escape_markdown(f"{error}."), icon=":material/error:")
     if config is not None:
         _changes(config)
         _store(config, source)
-    return Choice(config, source, value("num_seeds"), starts.get(value("starting_weights")))
+    return Choice(for_data, source, value("num_seeds"), starts.get(value("starting_weights")))
 
 
 def _store(config: Config, source: str) -> None:
@@ -121,7 +134,7 @@ def _restore(settings: Any) -> None:
     """Set all widgets as ``_store`` had them stored; to the first preset for anything else."""
     try:
         base, config = Config.from_json(settings["base"]), Config.from_json(settings["config"])
-        origin, source = shorten(settings["origin"], MAX_ORIGIN), check_choice("source", settings["source"], SOURCES)
+        origin, source = shorten(settings["origin"], MAX_ORIGIN), datasets.check_source(settings["source"])
         num_seeds = NUM_SEEDS.kind.check("num_seeds", settings["num_seeds"])
         fill(config, origin, source)
         session().preset = origin, base
@@ -152,14 +165,20 @@ def _widget(name: str, help: str = "", **look: Any) -> None:
 
 
 def _source() -> str:
+    own = [*(run.source for run in runs.all_runs()), *session().own_sources]
+    sources = [*SOURCES, *dict.fromkeys(source for source in own if own_data.find(source))]
+    if value("source") not in (None, *sources):  # it is not on this server any more
+        set_value("source", default_source())
     source = st.selectbox(
         "Data",
-        list(SOURCES),
+        sources,
+        format_func=lambda source: f"my own: {own_data.label(source)} {source[-4:]}" if own_data.is_own(source) else source,
         help="\n".join(f"- **{name}**: {line}" for name, line in SOURCES.items()),
         **keep("source", default_source()),
     )
-    if not datasets.is_local("mnist") and source != "synthetic":
+    if not datasets.is_local("mnist") and source in ("mnist", "mixed"):
         st.caption("MNIST is not on this machine yet. Start downloads it first (11 MB).")
+    own_data_form(source)
     return source
 
 

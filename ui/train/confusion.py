@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
+from engine import InklingError
 from engine.data.dataset import DIGITS
 from engine.jobs import JobState, Snapshot
 from engine.metrics import Evaluation, expected_calibration_error, reliability
@@ -60,7 +61,11 @@ def _matrix(confusion: npt.NDArray, names: tuple[str, ...], key: str, selectable
 
 def _on_test_images(run: Run, test: Evaluation, names: tuple[str, ...]) -> None:
     """The test images that it reads wrongly, and what its confidence is worth."""
-    images, labels = run.test_images()
+    try:
+        images, labels = run.test_images()
+    except InklingError as error:
+        st.caption(escape_markdown(f"The test images cannot be shown: {error}."))
+        return
     if len(images) != len(test.probabilities):
         st.caption(f"It was measured on {len(test.probabilities):,} other images, which are not here.")
         return

@@ -13,7 +13,7 @@ import engine
 from engine.jobs import JobState, Snapshot
 from engine.layers import summary
 from engine.training import EpochEnd
-from ui import images, state
+from ui import images, own_data, state
 from ui.formatting import escape_markdown
 from ui.run import Run
 from ui.train.links import link
@@ -57,7 +57,7 @@ def network_file(run: Run, snapshot: Snapshot) -> bytes:
     """The network as a ``.npz`` file."""
     file = io.BytesIO()
     metrics = {"test_accuracy": snapshot.test.accuracy} if snapshot.test else {}
-    engine.save(file, snapshot.network, metrics=metrics, data=run.source)
+    engine.save(file, snapshot.network, metrics=metrics, data=own_data.label(run.source))
     return file.getvalue()
 
 

@@ -8,7 +8,7 @@ import streamlit as st
 from engine.data.dataset import DIGITS
 from engine.jobs import JobState, Snapshot
 from engine.jobs.health import LayerHealth, Problem
-from ui import charts, formatting, glossary, images
+from ui import charts, formatting, glossary, images, own_data
 from ui.class_names import class_noun, short, with_article
 from ui.formatting import confidence, escape_markdown, percent
 from ui.run import Run
@@ -100,7 +100,7 @@ def headline(run: Run, snapshot: Snapshot) -> str:
         progress = f"{epoch} · {pace}{left}"
     num_seeds = run.series.num_seeds
     seed = f", seed {len(run.series.snapshots())} of {num_seeds}" if num_seeds > 1 else ""
-    return f"**{escape_markdown(run.name)}** on {escape_markdown(run.source)}{seed} · {progress}"
+    return f"**{escape_markdown(run.name)}** on {escape_markdown(own_data.label(run.source))}{seed} · {progress}"
 
 
 def _seconds(run: Run, snapshot: Snapshot) -> float:

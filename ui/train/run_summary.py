@@ -14,7 +14,7 @@ from ui.formatting import escape_markdown, loss, percent
 from ui.run import Run
 from ui.state import set_value
 
-GUESSING_ACCURACY = 0.2  # under this test accuracy, nothing worth drawing with has been learned
+GUESSING_ACCURACY = 0.2  # under this test accuracy of ten classes, nothing worth drawing with has been learned
 FAIR_AND_GOOD = {
     "mnist": (0.85, 0.95),
     "mixed": (0.85, 0.95),
@@ -41,7 +41,7 @@ def summary(run: Run, snapshot: Snapshot) -> None:
             line = "It was stopped while it was waiting, so it was not measured on the test images."
             st.warning(line, icon=":material/help:", width="stretch")
             _draw_with(run)
-    elif snapshot.test.accuracy < GUESSING_ACCURACY:
+    elif snapshot.test.accuracy < by_guessing(len(snapshot.network.class_names)):
         st.warning(escape_markdown(explain_guessing(snapshot, snapshot.test)), icon=":material/help:")
     else:
         _result(run, snapshot, snapshot.test)
@@ -55,6 +55,12 @@ def _draw_with(run: Run) -> None:
 
 def _error(text: str) -> None:
     st.error(escape_markdown(text), icon=":material/error:")
+
+
+def by_guessing(num_classes: int) -> float:
+    """The test accuracy under which nothing worth drawing with has been learned: as far above chance as with ten classes."""
+    chance = 1 / num_classes
+    return chance + (1 - chance) * (GUESSING_ACCURACY - 0.1) / 0.9
 
 
 def explain_guessing(snapshot: Snapshot, test: Evaluation) -> str:
@@ -74,10 +80,10 @@ def too_large(snapshot: Snapshot) -> str:
     config = snapshot.config
     rate, optimizer, losses = config.learning_rate, OPTIMIZERS[config.optimizer], snapshot.curve[:, 2]
     scores = np.zeros((1, *snapshot.network.output_shape), np.float32)  # of a network that knows nothing
-    by_guessing, _ = LOSSES[config.loss](scores, np.zeros(1, int))
-    if rate >= FAR_TOO_LARGE * optimizer.usual_learning_rate and losses.max() > FAR_TOO_LARGE * by_guessing:
+    guessed, _ = LOSSES[config.loss](scores, np.zeros(1, int))
+    if rate >= FAR_TOO_LARGE * optimizer.usual_learning_rate and losses.max() > FAR_TOO_LARGE * guessed:
         return (
-            f"The loss rose to {loss(losses.max())}; by guessing it is {by_guessing:.1f}. "
+            f"The loss rose to {loss(losses.max())}; by guessing it is {guessed:.1f}. "
             f"A learning rate of {rate:g} is far too large: try {optimizer.usual_learning_rate:g}, "
             f"the usual one for {optimizer.label}."
         )
@@ -107,9 +113,11 @@ def explain_divergence(snapshot: Snapshot) -> str:
 
 
 def _result(run: Run, snapshot: Snapshot, test: Evaluation) -> None:
-    fair, good = FAIR_AND_GOOD[run.source]
+    fair, good = FAIR_AND_GOOD.get(run.source, (0, 1))
     text = f"it reads **{percent(test.accuracy, 2)}** of {test.images:,} test images right"
-    if test.accuracy >= good:
+    if run.source not in FAIR_AND_GOOD:  # nobody knows what is good for it
+        show, text = st.info, f"{text[0].upper()}{text[1:]}. It has never seen them before."
+    elif test.accuracy >= good:
         show, text = st.success, f"Good: {text}. It has never seen them before."
     elif test.accuracy >= fair:
         show, text = st.info, f"Fair: {text}. A good network for {run.source} reads {percent(good, 0)} or more."

@@ -11,7 +11,7 @@ from engine import InklingError
 from engine.jobs import JobState, Snapshot
 from engine.layers import summary
 from engine.metrics import compare
-from ui import charts, runs
+from ui import charts, own_data, runs
 from ui.formatting import SETTINGS, differences, escape_markdown, percent, setting_value
 from ui.run import Run
 from ui.state import keep, report_error, session
@@ -96,10 +96,10 @@ def _changed(run: Run, previous: Run | None) -> str:
     config = run.config
     if previous is None:
         optimizer = setting_value("optimizer", config.optimizer)
-        return f"{summary(config.layers)}, {optimizer} at {config.learning_rate:g}, on {run.source}"
+        return f"{summary(config.layers)}, {optimizer} at {config.learning_rate:g}, on {own_data.label(run.source)}"
     changes = [differences(previous.config, config)]
     if run.source != previous.source:
-        changes.append(f"data {previous.source} → {run.source}")
+        changes.append(f"data {own_data.label(previous.source)} → {own_data.label(run.source)}")
     if run.series.num_seeds != previous.series.num_seeds:
         changes.append(f"{run.series.num_seeds} seed{'s' if run.series.num_seeds > 1 else ''}")
     if run.has_start:

@@ -12,7 +12,7 @@ from engine import Config, InklingError, Network
 from engine.checkpoint import CheckpointError, OtherDataError
 from engine.losses import LOSSES
 from engine.network import image_shape
-from ui import compat, runs
+from ui import compat, datasets, runs
 from ui.formatting import escape_markdown
 from ui.networks import upload_label
 from ui.run import check_reads_images
@@ -81,6 +81,8 @@ def _add_network(name: str, network: Network) -> str:
         fill(_config(network), name)
     except InklingError as error:
         return f"You can draw with {name} on the Draw page. It cannot be trained further here: {error}."
+    if len(datasets.class_names(value("source"))) != len(network.class_names):
+        return f"You can draw with {name} on the Draw page. To train it further, choose data with its classes first."
     set_value("starting_weights", upload_label(name))
     return f"You can draw with {name} on the Draw page. Press Start to train it further."
 
@@ -93,4 +95,4 @@ def _config(network: Network) -> Config:
         config = Config.from_json(saved)
     else:
         config = Config(loss=next(name for name, loss in LOSSES.items() if loss.output == network.output))
-    return replace(config, layers=tuple(network.layers), input_shape=None)
+    return replace(config, layers=tuple(network.layers), input_shape=network.input_shape)

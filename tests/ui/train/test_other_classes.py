@@ -1,16 +1,32 @@
 """A run of other classes than digits, on the Train page."""
 
+import io
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from helpers import make_digits
 from pages import SEVEN, draw, open_app
 
-from tests.ui.train.steps import evaluation, html, open_panel, run_to_end, says, start
-from ui import charts, datasets
+from engine import Config
+from tests.ui.train.steps import evaluation, html, open_panel, open_train, run_to_end, says, start
+from ui import charts, datasets, own_data
+from ui.train import config_form
+from ui.train.own_data_form import KEY
 
 NAMES = ("T-shirt", "Trousers", "Pullover", "<b>Dress</b>", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 PANELS = ("Curves", "What it learned", "Predictions", "Mistakes", "Save and share")
+
+
+def open_with_form():
+    app = open_train()
+    app.session_state["own_data_open"] = True
+    return app.run()
+
+
+def upload_data(app, name, content):
+    app.file_uploader(key=KEY).upload(name, content).run()
+    assert not app.exception
 
 
 @pytest.fixture
@@ -51,3 +67,34 @@ def test_a_matrix_and_a_recorded_drawing_have_the_names():
     areas = charts.probabilities([0, 8], NAMES)
     assert areas["encoding"]["color"]["scale"]["domain"] == ["0", "8"]
     assert '"Bag"' in areas["encoding"]["color"]["legend"]["labelExpr"]
+
+
+def test_own_data_are_trained_on_with_an_output_for_each_class(monkeypatch):
+    monkeypatch.setattr(own_data, "_kept", {})
+    labels = np.arange(700) % 12
+    file = io.BytesIO()
+    np.savez(file, images=make_digits(700).images, labels=labels)
+    app = open_with_form()
+    upload_data(app, "letters.npz", file.getvalue())
+    assert says(app.caption, r"12 classes\: 0, 1, 2")
+    assert says(app.caption, "the last layer of the network gets 12 outputs")
+    start(app, Epochs=1)
+    run = run_to_end(app)
+    assert run.snapshot().network.output_shape == (12,)
+    for panel in PANELS:
+        open_panel(app, panel)
+    app.session_state["source"] = "synthetic"
+    app.run()
+    assert not says(app.caption, "12 outputs")
+
+
+def test_settings_of_a_run_on_own_data_can_be_used_again():
+    config = Config().for_classes(12)
+    assert config_form._for_digits(config) == Config()
+
+
+def test_a_file_that_holds_no_data_is_refused():
+    app = open_with_form()
+    upload_data(app, "letters.npz", b"no data")
+    assert "letters" in app.error[0].value
+    assert not app.exception

@@ -1,0 +1,152 @@
+"""Data sets that visitors bring: checked, brought to MNIST's conventions, and on this server's disk until it restarts."""
+
+import re
+import tempfile
+from collections import Counter
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path, PurePath
+from threading import Lock
+from typing import NamedTuple
+
+from engine.checks import InklingError, shorten
+from engine.data import load_data
+from engine.data.collection_folder import open_zip
+from engine.data.dataset import DataError, Dataset
+from engine.data.idx import unpacked
+from engine.data.mapped import map_dataset
+
+SUFFIXES = ("npz", "csv", "gz", "zip")
+MAX_BYTES = 200_000_000  # of a file, unpacked: more than MNIST's in CSV
+MAX_IMAGES = 150_000
+MAX_SETS = 20  # of all visitors: the oldest go first
+MAX_NAME = 40  # characters
+NAME = re.compile(r"own/[^/]{1,40}/[0-9a-f]{12}")  # of a source: what the page calls it, and the hash of its content
+IDX_FILES = re.compile(r".*(idx[13][-.]ubyte(\.gz)?|classes\.txt|mapping\.txt)", re.IGNORECASE)
+
+
+class OwnData(NamedTuple):
+    """A visitor's data set under the name of its ``source``, with what there is to say about it."""
+
+    source: str
+    train_set: Dataset
+    test_set: Dataset
+    notices: tuple[str, ...]
+
+
+_kept: dict[str, OwnData] = {}  # by source, for all sessions
+_lock = Lock()
+_reading = Lock()  # one file at a time: reading takes several times its size in memory
+
+
+def is_own(source: object) -> bool:
+    """Whether this is the name of a data set that a visitor brought, here or elsewhere."""
+    return isinstance(source, str) and NAME.fullmatch(source) is not None
+
+
+def label(source: str) -> str:
+    """The name of a source on the page."""
+    return source.split("/")[1] if is_own(source) else source
+
+
+def find(source: str) -> OwnData | None:
+    """The data set of this name, or None if it is not on this server (any more)."""
+    return _kept.get(source)
+
+
+def load(source: str) -> tuple[Dataset, Dataset]:
+    """The train and test sets of a source; raises ``InklingError`` if they are not on this server (any more)."""
+    own = find(source)
+    if own is None:
+        raise InklingError(
+            f"the data set {label(source)} is not on this server any more: add the same file again under “My own data”"
+        )
+    return own.train_set, own.test_set
+
+
+def add(file_name: str, content: bytes) -> OwnData:
+    """Read an ``.npz`` or CSV file (``.gz``, too), or a zip file of four IDX files, which may come from anyone.
+
+    The same content has the same source. Raises ``DataError`` for what cannot be read or is too large.
+    """
+    with _reading, tempfile.TemporaryDirectory(prefix="inkling-") as folder:
+        path = _write(PurePath(file_name).name, content, Path(folder))
+        try:
+            train_set, test_set = load_data(path)
+        except DataError as error:
+            raise DataError(str(error).replace(str(path), file_name)) from None
+    if (total := len(train_set) + len(test_set)) > MAX_IMAGES:
+        raise DataError(f"{file_name} must hold at most {MAX_IMAGES:,} images, got {total:,}")
+    if train_set.labels.min() == train_set.labels.max():
+        raise DataError(f"{file_name} must have at least two classes, got one")
+    name = re.sub(r"[^\w .-]", "_", PurePath(file_name).name.split(".")[0])[:MAX_NAME].strip() or "data"
+    train_set, test_set, notices = map_dataset(train_set).open(), map_dataset(test_set).open(), train_set.notices
+    parts = [part.fingerprint()["sha256"] for part in (train_set, test_set)]
+    digest = sha256(repr((parts, train_set.class_names)).encode()).hexdigest()
+    own = OwnData(f"own/{name}/{digest[:12]}", train_set, test_set, notices)
+    with _lock:
+        _kept.pop(own.source, None)
+        _kept[own.source] = own
+        while len(_kept) > MAX_SETS:
+            _remove(next(iter(_kept)))
+    return own
+
+
+def _remove(source: str) -> None:
+    """Forget a data set, and delete its files; trainings that have them open keep them."""
+    own = _kept.pop(source)
+    used = [map_dataset(part).images for other in _kept.values() for part in other[1:3]]
+    for mapped in map(map_dataset, own[1:3]):
+        if mapped.images not in used:
+            mapped.images.unlink(missing_ok=True)
+            mapped.labels.unlink(missing_ok=True)
+
+
+def describe(own: OwnData) -> list[str]:
+    """What is in the data set, in sentences. To be escaped: names may be any text."""
+    names, counts = own.train_set.class_names, Counter(own.train_set.take(slice(None))[1].tolist())
+    of_each = [counts[number] for number in range(len(names))]
+    some = f"{min(of_each):,}" if min(of_each) == max(of_each) else f"{min(of_each):,} to {max(of_each):,}"
+    return [
+        f"{len(own.train_set):,} images to train on, {len(own.test_set):,} to test on.",
+        f"{len(names)} classes: {', '.join(names)}. Each has {some} images to train on.",
+        *own.notices,
+        "It is on this server until the server restarts. To train on it again after that, add the same file again.",
+    ]
+
+
+def _write(name: str, content: bytes, folder: Path) -> Path:
+    """The file, or the IDX files of a zip file, in a folder, without compression; never more than ``MAX_BYTES``."""
+    if name.lower().endswith(".zip"):
+        files = open_zip(content, name)
+        chosen = [path for path in files if IDX_FILES.fullmatch(path)][:20]
+        total = 0
+        for path in chosen:
+            data = _unpack(files[path], path)
+            total += len(data)
+            if total > MAX_BYTES:
+                raise DataError(f"{name} must unpack to at most {MAX_BYTES / 1e6:.0f} MB, got more")
+            (folder / re.sub(r"[^\w.-]", "_", path.rpartition("/")[2].removesuffix(".gz"))).write_bytes(data)
+        if not chosen:
+            raise DataError(f"{shorten(name, 100)} must hold four IDX files, and has none: name them as MNIST's are")
+        return folder
+    if name.lower().endswith(".npz"):
+        open_zip(content, name)  # which checks what it announces to unpack to
+        path = folder / "data.npz"
+    elif name.lower().endswith((".csv", ".csv.gz")):
+        content, path = _unpack(content, name), folder / "data.csv"
+    else:
+        raise DataError(f"{shorten(name, 100)} must be an .npz, .csv, .csv.gz or .zip file")
+    path.write_bytes(content)
+    return path
+
+
+def _unpack(content: bytes, name: str) -> bytes:
+    """The content, decompressed if it is gzip."""
+    try:
+        data = unpacked(BytesIO(content)).read(MAX_BYTES + 1)
+    except Exception as error:  # gzip and zlib raise several kinds
+        raise DataError(f"{shorten(name, 100)} must be a complete gzip file, and is damaged: {error}") from None
+    if len(data) > MAX_BYTES:
+        raise DataError(f"{shorten(name, 100)} must unpack to at most {MAX_BYTES / 1e6:.0f} MB, got more")
+    return data
