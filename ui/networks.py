@@ -12,6 +12,7 @@ from engine.jobs import JobState
 from engine.layers import Layer
 from engine.network import image_shape
 from ui import runs
+from ui.class_names import reads_digits
 from ui.formatting import percent
 from ui.run import Run
 from ui.visitor import workspace
@@ -86,6 +87,11 @@ def candidates() -> dict[str, Candidate]:
         if not run.state.is_over or run.state in TRAINED:
             choices[run.key] = Candidate(run.name, lambda run=run: _load(run))
     return choices
+
+
+def digit_candidates() -> dict[str, Candidate]:
+    """The networks that read digits, by key."""
+    return {key: candidate for key, candidate in candidates().items() if reads_digits(candidate.network)}
 
 
 def _load(run: Run) -> tuple[engine.Network, str]:

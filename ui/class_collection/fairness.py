@@ -24,7 +24,7 @@ class WriterRead(NamedTuple):
 
 def show(donations: list[Donation], names: Mapping[str, str]) -> None:
     """A network to choose, and a row for each writer, the one who is read worst first."""
-    candidates = networks.candidates()
+    candidates = networks.digit_candidates()
     if not donations or not candidates:
         st.info("No drawing yet. When phones have given some, this shows how well each writer is read.")
         return

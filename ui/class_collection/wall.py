@@ -6,8 +6,8 @@ import streamlit as st
 
 from engine import InklingError
 from ui.class_collection.visit import classes, current
+from ui.class_names import with_article
 from ui.components import make_component
-from ui.draw.prediction import with_article
 from ui.handwriting.wall import HTML, picture
 from ui.state import report_error
 from ui.store import ClassRecord, Donation

@@ -9,6 +9,7 @@ from engine import Network
 from engine.data.dataset import DIGITS
 from engine.pen import PEN
 from ui import networks, state
+from ui.class_names import reads_digits
 from ui.draw import canvas, challenges, digit_keys, image_input, keyboard_grid, network_view, picture, prediction, share
 from ui.draw.drawing import Drawing
 from ui.draw.panels.tabs import show_panels
@@ -52,8 +53,9 @@ def drawing_and_prediction() -> None:
         show_prediction(network, pen)
     surface = current_surface()
     store_drawing(surface)
-    with keys:
-        digit_keys.show_keys(surface, prediction.answer(network, surface.image()) if network else None)
+    if network is None or reads_digits(network):
+        with keys:
+            digit_keys.show_keys(surface, prediction.answer(network, surface.image()) if network else None)
     image_input.show_samples()
     challenges.show_rail(network)
     show_panels(network)

@@ -15,7 +15,6 @@ from engine.data.dataset import DIGITS
 from engine.preprocessing import BlankDrawing, prepare
 from engine.reading import Reading, Writing, find_writing, read_writing
 from ui.class_names import listed, reads_digits, short
-from ui.class_names import with_article as with_article
 from ui.components import make_component
 from ui.formatting import confidence, percent
 from ui.state import session

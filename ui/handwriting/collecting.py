@@ -14,10 +14,10 @@ from engine import BlankDrawing, InklingError
 from engine.data.collection import LabelledDrawing
 from engine.pen import PEN as DEFAULT_WIDTH
 from ui import collection, current_drawing, state
+from ui.class_names import with_article
 from ui.draw import canvas
 from ui.draw.digit_keys import labelled
 from ui.draw.drawing import Drawing
-from ui.draw.prediction import with_article
 from ui.state import session
 from ui.visitor import workspace
 

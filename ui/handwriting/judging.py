@@ -27,7 +27,7 @@ def show() -> None:
         st.info("No drawing yet. Collect some first: ten of each digit say a lot.")
         return
     st.markdown("How well does each network read your hand?")
-    for candidate in networks.candidates().values():
+    for candidate in networks.digit_candidates().values():
         read = readings(candidate.network, records)
         misread = [record for record in records if read[record.key] != record.label]
         num_right = len(records) - len(misread)

@@ -64,7 +64,7 @@ def show() -> None:
 
 
 def _show_settings(records: list[DrawingRecord]) -> None:
-    candidates = networks.candidates()
+    candidates = networks.digit_candidates()
     if not candidates:
         st.info("There is no network yet. Train one on the Train page.")
         return

@@ -7,8 +7,8 @@ import streamlit as st
 
 from engine import InklingError
 from ui import collection, images
+from ui.class_names import with_article
 from ui.components import make_component
-from ui.draw.prediction import with_article
 from ui.state import report_error, session
 from ui.store import DrawingRecord
 from ui.visitor import workspace
