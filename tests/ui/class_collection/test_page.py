@@ -262,6 +262,14 @@ def test_a_wrong_state_of_a_component_is_ignored(board, key, state):
     assert not app.run().exception
 
 
+@pytest.mark.parametrize("state", [{"picked": ["x"]}, {"picked": "no key"}, {"picked": 7}, 3])
+def test_a_wrong_state_of_the_wall_is_ignored(board, state):
+    give(phone(codes(board)[0]))
+    board.session_state["class-wall"] = state
+    assert not board.run().exception
+    assert sum(wall(board).values()) == 1
+
+
 def test_while_the_database_is_away_the_page_says_so(board):
     opened = session(board).workspace
     store, opened.store = opened.store, None
