@@ -1,4 +1,4 @@
-"""Data sets that visitors bring: checked, brought to MNIST's conventions, and on this server's disk until it restarts."""
+"""Data sets that visitors bring: checked, brought to MNIST's conventions, and known to this server until it restarts."""
 
 import re
 import tempfile

@@ -61,6 +61,7 @@ class Workspace:
         self._lock = Lock()  # of storing
         self._runs_lock = Lock()  # of the list of runs
         self._drawings: list[DrawingRecord] | None = None  # as they were read last
+        self._drawings_lock = Lock()
         self._viewers: list[Callable[[], bool]] = []
         self._last_viewed = monotonic()
         self._version = 0
@@ -173,10 +174,15 @@ class Workspace:
 
     def drawings(self) -> list[DrawingRecord]:
         """The drawings with labels, oldest first; raises ``InklingError`` if they cannot be read now."""
-        drawings = self._drawings
-        if drawings is None:
-            drawings = self._drawings = self._store_of_drawings().drawings(self.id)
-        return drawings
+        with self._drawings_lock:  # a change of another tab must not be replaced by what was read before it
+            if self._drawings is None:
+                self._drawings = self._store_of_drawings().drawings(self.id)
+            return self._drawings
+
+    def _forget_drawings(self) -> None:
+        """Have the drawings read again when they are needed."""
+        with self._drawings_lock:
+            self._drawings = None
 
     def strokes(self) -> dict[str, list[Any]]:
         """The strokes of each drawing with a label, by key."""
@@ -187,17 +193,17 @@ class Workspace:
         store = self._store_of_drawings()
         with self._lock:
             self._say_dropped(store, store.save_drawings(self.id, drawings))
-            self._drawings = None
+            self._forget_drawings()
 
     def relabel_drawing(self, key: str, label: int) -> None:
         """Give a drawing another label."""
         self._store_of_drawings().relabel_drawing(self.id, key, label)
-        self._drawings = None
+        self._forget_drawings()
 
     def remove_drawing(self, key: str) -> tuple[DrawingRecord, list[Any]] | None:
         """Remove a drawing; return it as ``add_drawings`` takes it, or None if it was removed already."""
         removed = self._store_of_drawings().remove_drawing(self.id, key)
-        self._drawings = None
+        self._forget_drawings()
         return removed
 
     def _store_of_drawings(self) -> Store:
@@ -220,7 +226,7 @@ class Workspace:
         self.store_changes()
         with self._lock:
             added = self.store.import_zip(self.id, content, check)
-            self._drawings = None
+            self._forget_drawings()
             self._read(self.store)
         return added
 
@@ -363,7 +369,7 @@ class Workspace:
         """Bring ``runs`` up to date with the store."""
         newest = store.version(self.id)
         self._read_removed(store)
-        self._drawings = None
+        self._forget_drawings()
         removed = {run.id for run in self._removed}
         records = {record.key: record for record in store.runs(self.id) if record.key not in removed}
         version, self._version = self._version, newest

@@ -16,6 +16,7 @@ from engine.data.idx import FilePath, opened
 SUFFIXES = (".npz", ".csv", ".csv.gz")
 MAX_BYTES = 1 << 30  # of a file, unpacked
 MAX_IMAGES = 1_000_000
+MAX_LINE = 100_000  # bytes: names of 785 columns have fewer
 NUM_PIXELS = 784
 HELD_OUT = 7  # one image in so many is a test image if the file has none
 NO_TEST = "The file has no test images. One image in seven was set aside to test with, always the same ones."
@@ -50,7 +51,10 @@ def read_arrays(path: FilePath) -> tuple[Dataset, Dataset]:
 def _read_npz(path: FilePath) -> tuple[Pair, Pair | None]:
     try:
         with zipfile.ZipFile(path) as archive:
-            size = sum(member.file_size for member in archive.infolist())
+            members = archive.infolist()
+        if any(member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for member in members):
+            raise DataError(f"{path} must be compressed as NumPy does it (deflate), and is compressed in another way")
+        size = sum(member.file_size for member in members)
         if size > MAX_BYTES:
             raise DataError(f"{path} must hold at most {MAX_BYTES:,} bytes unpacked, got {size:,}")
         with np.load(path, allow_pickle=False) as file:
@@ -88,15 +92,21 @@ def _read_csv(path: FilePath) -> Pair:
     if len(content) > MAX_BYTES:
         raise DataError(f"{path} must hold at most {MAX_BYTES:,} bytes, got more")
     try:
-        text = content.decode("utf-8-sig")
-        first = next(csv.reader(io.StringIO(text[:100_000])), [])
+        first = next(csv.reader([content[:MAX_LINE].split(b"\n")[0].decode("utf-8-sig").strip()]), [])
         header = [name.strip().lower() for name in first]
         has_header = any(name and not name.lstrip("-").replace(".", "", 1).isdigit() for name in header)
         label, pixels = _columns(path, header if has_header else None, len(first))
         table = np.loadtxt(
-            io.StringIO(text), np.int16, delimiter=",", skiprows=int(has_header), usecols=[label, *pixels],
-            max_rows=MAX_IMAGES, ndmin=2, comments=None, quotechar='"',
-        )  # fmt: skip
+            io.TextIOWrapper(io.BytesIO(content), "utf-8-sig"),
+            np.int16,
+            delimiter=",",
+            skiprows=int(has_header),
+            usecols=[label, *pixels],
+            max_rows=MAX_IMAGES,
+            ndmin=2,
+            comments=None,
+            quotechar='"',
+        )
     except (ValueError, csv.Error, OverflowError) as error:
         raise DataError(
             f"{path} must hold whole numbers, a label and {NUM_PIXELS} pixels in each row: {error}"[:400]

@@ -23,6 +23,7 @@ MAX_NAMES_BYTES, MAX_NAME_LENGTH = 10_000, 30
 TALL = {"1", "I", "i", "l"}  # classes whose images are higher than wide in any handwriting
 SAMPLE_SIZE = 5_000  # images that are looked at
 DARK = 128
+WIDE = 1.25  # times as wide as high: a tall class lies on its side
 NARROW = 0.6  # a class that is so much narrower than the ones is rather the ones
 
 
@@ -51,7 +52,7 @@ def conform(train_set: Dataset, test_set: Dataset, class_names: Sequence[str] = 
         changed = [(255 - images, labels) for images, labels in changed]
     aspects = _aspects(changed[0][0][:SAMPLE_SIZE], labels, len(names))
     tall = [aspects[label] for label, name in enumerate(names) if name in TALL and not np.isnan(aspects[label])]
-    if tall and np.mean(tall) > 1:
+    if tall and np.mean(tall) > WIDE:
         notices.append("The images lie on their side, as EMNIST's do. Rows and columns were exchanged.")
         changed = [(np.ascontiguousarray(images.swapaxes(1, 2)), labels) for images, labels in changed]
         aspects = 1 / aspects

@@ -81,9 +81,14 @@ class Tuning:
             self._connection, other_end = multiprocessing.Pipe()
             context = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
             process = context.Process(target=_serve, args=(other_end, task), name="inkling-tuning", daemon=True)
-            with separated():
-                process.start()
-            other_end.close()
+            try:
+                with separated():
+                    process.start()
+            except OSError:  # the machine has no more processes or files
+                self._connection.close()
+                raise InklingError(BUSY) from None
+            finally:
+                other_end.close()
             self.stop = finalize(self, _stop, process, self._connection)
             _under_way.add(self)
 
@@ -100,7 +105,8 @@ class Tuning:
                         break
                     message = receive(self._connection)
                 except (EOFError, OSError):
-                    self.error = ENDED
+                    if self.stop.alive:  # else it was stopped meanwhile
+                        self.error = ENDED
                     break
                 if isinstance(message, Failure):
                     self.error = message.error

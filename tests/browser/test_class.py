@@ -49,7 +49,7 @@ def violations(visitor):
 def test_two_phones_give_digits_and_the_projector_shows_them_arrive(visit):
     projector = visit("/class?present=1", width=1920, height=1080)
     code = open_collection(projector)
-    assert re.fullmatch("[A-Z]{6}", code)
+    assert re.fullmatch("[A-Z]{4}-[A-Z]{4}", code)
     ada = visit(f"/class?c={code}", **PHONE)
     expect(ada.page.get_by_text("You can take your drawings back")).to_be_visible()
     ada.picture("class-consent")

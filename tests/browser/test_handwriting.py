@@ -144,7 +144,7 @@ def test_a_network_is_taught_and_draws_at_once(visit):
     box.click()
     visitor.page.get_by_role("option", name=re.compile("dense")).click()
     visitor.button("Start").click()
-    expect(visitor.page.get_by_text("has learned your hand")).to_be_visible(timeout=120_000)
+    expect(visitor.page.get_by_text("was taught your hand")).to_be_visible(timeout=120_000)
     expect(visitor.page.get_by_text(re.compile(r"of 24 right before, \d+ after"))).to_be_visible()
     visitor.picture("handwriting-taught")
     visitor.button("Draw with this network").click()

@@ -9,7 +9,7 @@ import streamlit as st
 from engine.metrics import Score
 from ui import networks
 from ui.formatting import percent
-from ui.handwriting.judging import readings
+from ui.handwriting.judging import learned_note, num_learned, readings
 from ui.store import Donation
 
 KEY = "class network"
@@ -32,7 +32,8 @@ def show(donations: list[Donation], names: Mapping[str, str]) -> None:
     read = readings(candidates[name].network, [donation.record for donation in donations])
     writers = by_writer(donations, read, names)
     total = Score(sum(writer.score.correct for writer in writers), len(donations))
-    st.html(f"<p><b>The whole class: {total.correct} of {total.total} right.</b></p>{rows_html(writers)}")
+    note = learned_note(num_learned(candidates[name].network))
+    st.html(f"<p><b>The whole class: {total.correct} of {total.total} right.</b></p>{note}{rows_html(writers)}")
     st.caption(
         "The bar is the share of drawings that is read right. The thin line is the 95 % interval of Wilson (1927): where "
         "the share may be for many more drawings. If two lines overlap much, the difference may be chance. A network reads "

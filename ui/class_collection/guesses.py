@@ -12,7 +12,7 @@ from engine import InklingError
 
 FREE = 3  # wrong codes of a session before its first pause
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 600.0  # seconds; each pause is twice as long as the one before
-MAX_A_MINUTE = 30  # wrong codes of all sessions, so that new sessions do not help: one of 34 million codes takes years
+MAX_A_MINUTE = 200  # wrong codes of all sessions: so, to find one of 100 open codes takes a year
 
 
 @dataclass

@@ -12,12 +12,14 @@ from ui.class_collection.visit import classes, current, join, leave, phone
 from ui.formatting import escape_markdown
 from ui.handwriting import collecting
 from ui.store import ClassRecord, Donation, DrawingRecord
+from ui.store.class_collections import CODE_LENGTH
 
 PARAMETER = "c"  # of the page's address
 CONSENT = (
     "Your drawings, the way your pen moved, and your nickname if you give one, go to the person who opened this collection. "
     "That person can show them to the class, download them and train networks with them. "
-    "You can take your drawings back from this phone at any time. All of it is deleted with the collection."
+    "You can take your drawings back from this phone at any time. What was downloaded or learned before stays. "
+    "All of it is deleted with the collection."
 )
 
 
@@ -32,7 +34,7 @@ def open_link() -> None:
 def show_field() -> None:
     """A field for the code."""
     with st.form("join class", border=False):
-        st.text_input("Code", max_chars=20, key="class code", placeholder="6 letters", autocomplete="off")
+        st.text_input("Code", max_chars=20, key="class code", placeholder=f"{CODE_LENGTH} letters", autocomplete="off")
         st.form_submit_button("Join", icon=":material/login:", on_click=lambda: _join(st.session_state["class code"]))
     if problem := current().problem:
         st.error(escape_markdown(problem), icon=":material/error:")
@@ -50,7 +52,7 @@ def show(code: str) -> None:
         visit.nickname = own[-1].nickname
     if collection.closed is not None:
         st.info("The collection is closed: no more drawings are taken." + (f" Yours: {len(own)}. Thank you!" if own else ""))
-    elif own or visit.has_agreed:
+    elif visit.has_agreed or (own and visit.has_agreed is None):
         _show_canvas(code, own)
     else:
         _ask(collection)

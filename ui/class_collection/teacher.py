@@ -18,6 +18,7 @@ from ui import state
 from ui.class_collection import fairness, join, wall
 from ui.class_collection.visit import classes, current, donations, store, writers
 from ui.handwriting.collecting import counts_html
+from ui.store import MAX_DRAWINGS as MAX_WORKSPACE_DRAWINGS
 from ui.store import ClassCollections, ClassRecord, Donation
 from ui.visitor import workspace
 
@@ -96,7 +97,7 @@ def _show_code(collection: ClassRecord) -> None:
     page = link.split("?")[0].partition("://")[2]
     st.html(
         f'<img class="inkling-class-qr" src="{picture}" alt="QR code that joins this collection">'
-        f'<p class="inkling-class-code">{collection.code}</p>'
+        f'<p class="inkling-class-code">{collection.code[:4]}-{collection.code[4:]}</p>'
         f"<p>Scan it with a phone, or open <b>{escape(page)}</b> and type the code.</p>"
     )
 
@@ -144,7 +145,8 @@ def _manage(collection: ClassRecord, given: list[Donation], names: dict[str, str
                 disabled=not given,
             )
     st.caption(
-        "To train a network on these drawings, add the zip file on the page My handwriting. A drawing "
+        "To train a network on these drawings, add the zip file on the page My handwriting, which has room for "
+        f"{MAX_WORKSPACE_DRAWINGS:,} drawings. A drawing "
         "that is taken back later stays in files that you have downloaded."
     )
     st.header("Others", anchor=False)

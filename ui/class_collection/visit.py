@@ -2,6 +2,7 @@
 
 import hmac
 from dataclasses import dataclass, field
+from itertools import chain, count
 from typing import NamedTuple
 
 from engine import InklingError
@@ -28,7 +29,7 @@ class Visit:
     code: str = ""
     opened_link: str = ""  # the code in the address that was tried already
     problem: str = ""
-    has_agreed: bool = False
+    has_agreed: bool | None = None  # None in a new session: then who has given drawings before is not asked again
     nickname: str | None = None  # None until it is known
     collecting: Collecting | None = None
     guesses: OwnGuesses = field(default_factory=OwnGuesses)
@@ -63,15 +64,16 @@ def join(typed: str) -> None:
     """Join the collection with this code; raises ``InklingError`` if there is none, or too many wrong codes were tried."""
     code = "".join(typed.split()).replace("-", "").upper()
     if not CODE.fullmatch(code):
-        raise InklingError(f"a code has {CODE_LENGTH} letters, such as BCDFGH, and none of A, E, I, L, O, S, U and Y")
+        raise InklingError(f"a code has {CODE_LENGTH} letters, such as BCDF-GHJK, and none of A, E, I, L, O, S, U and Y")
     visit = current()
     collections = classes()
     with ALL.attempt(visit.guesses) as is_right:
         if collections.find(code) is None:
             raise InklingError("there is no collection with this code: look at the screen again")
         is_right()
+    has_left = visit.has_agreed is False
     leave()
-    visit.code = code
+    visit.code, visit.has_agreed = code, False if has_left else None
 
 
 def leave() -> None:
@@ -95,6 +97,7 @@ def writers(donations: list[Donation], with_names: bool) -> dict[str, str]:
     names: dict[str, str] = {}
     for number, (phone, nickname) in enumerate(nicknames.items(), 1):
         name = nickname.strip() if with_names else ""
-        is_taken = name in names.values()
-        names[phone] = f"{name[:30]} ({number})" if name and is_taken else name or f"writer {number}"
+        name = name or f"writer {number}"
+        choices = chain([name], (f"{name[:30]} ({suffix})" for suffix in count(number)))
+        names[phone] = next(choice for choice in choices if choice not in names.values())
     return names

@@ -172,8 +172,8 @@ def _take_back(collecting: Collecting) -> None:
     """Remove the drawing that was kept last."""
     _update(collecting)
     if collecting.kept:
-        key, _ = collecting.kept.pop()
         try:
-            collecting.destination.remove(key)
+            collecting.destination.remove(collecting.kept[-1][0])
+            collecting.kept.pop()
         except InklingError as error:
             state.report_error(error)

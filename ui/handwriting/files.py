@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 from functools import partial
+from threading import Lock
 
 import streamlit as st
 
@@ -18,6 +19,7 @@ from ui.workspace import Workspace
 
 KEY = "drawings upload"
 MAX_UPLOAD_MB = 50
+_reading = Lock()  # one file at a time, because a large one takes much memory
 MAX_REASONS = 3  # that are shown of what was left out
 
 
@@ -62,7 +64,8 @@ def _upload() -> None:
     if file is None or compat.was_dropped(file):
         return
     try:
-        session().added_drawings = add(read_collection(file, MAX_DRAWINGS))
+        with _reading:
+            session().added_drawings = add(read_collection(file, MAX_DRAWINGS))
     except InklingError as error:
         state.report_error(f"Nothing was added: {error}.")
     finally:

@@ -35,7 +35,7 @@ def show() -> None:
         st.html(
             f'<section class="inkling-judged"><h2>{escape(candidate.label)}</h2>'
             f"<p><b>{num_right} of {len(records)} right.</b> {expectation(num_right, len(records))}</p>"
-            f"{_note(learned)}{misread_html(misread, read)}</section>"
+            f"{learned_note(learned)}{misread_html(misread, read)}</section>"
         )
     st.caption(
         "The range is the 95 % interval of Wilson (1927). It is wide as long as you have few drawings: collect more, and it "
@@ -69,7 +69,8 @@ def num_learned(network: Network) -> int:
     return number if isinstance(number, int) else 0
 
 
-def _note(learned: int) -> str:
+def learned_note(learned: int) -> str:
+    """A warning, in HTML, for a network that learned from this many own drawings; "" for any other."""
     if not learned:
         return ""
     return f"<p><small>It was trained on {learned} own drawings. If they are among these, it knows them already.</small></p>"

@@ -173,7 +173,7 @@ def _show_end(lesson: Lesson) -> None:
     elif not isinstance(end, FineTuned):
         st.error("The weights grew without limit. Choose a smaller learning rate.", icon=":material/error:")
     else:
-        st.html(f'<h2 class="inkling-end">{escape(tuning.source)} has learned your hand</h2>')
+        st.html(f'<h2 class="inkling-end">{escape(tuning.source)} was taught your hand</h2>')
         st.html(f"{gain(tuning)}{forgetting(end)}<p><small>It took {duration(end.seconds)}.</small></p>")
         _show_use(lesson)
         _show_curves(tuning)
@@ -210,7 +210,7 @@ def forgetting(end: FineTuned) -> str:
         return ""
     before, after = errors(end.before), errors(end.after)
     more = sum(after) - sum(before)
-    said = f"forgot a little: {more} more are wrong" if more > 0 else "forgot nothing"
+    said = f"{abs(more):,} {'more' if more > 0 else 'fewer'} are wrong" if more else "as many are wrong as before"
     rows = "".join(
         f'<tr><th scope="row">{name}</th>{"".join(f"<td>{count}</td>" for count in counts)}</tr>'
         for name, counts in (("before", before), ("after", after))
@@ -218,7 +218,7 @@ def forgetting(end: FineTuned) -> str:
     heads = "".join(f'<th scope="col">{digit}</th>' for digit in range(len(before)))
     return (
         f"<p><b>Old digits: {percent(end.before.overall.accuracy, 2)} right before, "
-        f"{percent(end.after.overall.accuracy, 2)} after.</b> Of {end.after.overall.total:,} test images it {said}.</p>"
+        f"{percent(end.after.overall.accuracy, 2)} after.</b> Of {end.after.overall.total:,} test images, {said}.</p>"
         f'<table class="inkling-forgotten"><caption>Test images read wrong, by digit</caption>'
         f'<thead><tr><th scope="col">digit</th>{heads}</tr></thead><tbody>{rows}</tbody></table>'
     )

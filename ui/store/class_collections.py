@@ -14,15 +14,15 @@ from ui.store.database import transaction
 from ui.store.schema import CLASS_DRAWINGS, CLASSES, WORKSPACES, ClassRecord, Donation, DrawingRecord
 
 ALPHABET = "BCDFGHJKMNPQRTVWXZ"  # no two that look alike, and no vowels, so that no code is a word
-CODE_LENGTH = 6  # 34 million codes
+CODE_LENGTH = 8  # 11,000 million codes
 CODE = re.compile(f"[{ALPHABET}]{{{CODE_LENGTH}}}")
 KEEP_SECONDS = 30 * 24 * 3600  # from the opening, or from the last download
-MAX_COLLECTIONS = 10  # of a workspace
+MAX_COLLECTIONS = 5  # of a workspace
 MAX_DRAWINGS = 5_000  # in a collection
 MAX_PHONES = 100  # in a collection
 MAX_OF_PHONE = 300  # drawings
 MAX_A_MINUTE = 30  # drawings of a phone
-MAX_STROKE_BYTES = 20_000  # of a drawing; a digit has about 2,000
+MAX_STROKE_BYTES = 10_000  # of a drawing; a digit has about 2,000
 RECORD_COLUMNS = [CLASSES.c[name] for name in ClassRecord.__dataclass_fields__]
 DRAWING_COLUMNS = [
     CLASS_DRAWINGS.c[name]

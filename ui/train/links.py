@@ -15,7 +15,8 @@ from ui.visitor import PARAMETER
 
 def link(run: Run, page: str) -> str:
     """The address, on this ``page``, that sets it up as it was for this run; raises ``InklingError`` if it is too long."""
-    query = {"data": run.source} | to_query(run.config)
+    source = {"data": run.source} if run.source in SOURCES else {}  # a visitor's own data are nobody else's
+    query = source | to_query(run.config)
     return f"{page.split('?')[0]}?{urlencode(query, safe=':,=')}"
 
 

@@ -137,7 +137,10 @@ def _forget() -> None:
 
 @st.dialog("Forget everything?")
 def _confirm() -> None:
-    st.markdown("Your runs, networks, drawings and settings will be deleted. **You cannot undo this.**")
+    st.markdown(
+        "Your runs, networks, drawings and settings will be deleted, and the class collections that you opened. "
+        "Drawings that you gave to a class stay there: take them back first. **You cannot undo this.**"
+    )
     if st.button("Delete everything", type="primary", icon=":material/delete_forever:"):
         try:
             forget_everything()

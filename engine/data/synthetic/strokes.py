@@ -57,6 +57,7 @@ class Conditions(NamedTuple):
     stretch: float = 0.0
 
 
+MAX_LINE = 500_000  # bytes of one digit
 TRAINING_CONDITIONS = Conditions(pen=(7, 34), fraction=(0.35, 0.95), tilt=18, slant=8, stretch=0.08)
 TEST_CONDITIONS = Conditions(pen=(10, 28), fraction=(0.4, 0.9), tilt=15)
 
@@ -105,7 +106,7 @@ def read_strokes(path: FilePath) -> dict[str, list[PenDigit]]:
 def parse_strokes(content: bytes, name: str) -> Iterator[PenDigit]:
     """The digits in the content of a file of strokes, one after the other; raises ``DataError`` that names the file."""
     for number, line in enumerate(BytesIO(content), 1):
-        digit = _parse(line)
+        digit = _parse(line) if len(line) <= MAX_LINE else None
         if digit is None:
             got = shown(line[:200].decode(errors="replace"))
             raise DataError(f"{name} must hold one digit per line, such as {EXAMPLE}, got {got} in line {number:,}")

@@ -1,6 +1,7 @@
 """Data sets in one file: .npz as Keras writes it, CSV as Kaggle's."""
 
 import gzip
+import zipfile
 
 import numpy as np
 import pytest
@@ -117,3 +118,13 @@ def test_an_archive_that_unpacks_to_too_much_is_refused_before_it_is_read(tmp_pa
     np.savez_compressed(tmp_path / "large.npz", images=np.zeros((100, 28, 28), np.uint8), labels=np.zeros(100, int))
     with pytest.raises(DataError, match="at most 10,000 bytes"):
         read_arrays(tmp_path / "large.npz")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_an_archive_that_unpacks_without_a_limit_is_refused(tmp_path, method):
+    np.savez(tmp_path / "own.npz", images=TRAIN.images, labels=TRAIN.labels)
+    with zipfile.ZipFile(tmp_path / "own.npz") as source, zipfile.ZipFile(tmp_path / "other.npz", "w", method) as other:
+        for name in source.namelist():
+            other.writestr(name, source.read(name))
+    with pytest.raises(DataError, match="deflate"):
+        read_arrays(tmp_path / "other.npz")

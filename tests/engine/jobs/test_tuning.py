@@ -84,3 +84,13 @@ def test_what_goes_wrong_is_said_in_a_line(monkeypatch):
     finished(tuning)
     assert tuning.error == tuning_module.ENDED
     assert finished(Tuning(network(), drawings(), FineTuningSettings(steps=4), OLD, TEST)).end
+
+
+def test_a_machine_without_room_for_a_process_is_one_line(monkeypatch):
+    def fail(_):
+        raise BlockingIOError("no more processes")
+
+    monkeypatch.setattr("multiprocessing.context.ForkServerProcess.start", fail)
+    monkeypatch.setattr("multiprocessing.context.SpawnProcess.start", fail)
+    with pytest.raises(InklingError, match="try again"):
+        Tuning(network(), drawings(), FineTuningSettings(rehearsal=0, steps=1), OLD, TEST)

@@ -84,7 +84,7 @@ def test_without_a_collection_one_can_join_or_open():
 
 def test_the_teacher_sees_code_and_digits_arrive(board):
     (code,) = codes(board)
-    assert f">{code}</p>" in text(board)
+    assert f">{code[:4]}-{code[4:]}</p>" in text(board)
     assert "QR code" in text(board)
     ada = phone(code, "Ada")
     first, second = give(ada), give(ada)
@@ -126,6 +126,17 @@ def test_a_phone_is_known_again_after_a_reload(board):
     again.switch_page(str(CLASS_PAGE)).run()
     assert "Draw a" in text(again)
     assert "**Ada**" in text(again)
+
+
+def test_after_leave_somebody_else_is_asked_again(board):
+    (code,) = codes(board)
+    app = phone(code, "Ada")
+    give(app)
+    button(app, "Leave").click().run()
+    widget(app.text_input, "Code").set_value(code)
+    button(app, "Join").click().run()
+    assert "You can take your drawings back" in text(app)
+    assert "Draw a" not in text(app)
 
 
 def test_a_nickname_stays_text(board):
@@ -234,9 +245,9 @@ def test_wrong_codes_are_limited(board):
     app = open_app(str(CLASS_PAGE))
     widget(app.text_input, "Code").set_value("no code")
     button(app, "Join").click().run()
-    assert "A code has 6 letters" in text(app).replace("\\", "")
+    assert "A code has 8 letters" in text(app).replace("\\", "")
     for _ in range(3):
-        widget(app.text_input, "Code").set_value("bcd-fgh")
+        widget(app.text_input, "Code").set_value("bcdf-ghjk")
         button(app, "Join").click().run()
         assert "There is no collection with this code" in text(app)
     widget(app.text_input, "Code").set_value(codes(board)[0])
@@ -306,3 +317,6 @@ def test_each_phone_has_a_name_of_its_own():
     long = visit.writers([donation(phone, 1, "x" * 40) for phone in "abc"], True)
     assert len(set(long.values())) == 3
     assert max(map(len, long.values())) == 40
+    for nicknames in (["writer 2", ""], ["Ada (3)", "Ada", "Ada"], ["x" * 40, "x" * 30 + " (3)", "x" * 40]):
+        given = [donation(str(place), 1, nickname) for place, nickname in enumerate(nicknames)]
+        assert len(set(visit.writers(given, True).values())) == len(nicknames)

@@ -62,7 +62,7 @@ def test_a_network_learns_and_is_kept_once(app):
     finish(app)
     assert not app.exception
     shown = html(app)
-    assert "Uploaded: tiny has learned your hand" in shown
+    assert "Uploaded: tiny was taught your hand" in shown
     assert "of 30 right before" in shown
     assert "cross-validation" in shown
     assert "The same drawings before and after" in shown
@@ -87,10 +87,12 @@ def test_a_lesson_can_be_stopped(app):
     assert button(app, "Start")
 
 
-@pytest.mark.parametrize(("more", "said"), [(0, "it forgot nothing"), (3, "it forgot a little: 3 more are wrong")])
+@pytest.mark.parametrize(
+    ("more", "said"), [(0, "as many are wrong as before"), (3, "3 more are wrong"), (-3, "3 fewer are wrong")]
+)
 def test_what_is_forgotten_is_said_for_each_digit(more, said):
     before = ScoresByClass(Score(190, 200), (Score(90, 100), Score(100, 100)))
     after = ScoresByClass(Score(190 - more, 200), (Score(90 - more, 100), Score(100, 100)))
     text = teaching.forgetting(FineTuned(Score(1, 1), None, before, after, 1.0))
-    assert f"Of 200 test images {said}." in text
+    assert f"Of 200 test images, {said}." in text
     assert f"<td>{10 + more}</td><td>0</td>" in text

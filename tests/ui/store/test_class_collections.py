@@ -36,8 +36,8 @@ def labels(donations):
     return [donation.record.label for donation in donations]
 
 
-def test_a_code_is_six_letters_that_nobody_mistakes(classes, workspace, code):
-    assert re.fullmatch(f"[{ALPHABET}]{{6}}", code)
+def test_a_code_is_eight_letters_that_nobody_mistakes(classes, workspace, code):
+    assert re.fullmatch(f"[{ALPHABET}]{{8}}", code)
     assert not set(ALPHABET) & set("AEIOUYLS")
     other = classes.open(workspace)
     assert other != code
@@ -46,7 +46,9 @@ def test_a_code_is_six_letters_that_nobody_mistakes(classes, workspace, code):
     assert not classes.find(code).shows_names
 
 
-@pytest.mark.parametrize("code", ["", "BCDFG", "bcdfgh", "AAAAAA", "BCDFGH\n", "' OR 1=1", "\0" * 6, "B" * 10**6, 5, None])
+@pytest.mark.parametrize(
+    "code", ["", "BCDFGHJ", "bcdfghjk", "AAAAAAAA", "BCDFGHJK\n", "' OR 1=1", "\0" * 6, "B" * 10**6, 5, None]
+)
 def test_what_is_no_code_is_not_looked_for(classes, code):
     assert classes.find(code) is None
 

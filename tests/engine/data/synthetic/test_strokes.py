@@ -131,6 +131,7 @@ def test_a_gzip_file_is_the_same_under_any_name(path, tmp_path):
         line(strokes="strokes"),
         line(strokes=7),
         "[" * 100_000,
+        line(strokes=[[[0, 0]] * 100_000]),
         "\udcff\x00",
     ],
     ids=lambda text: text[:60],
