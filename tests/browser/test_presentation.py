@@ -77,6 +77,7 @@ def test_the_train_page_is_presented_from_its_address(visit):
     assert visitor.page.locator(".st-key-controls kbd").filter(has_text="S").first.is_visible()
     visitor.button("Stop").click()
     visitor.page.get_by_role("tab", name="Mistakes", exact=True).click()
+    expect(visitor.page.get_by_text("Press a cell to see its images.")).to_be_visible()  # on the test images, after the end
     cell = visitor.page.locator(".role-mark.layer_0_marks path").nth(12)
     cell.wait_for()
     assert is_for_a_wall(visitor)

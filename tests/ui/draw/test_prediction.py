@@ -10,7 +10,7 @@ from engine.data.synthetic.generator import draw_digits
 from engine.data.synthetic.scribbles import HELD_OUT_KINDS, draw_scribbles
 from engine.pen import draw_strokes
 from ui.draw.panels.comparison import agreement
-from ui.draw.prediction import Answer, Prediction, answer, panel_html, predict, with_article
+from ui.draw.prediction import Answer, Prediction, answer, panel_html, predict
 
 SEEN, IMAGE = np.zeros((28, 28), np.float32), np.zeros((280, 280), np.uint8)
 SEVEN, ONE, FOUR = (
@@ -166,7 +166,3 @@ def test_the_rule_suits_scribbles_and_digits(network):
 )
 def test_agreement_in_one_sentence(predictions, sentence):
     assert agreement(predictions) == sentence
-
-
-def test_the_article_of_a_digit():
-    assert [with_article(digit) for digit in (7, 8)] == ["a 7", "an 8"]
