@@ -15,7 +15,7 @@ from engine.memory import available_memory
 from engine.network import CLASSES, Network, dense_layers, image_shape, max_batch_size, plan
 from engine.optimizers import OPTIMIZERS, Optimizer
 from engine.schedules import SCHEDULES
-from engine.setting_fields import Choice, Flag, Integer, Number, check_settings, current_names, setting
+from engine.setting_fields import Choice, Flag, Integer, Number, check_settings, current_names, seed_setting, setting
 
 VALIDATION_SIZE = 5_000  # images that are held back at most, unless the configuration says otherwise
 USUAL_DECAYS = (0.0, 0.00001, 0.0001, 0.001, 0.01, 0.1)
@@ -174,12 +174,7 @@ class Config:
         none="none",
     )
     shuffle: bool = setting("Shuffle", "Show the images in a new random order in each epoch.", Flag(), default=True)
-    seed: int = setting(
-        "Seed",
-        "The start of all random numbers: the same seed gives the same network.",
-        Integer(0, 2**63 - 1),
-        default=0,
-    )
+    seed: int = seed_setting()
 
     def __post_init__(self) -> None:
         check_settings(self)

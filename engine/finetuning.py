@@ -27,7 +27,7 @@ from engine.losses import LOSSES
 from engine.metrics import Score, evaluate, score
 from engine.network import Network
 from engine.seeding import random_streams
-from engine.setting_fields import Integer, Number, check_settings, setting
+from engine.setting_fields import Integer, Number, check_settings, seed_setting, setting
 from engine.training import Diverged, StepEnd, Trainer
 
 BATCH_SIZE = 64  # images, own and rehearsed ones together
@@ -86,12 +86,7 @@ class FineTuningSettings:
         default=25,
         usual=(0, 25, 50),
     )
-    seed: int = setting(
-        "Seed",
-        "The start of all random numbers: the same seed gives the same network.",
-        Integer(0, 2**63 - 1),
-        default=0,
-    )
+    seed: int = seed_setting()
 
     def __post_init__(self) -> None:
         check_settings(self)

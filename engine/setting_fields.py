@@ -160,6 +160,16 @@ def setting(label: str, help: str, kind: Kind, *, default: Any = MISSING, repr: 
 
 
 @cache
+def seed_setting() -> Any:
+    """The field of a seed."""
+    return setting(
+        "Seed",
+        "The start of all random numbers: the same seed gives the same network.",
+        Integer(0, 2**63 - 1),
+        default=0,
+    )
+
+
 def settings_of(cls: type) -> dict[str, Setting]:
     """The ``Setting`` of each field of a dataclass that has one, by name."""
     return {f.name: f.metadata["setting"] for f in fields(cls) if "setting" in f.metadata}

@@ -39,10 +39,8 @@ def read_arrays(path: FilePath) -> tuple[Dataset, Dataset]:
     if test is None:
         if len(train[1]) < 2:
             raise DataError(f"{path} must hold at least two images, got {len(train[1])}")
-        order = np.random.default_rng(0).permutation(len(train[1]))
-        size = max(1, len(order) // HELD_OUT)
-        (images, labels), rows = train, (np.sort(order[size:]), np.sort(order[:size]))
-        train, test = ((images[part], labels[part]) for part in rows)
+        parts = Dataset(*train).split(max(1, len(train[1]) // HELD_OUT), np.random.default_rng(0))
+        train, test = (part.take(slice(None)) for part in parts)
         notices = (NO_TEST,)
     train_set, test_set = (Dataset(*pair, name, notices=notices) for pair in (train, test))
     return train_set, test_set

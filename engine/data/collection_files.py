@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from io import BytesIO, StringIO
 from itertools import chain, islice
+from pathlib import PurePosixPath
 from typing import IO
 
 import numpy as np
@@ -164,9 +165,8 @@ def _read_folder(folder: Folder, name: str, limit: int) -> Collection:
 
 def _find_idx(folder: Folder, name: str) -> str | None:
     """The path of one of MNIST's files, by any of its usual names, or None; the nearest one, if there are several."""
-    names = {path: idx.usual_name(path.rpartition("/")[2]) for path in folder}
-    paths = [path for path, usual in names.items() if usual.endswith(name)]
-    return min(paths, key=lambda path: (path.count("/"), names[path] != name), default=None)
+    paths = {PurePosixPath(path): path for path in folder}
+    return next((paths[path] for path in idx.nearest(paths, name)), None)
 
 
 def _from_images(

@@ -4,12 +4,13 @@ import gzip
 import os
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from io import BufferedReader, BytesIO
 from math import prod
 from os import PathLike
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,7 @@ MAX_LISTED = 5  # names of files in an error
 
 FilePath = str | PathLike[str]
 ReadableFile = BufferedReader | BytesIO
+AnyPath = TypeVar("AnyPath", bound=PurePath)
 Source = FilePath | BytesIO  # a path, or a file in memory that gives its name as text
 
 
@@ -49,20 +51,24 @@ def find_all(folder: FilePath) -> dict[str, Path]:
     files = _files(folder)
     paths: dict[str, Path] = {}
     for name in NAMES:
-        ranked: dict[tuple[int, bool], list[Path]] = {}
-        for path in files:
-            if (usual := usual_name(path.name)).endswith(name):
-                rank = (len(path.parts), usual != name)
-                ranked.setdefault(rank, []).append(path)
-        if not ranked:
+        choices = nearest(files, name)
+        if not choices:
             raise DataError(f"{folder} must hold {name} or {name}.gz, and has {_listed(folder, files)}")
-        nearest = ranked[min(ranked)]
-        if len({path.name.lower().removesuffix(".gz") for path in nearest}) > 1:
+        if len({path.name.lower().removesuffix(".gz") for path in choices}) > 1:
             raise DataError(
-                f"{folder} must hold {name} once, and has {_listed(folder, nearest)}: name a folder with one data set"
+                f"{folder} must hold {name} once, and has {_listed(folder, choices)}: name a folder with one data set"
             )
-        paths[name] = nearest[0]
+        paths[name] = choices[0]
     return paths
+
+
+def nearest(paths: Iterable[AnyPath], name: str) -> list[AnyPath]:
+    """Of these paths, those of the file that MNIST calls ``name``: only the nearest, and of these those without a prefix."""
+    ranked: dict[tuple[int, bool], list[AnyPath]] = {}
+    for path in paths:
+        if (usual := usual_name(path.name)).endswith(name):
+            ranked.setdefault((len(path.parts), usual != name), []).append(path)
+    return ranked[min(ranked)] if ranked else []
 
 
 def _files(folder: FilePath) -> list[Path]:

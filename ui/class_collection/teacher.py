@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import partial
 from html import escape
 from urllib.parse import urlencode
@@ -12,12 +12,13 @@ import streamlit as st
 
 from engine import InklingError
 from engine.data.collection import Collection, LabelledDrawing, strokes_from_json
-from engine.data.collection_files import FORMATS, pack
+from engine.data.collection_files import pack
 from ui import collection as drawings_of_workspace
 from ui import state
 from ui.class_collection import fairness, join, wall
 from ui.class_collection.visit import classes, current, donations, store, writers
 from ui.handwriting.collecting import counts_html
+from ui.handwriting.files import show_downloads
 from ui.store import MAX_DRAWINGS as MAX_WORKSPACE_DRAWINGS
 from ui.store import ClassCollections, ClassRecord, Donation
 from ui.visitor import workspace
@@ -131,19 +132,7 @@ def _manage(collection: ClassRecord, given: list[Donation], names: dict[str, str
             st.button("Delete all of it", type="primary", on_click=_do, args=("delete", own, code))
     _manage_names(collection, given, names)
     st.header("Download", anchor=False)
-    with st.container(horizontal=True):
-        for name, form in FORMATS.items():
-            st.download_button(
-                form.label,
-                partial(packed, classes(), own, collection, name),
-                f"class-{code}-{date.today()}{form.suffix}",
-                form.mime,
-                icon=":material/download:",
-                help=form.help,
-                key=f"download class {code} {name}",
-                on_click="ignore",
-                disabled=not given,
-            )
+    show_downloads(partial(packed, classes(), own, collection), f"class-{code}", f"class {code}", disabled=not given)
     st.caption(
         "To train a network on these drawings, add the zip file on the page My handwriting, which has room for "
         f"{MAX_WORKSPACE_DRAWINGS:,} drawings. A drawing "

@@ -1,6 +1,6 @@
 """Own drawings as a file, and drawings from a file."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from functools import partial
 from threading import Lock
@@ -26,20 +26,7 @@ MAX_REASONS = 3  # that are shown of what was left out
 def show() -> None:
     """Buttons to download all drawings, and a place to drop a file."""
     with state.expander("Download and upload", ":material/swap_vert:", "drawings as files"):
-        has_drawings = bool(workspace().drawings())
-        with st.container(horizontal=True):
-            for name, form in FORMATS.items():
-                st.download_button(
-                    form.label,
-                    partial(_packed, workspace(), name),
-                    f"my-drawings-{date.today()}{form.suffix}",
-                    form.mime,
-                    icon=":material/download:",
-                    help=form.help,
-                    key=f"download drawings {name}",
-                    on_click="ignore",
-                    disabled=not has_drawings,
-                )
+        show_downloads(partial(_packed, workspace()), "my-drawings", "drawings", disabled=not workspace().drawings())
         st.file_uploader(
             "Add drawings from a file",
             ["zip", "csv", "jsonl", "gz"],
@@ -52,6 +39,23 @@ def show() -> None:
     if session().added_drawings:
         st.success(escape_markdown(session().added_drawings), icon=":material/check:")
         session().added_drawings = ""
+
+
+def show_downloads(make_file: Callable[[str], bytes], stem: str, key: str, disabled: bool) -> None:
+    """A button for each of the ``FORMATS``, which makes the file when it is pressed; its name has ``stem`` and the day."""
+    with st.container(horizontal=True):
+        for name, form in FORMATS.items():
+            st.download_button(
+                form.label,
+                partial(make_file, name),
+                f"{stem}-{date.today()}{form.suffix}",
+                form.mime,
+                icon=":material/download:",
+                help=form.help,
+                key=f"download {key} {name}",
+                on_click="ignore",
+                disabled=disabled,
+            )
 
 
 def _packed(source: Workspace, name: str) -> bytes:
