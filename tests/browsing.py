@@ -30,6 +30,12 @@ SEND_LATE = """() => {
   WebSocket.prototype.send = function (data) { setTimeout(() => send.call(this, data), 700); };
 }"""
 
+# with what the companion sends as a pointer goes down
+PRESS_AT_ONCE = """(button) => {
+  button.dispatchEvent(new PointerEvent("pointerdown", { bubbles: true, composed: true }));
+  button.click();
+}"""
+
 
 def launch(driver):
     """A chromium, started by Playwright's ``driver``."""
@@ -117,7 +123,7 @@ class Visitor:
         return (
             self.page.get_by_test_id("stMain")
             .get_by_role("button", name=name, exact=True)
-            .and_(self.page.locator("[data-testid^=stBaseButton]"))
+            .and_(self.page.locator("[data-testid^=stBaseButton], .inkling-history button"))
         )
 
     def press(self, name):

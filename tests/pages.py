@@ -43,6 +43,13 @@ def draw(app: AppTest, *paths: list) -> AppTest:
     return app.run()
 
 
+def press(app: AppTest, *actions: str) -> AppTest:
+    """Press Undo, Redo or Clear, one after the other."""
+    number = app.session_state["session"].drawing.num_presses
+    app.session_state["history"] = {"presses": [[number + place, action] for place, action in enumerate(actions, 1)]}
+    return app.run()
+
+
 def draw_live(app: AppTest, *strokes: Sequence) -> AppTest:
     """Send these strokes, lists of points, as the companion does while they are drawn."""
     numbered = [

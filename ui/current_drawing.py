@@ -14,13 +14,16 @@ if TYPE_CHECKING:
     from ui.draw.drawing import Drawing
 
 CANVAS, COMPANION = "canvas", "companion"  # keys of the two components that report strokes
+HISTORY = "history"  # key of Undo, Redo and Clear
 DRAW_WITH_KEYS = "draw with keys"  # key of the switch between the canvas and the grid
 
 
 def update_drawing() -> None:
-    """Pass the latest from the canvas and its companion to the session's ``Drawing``."""
+    """Pass the latest from the canvas, its companion, and Undo, Redo and Clear to the session's ``Drawing``."""
     if drawing := state.session().drawing:
         update(drawing, CANVAS, COMPANION)
+        with suppress(AttributeError):
+            drawing.take_presses(st.session_state.get(HISTORY, {}).get("presses"))
 
 
 def update(drawing: "Drawing", canvas: str, companion: str) -> None:

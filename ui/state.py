@@ -41,7 +41,9 @@ class Session:
     page: str = ""
     is_presenting: bool | None = None  # None until the address was read
     surface_changed: bool = False  # whether the canvas or the grid is shown again, and has to be told what is on it
-    shown_with: tuple[Any, ...] = ()  # what the Draw page was last shown with as a whole
+    explains: bool = False  # whether to open the dialog "How it works"
+    welcomed_with: tuple[Any, ...] = ()  # what the Draw page was last shown with as a whole
+    shown_with: tuple[Any, ...] = ()  # what all below its title was last shown with
     drawing: "Drawing | None" = None
     cells: "Cells | None" = None
     kept: "Kept | None" = None  # the drawing that got a label on the Draw page last

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from ui import TRAIN_PAGE, glossary
+from ui.state import session
 
 ANSWER_IN_FIVE_STEPS = (
     "Your ink is cut out, made 20 pixels high or wide, and centred on a sheet of 28 x 28 pixels. The digits that the "
@@ -32,8 +33,14 @@ def _show_doors() -> None:
     with st.container(key="doors", horizontal=True, vertical_alignment="center", gap="small", width="content"):
         st.html("<p class='inkling-here'><b>Draw</b> in the square</p>", width="content")
         st.page_link(TRAIN_PAGE, label="Train your own", width="content")
-        if st.button("Understand it", type="tertiary"):
+        st.button("Understand it", type="tertiary", on_click=_explain)
+        if session().explains:
+            session().explains = False
             how_it_works()
+
+
+def _explain() -> None:
+    session().explains = True
 
 
 @st.dialog("How it works", width="medium", icon=":material/lightbulb:")

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from browsing import PRESS_AT_ONCE
 
 pytestmark = pytest.mark.browser
 expect = pytest.importorskip("playwright.sync_api").expect
@@ -28,10 +29,6 @@ MOUNTED = """() => {
   return host?.getBoundingClientRect().height >= 280;
 }"""
 # a press and the companion's last message in one task of the browser: Streamlit sends both as one
-PRESS_AT_ONCE = """(button) => {
-  button.dispatchEvent(new PointerEvent("pointerdown", { bubbles: true, composed: true }));
-  button.click();
-}"""
 # a canvas whose shadow root is closed, and a companion that fails at its first step
 FAULTS = {
     "closed canvas": """const { attachShadow } = Element.prototype;
@@ -186,9 +183,29 @@ def test_quick_strokes_are_undone_one_by_one(visit):
     expect(visitor.digit()).to_have_text("1")
     visitor.button("Redo").click()
     wait_for_ink(visitor, both)
-    visitor.press("Undo")
-    visitor.press("Undo")
+    visitor.button("Undo").click()
+    visitor.button("Undo").click()
     expect(visitor.page.get_by_text(EMPTY)).to_be_visible()
+
+
+def test_no_press_of_many_is_lost_and_none_is_possible_that_does_nothing(visit):
+    visitor = visit()
+    visitor.canvas()
+    for name in ("Undo", "Redo", "Clear"):
+        expect(visitor.button(name)).to_be_disabled()
+    for x in range(40, 240, 40):
+        visitor.stroke((x, 40), (x, 240))
+    visitor.page.wait_for_function(f"() => ({INK})() > 5000")
+    visitor.send_late()  # all presses arrive while the first is answered, or before
+    visitor.button("Undo").evaluate("(button) => { for (let i = 0; i < 4; i++) button.click(); }")
+    visitor.button("Undo").click()
+    expect(visitor.page.get_by_text(EMPTY)).to_be_visible()
+    wait_for_ink(visitor, 0)
+    expect(visitor.button("Undo")).to_be_disabled()
+    expect(visitor.button("Clear")).to_be_disabled()
+    visitor.button("Redo").evaluate("(button) => { for (let i = 0; i < 5; i++) button.click(); }")
+    expect(visitor.button("Redo")).to_be_disabled()
+    visitor.page.wait_for_function(f"() => ({INK})() > 5000")
 
 
 def test_keys_undo_redo_and_clear(visit):

@@ -1,6 +1,7 @@
 """What a new visitor sees first, and how words are explained."""
 
 import pytest
+from browsing import PRESS_AT_ONCE
 
 pytestmark = pytest.mark.browser
 expect = pytest.importorskip("playwright.sync_api").expect
@@ -46,6 +47,17 @@ def test_understand_opens_five_steps_and_all_words(visit, width, height):
     expect(dialog).to_be_hidden()
     expect(visitor.digit()).to_have_text("7")
     assert visitor.errors == []
+
+
+def test_understand_opens_although_it_is_pressed_together_with_a_stroke(visit):
+    visitor = visit()
+    visitor.stroke((60, 60), (200, 60), (120, 230))
+    expect(visitor.digit()).to_have_text("7")
+    visitor.send_late()
+    visitor.stroke((90, 140), (200, 140))
+    visitor.page.wait_for_timeout(400)  # the canvas's report is on its way; the companion waits for the answer to it
+    visitor.button("Understand it").evaluate(PRESS_AT_ONCE)
+    expect(visitor.page.get_by_role("dialog").get_by_role("listitem")).to_have_count(5)
 
 
 def test_challenges_are_noticed_and_move_nothing(visit):

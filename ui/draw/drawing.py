@@ -17,6 +17,7 @@ from ui.draw import strokes
 from ui.draw.strokes import MAX_OBJECTS, Objects
 
 MAX_UNDO_STEPS = 200
+MAX_PRESSES = 200  # of Undo, Redo and Clear at a time
 MAX_STORED_OBJECTS = 5_000
 MAX_STORED_BYTES = 3_500_000
 BYTES_PER_COMMAND, BYTES_PER_POSITION = 100, 6  # of a path and of a step as JSON, at most
@@ -35,6 +36,7 @@ class Drawing:
     num_begun: int = 0  # strokes begun in this revision, as far as the companion knows
     canvas_is_set: bool = False  # whether the canvas is known to show this revision
     sequence: int = 0  # number of the companion's last message
+    num_presses: int = 0  # of Undo, Redo and Clear that were done
     content: tuple[Objects, Objects] = ([], [])  # as it was stored last
     rendered: tuple[Objects | None, npt.NDArray[np.uint8] | None] = (None, None)  # a list of objects, and its image
 
@@ -143,6 +145,21 @@ class Drawing:
         begun = message.get("begun")
         if message.get("revision") == self.revision and strokes.is_count(begun):
             self.live_strokes, self.num_begun = strokes.valid_live_strokes(message.get("strokes")), begun
+
+    @property
+    def possible_actions(self) -> dict[str, bool]:
+        """Undo, Redo and Clear, and whether each would change anything."""
+        is_drawn = bool(self.objects or self.pending)
+        return {"undo": bool(self.past or self.pending), "redo": bool(self.future), "clear": is_drawn}
+
+    def take_presses(self, presses: object) -> None:
+        """Do what was pressed since the last call: numbers from 1, each with the name of an action. Ignore what is wrong."""
+        actions = {"undo": self.undo, "redo": self.redo, "clear": self.clear}
+        for press in presses[-MAX_PRESSES:] if isinstance(presses, list) else []:
+            match press:
+                case [number, str(action)] if action in actions and strokes.is_count(number) and number > self.num_presses:
+                    self.num_presses = number
+                    actions[action]()
 
     def show_again(self) -> None:
         """Set a canvas that is mounted anew to everything that is drawn."""

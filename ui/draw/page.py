@@ -1,6 +1,5 @@
 """The Draw page: a canvas, and what a network predicts while a digit is being drawn."""
 
-from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -12,6 +11,7 @@ from ui import networks, state
 from ui.class_names import reads_digits
 from ui.draw import canvas, challenges, digit_keys, image_input, keyboard_grid, network_view, picture, prediction, share
 from ui.draw.drawing import Drawing
+from ui.draw.history import show_history
 from ui.draw.panels.tabs import show_panels
 from ui.formatting import escape_markdown
 from ui.visitor import workspace
@@ -25,12 +25,15 @@ def page() -> None:
     show_welcome()
     for problem in networks.shipped_networks()[1]:
         st.warning(escape_markdown(problem))
+    state.session().welcomed_with = _chosen_above()
     drawing_and_prediction()
 
 
 @st.fragment
 def drawing_and_prediction() -> None:
     """Everything below the title; only this runs again when a stroke has ended or a button was pressed."""
+    if _chosen_above() != state.session().welcomed_with:
+        st.rerun()
     above = st.container(key="picture sheet")
     with st.container(key="draw", horizontal=True):
         pen = show_surface()
@@ -78,10 +81,7 @@ def show_surface() -> canvas.Pen | None:
     pen = canvas.Pen(state.value("pen width", PEN), state.value("tool", "Pen") == "Eraser")
     with st.container(key="sheet", horizontal=True, width="content"):
         canvas.show_canvas(pen)
-        with st.container(key="history", width="content"):
-            _button("Undo", ":material/undo:", "Mod+Z", Drawing.undo)
-            _button("Redo", ":material/redo:", "Mod+Y", Drawing.redo, disabled=not canvas.current_drawing().future)
-            _button("Clear", ":material/delete:", "Delete", Drawing.clear)
+        show_history(canvas.current_drawing())
     return pen
 
 
@@ -99,16 +99,9 @@ def show_pen() -> None:
         st.slider("Pen width", 8, 32, label_visibility="collapsed", **state.keep("pen width", PEN))
 
 
-def _button(label: str, icon: str, shortcut: str, action: Callable[[Drawing], None], **options: Any) -> None:
-    st.button(label, icon=icon, shortcut=shortcut, on_click=lambda: action(canvas.current_drawing()), **options)
-
-
 @st.fragment
 def show_prediction(network: Network | None, pen: canvas.Pen | None) -> None:
-    """The prediction and the network; only this runs again while a stroke is being drawn.
-
-    The browser sends a press and a message of the companion that come at the same time as one, which runs only this.
-    """
+    """The prediction and the network; only this runs again while a stroke is being drawn."""
     surface = current_surface()
     if _chosen() != state.session().shown_with:
         st.rerun()
@@ -122,10 +115,20 @@ def show_prediction(network: Network | None, pen: canvas.Pen | None) -> None:
         canvas.run_companion(pen)  # last: once this has run, the companion sends its next message
 
 
+def _chosen_above() -> tuple[Any, ...]:
+    """What buttons above the canvas change.
+
+    The browser sends a press and a stroke that come at the same time as one message, which runs only a part of the page.
+    """
+    return state.session().is_presenting, state.session().explains
+
+
 def _chosen() -> tuple[Any, ...]:
     """What buttons and choices outside ``show_prediction`` change."""
+    current = state.session()
     revision = None if keyboard_grid.is_on() else canvas.current_drawing().revision
-    return revision, state.session().kept, *(state.value(key) for key in ("network", "tool", "pen width"))
+    choices = (state.value(key) for key in ("network", "tool", "pen width"))
+    return revision, current.kept, current.sample_seed, {**current.open_parts}, *_chosen_above(), *choices
 
 
 def store_drawing(surface: Drawing | keyboard_grid.Cells) -> None:
