@@ -1,5 +1,11 @@
 """Inkling's engine: a neural network written from scratch in NumPy, and everything about it that needs no screen."""
 
+import signal
+import sys
+
+if "-m engine" in " ".join(sys.orig_argv) and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while this is imported ends it without a traceback
+
 from engine.checkpoint import CheckpointError, load, load_training, save, save_training
 from engine.checks import InklingError
 from engine.config import Config

@@ -39,6 +39,7 @@ MAX_FULL_JPEG_PIXELS = 16_000_000  # larger ones are made smaller while they are
 MIN_THUMBNAIL_SIDE = 256  # pixels: the thumbnail in a file that is too large must have at least this longer side
 MAX_SCANS = 40  # of a progressive JPEG; usual are 10
 MAX_FILE_BYTES = 100_000_000
+HEIC_BRAND = re.compile(rb"hei[cxms]|hev[cxms]")  # ISO/IEC 23008-12: in the first box of the file
 TIFF_HEADER = re.compile(rb"II[*+]\0|II\0\*|MM\0[*+]|MM\*\0")  # of a TIFF file, or of EXIF data in another file
 NUM_TIFF_BYTES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8}  # of a number, by type; of text it is 1
 MAX_TIFF_HEADERS, MAX_TAGS, MAX_TAG_NUMBERS = 50, 1_000, 65_536
@@ -58,7 +59,7 @@ Drawing = npt.NDArray[np.uint8] | Image.Image
 
 
 class UnsuitableImage(InklingError):
-    """The file is an image, but it has too many pixels, or pixels that are not finite numbers."""
+    """The file is an image, but of a kind that cannot be read, too large, or with pixels that are not finite numbers."""
 
     def __init__(self, reason: str, name: object = None) -> None:
         super().__init__(reason if name is None else f"{name}: {reason}")
@@ -114,6 +115,8 @@ def _checked(file: IO[bytes]) -> IO[bytes]:
     content = file.read(MAX_FILE_BYTES + 1)
     if len(content) > MAX_FILE_BYTES:
         raise UnsuitableImage(f"the file must have at most {MAX_FILE_BYTES / 1e6:.0f} MB: make the image smaller")
+    if content[4:8] == b"ftyp" and HEIC_BRAND.search(content[8:64]) and "HEIF" not in _formats():
+        raise UnsuitableImage("a HEIC photo can only be read with the package pillow-heif: pip install pillow-heif")
     _check_tags(content)
     return file if can_seek else io.BytesIO(content)
 

@@ -2,8 +2,6 @@
 
 import argparse
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from math import prod
 from typing import Any
 
@@ -17,6 +15,7 @@ from engine.cli.options import (
     add_model,
     load_image_network,
     percent,
+    print_error,
     show_notices,
 )
 from engine.data import load_data
@@ -25,7 +24,7 @@ from engine.image_file import read_image
 from engine.metrics import evaluate
 from engine.network import Network
 from engine.preprocessing import prepare
-from engine.reading import Reading, read
+from engine.reading import read
 
 
 def add_commands(commands: Commands) -> None:
@@ -54,49 +53,49 @@ def run_evaluate(options: argparse.Namespace) -> None:
         print(f"accuracy {percent(result.accuracy)}: {result.errors:,} errors of {result.images:,} images")
 
 
-def run_predict(options: argparse.Namespace) -> None:
+def run_predict(options: argparse.Namespace) -> int:
+    """Answer for every image that can be read; return the exit status, 2 if there are others."""
     network = load_image_network(options.model)
-    if network.class_names != DIGITS:
-        _predict_classes(network, options)
-        return
-    min_confidence = threshold(network)
-    predictions = [_as_json(path, _read_file(network, path), min_confidence) for path in options.images]
-    if options.json:
-        print(json.dumps(predictions))
-        return
-    for prediction in predictions:
-        noun = "this is a digit" if len(prediction["digits"]) == 1 else "of each digit"
-        doubt = "" if prediction["sure"] else f", not sure {noun}"
-        number = " ".join(prediction["lines"])
-        print(f"{prediction['image']}: {number} ({percent(prediction['confidence'], 1)}{doubt})")
-
-
-def _predict_classes(network: Network, options: argparse.Namespace) -> None:
-    """Say what each image file shows as a whole, for a network of other classes than digits."""
-    predictions = []
+    predict, describe = (_read_digits, _describe_digits) if network.class_names == DIGITS else (_classify, _describe_class)
+    predictions, status = [], 0
     for path in options.images:
-        with _naming(path):
-            probabilities = network.predict_proba(prepare(read_image(path))[None])[0]
-        prediction = {
-            "image": path,
-            "class": network.class_names[probabilities.argmax()],
-            "confidence": float(probabilities.max()),
-            "sure": bool(probabilities.max() >= threshold(network)),
-            "probabilities": dict(zip(network.class_names, probabilities.tolist(), strict=True)),
-        }
+        try:
+            prediction = {"image": path} | predict(network, path)
+        except InklingError as error:
+            message = str(error)
+            print_error(message if message.startswith(path) else f"{path}: {message}")
+            status = 2
+            continue
         predictions.append(prediction)
         if not options.json:
-            doubt = "" if prediction["sure"] else ", not sure"
-            print(f"{path}: {prediction['class']} ({percent(prediction['confidence'], 1)}{doubt})")
+            print(f"{path}: {describe(prediction)}", flush=True)
     if options.json:
         print(json.dumps(predictions))
+    return status
 
 
-def _as_json(path: str, reading: Reading, min_confidence: float) -> dict[str, Any]:
-    """What is printed about one image file: ``lines`` has a text for each line of writing.
+def _classify(network: Network, path: str) -> dict[str, Any]:
+    """What an image file shows as a whole, for a network of other classes than digits."""
+    probabilities = network.predict_proba(prepare(read_image(path))[None])[0]
+    return {
+        "class": network.class_names[probabilities.argmax()],
+        "confidence": float(probabilities.max()),
+        "sure": bool(probabilities.max() >= threshold(network)),
+        "probabilities": dict(zip(network.class_names, probabilities.tolist(), strict=True)),
+    }
+
+
+def _describe_class(prediction: dict[str, Any]) -> str:
+    doubt = "" if prediction["sure"] else ", not sure"
+    return f"{prediction['class']} ({percent(prediction['confidence'], 1)}{doubt})"
+
+
+def _read_digits(network: Network, path: str) -> dict[str, Any]:
+    """The numbers in an image file: ``lines`` has a text for each line of writing.
 
     ``confidence`` is that of the whole number. ``digit`` and ``probabilities`` are those of the last digit.
     """
+    reading, min_confidence = read(network, read_image(path)), threshold(network)
     digits = [
         {
             "digit": int(digit.probabilities.argmax()),
@@ -108,7 +107,6 @@ def _as_json(path: str, reading: Reading, min_confidence: float) -> dict[str, An
         for digit in reading.digits
     ]
     return {
-        "image": path,
         "digit": digits[-1]["digit"],
         "confidence": prod(digit["confidence"] for digit in digits),
         "sure": all(digit["sure"] for digit in digits),
@@ -119,17 +117,7 @@ def _as_json(path: str, reading: Reading, min_confidence: float) -> dict[str, An
     }
 
 
-def _read_file(network: Network, path: str) -> Reading:
-    """The numbers in an image file; an error names the file."""
-    with _naming(path):
-        return read(network, read_image(path))
-
-
-@contextmanager
-def _naming(path: str) -> Iterator[None]:
-    """Have errors name the file."""
-    try:
-        yield
-    except InklingError as error:
-        message = str(error)
-        raise InklingError(message if message.startswith(path) else f"{path}: {message}") from None
+def _describe_digits(prediction: dict[str, Any]) -> str:
+    noun = "this is a digit" if len(prediction["digits"]) == 1 else "of each digit"
+    doubt = "" if prediction["sure"] else f", not sure {noun}"
+    return f"{' '.join(prediction['lines'])} ({percent(prediction['confidence'], 1)}{doubt})"

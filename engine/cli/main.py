@@ -3,6 +3,7 @@
 import argparse
 import os
 import re
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -13,12 +14,13 @@ from typing import Any, NoReturn
 
 from engine.checks import InklingError, shorten, shown
 from engine.cli import calibrate, collect, data, evaluate, export, finetune, recipes, train
-
-MAX_LINE = 2_000  # characters of an error: an argument or a file may be far longer
+from engine.cli.options import MAX_LINE, print_error
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status: 0, or 2 after one line on stderr that says what was wrong."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # engine/__init__.py has set it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # it was closed before the command began
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
@@ -33,8 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             status, line = 2, _output_error(error)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python fails again when it ends
     if line:
-        with suppress(OSError):
-            print(f"inkling: {shorten(line, MAX_LINE)}", file=sys.stderr)
+        print_error(line)
     return status
 
 
@@ -47,7 +48,9 @@ def _run(arguments: Sequence[str]) -> tuple[int, str]:
             if re.fullmatch(r"--?[^=]+=--", argument):  # argparse would make an empty list of it
                 parser.error(f"{shown(argument[:-3])} must have a value, got --")
         options = parser.parse_args(arguments)
-        options.run(options)
+        if getattr(options, "out", None) or getattr(options, "pause_to", None):
+            sys.stdout = _Output(sys.stdout)
+        return options.run(options) or 0, ""
     except SystemExit as end:  # after --help, or an error that argparse found
         return (end.code if isinstance(end.code, int) else 0), ""
     except InklingError as error:
@@ -60,12 +63,33 @@ def _run(arguments: Sequence[str]) -> tuple[int, str]:
         return 2, _output_error(error)
     except KeyboardInterrupt:
         return 130, "interrupted"
-    return 0, ""
+    finally:
+        if isinstance(sys.stdout, _Output):
+            sys.stdout = sys.stdout.stream
 
 
 def _output_error(error: OSError) -> str:
     reason = error.strerror or error
     return f"{error.filename}: {reason}" if error.filename else f"the output cannot be written: {reason}"
+
+
+class _Output:
+    """A stream whose reader, such as ``head``, may close it: the command goes on, for it has a file to save."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+    def write(self, text: str) -> int:
+        with suppress(BrokenPipeError):
+            self.stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(BrokenPipeError):
+            self.stream.flush()
 
 
 class _Parser(argparse.ArgumentParser):

@@ -3,12 +3,13 @@
 import argparse
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from math import prod
 from pathlib import Path
 from typing import Any
 
 from engine.checkpoint import load
-from engine.checks import InklingError
+from engine.checks import InklingError, shorten
 from engine.config import Config
 from engine.data import SOURCES, Dataset
 from engine.data.augmentation import AUGMENTATIONS, AugmentationKind
@@ -18,13 +19,15 @@ from engine.layers import LAYERS, LayersKind
 from engine.network import CLASSES, FLAT_IMAGE, Network
 from engine.setting_fields import NONE_TEXT, Choice, Flag, Integer, Kind, Number, Setting, settings_of
 
+MAX_LINE = 2_000  # characters of an error: an argument or a file may be far longer
+
 Commands = Any  # what ``ArgumentParser.add_subparsers`` returns; argparse has no public name for it
 
 
 def add_command(
-    commands: Commands, name: str, run: Callable[[argparse.Namespace], None], help: str
+    commands: Commands, name: str, run: Callable[[argparse.Namespace], int | None], help: str
 ) -> argparse.ArgumentParser:
-    """A parser for the command ``name``, which calls ``run``."""
+    """A parser for the command ``name``, which calls ``run``; this may return an exit status."""
     parser = commands.add_parser(name, help=help, description=help)
     parser.set_defaults(run=run)
     return parser
@@ -105,7 +108,13 @@ def load_image_network(path: str) -> Network:
 def show_notices(dataset: Dataset) -> None:
     """Print on stderr what is unusual about the data, a sentence a line."""
     for notice in dataset.notices:
-        print(f"inkling: {notice}", file=sys.stderr)
+        print_error(notice)
+
+
+def print_error(line: str) -> None:
+    """Print a line about something that is wrong on stderr, as far as that can be written to."""
+    with suppress(OSError):
+        print(f"inkling: {shorten(line, MAX_LINE)}", file=sys.stderr)
 
 
 def percent(fraction: float, digits: int = 2) -> str:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from engine import image_file
 from engine.checks import InklingError
 from engine.image_file import read_image
 from engine.pen import draw_strokes
@@ -44,6 +45,14 @@ def test_photos_are_turned_upright(tmp_path):
     exif[0x0112] = 6  # "rotate clockwise"
     image.save(path, exif=exif, quality=95)
     assert abs(prepare(read_image(path)) - EXPECTED).mean() < 0.02
+
+
+def test_a_heic_photo_says_which_package_it_needs(tmp_path, monkeypatch):
+    monkeypatch.setattr(image_file, "_formats", lambda: ["PNG"])
+    path = tmp_path / "five.heic"
+    path.write_bytes(b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic" + bytes(100))
+    with pytest.raises(InklingError, match=r"five\.heic: .* pip install pillow-heif"):
+        read_image(path)
 
 
 def test_heic_photos_are_read_if_the_package_for_them_is_installed(tmp_path):

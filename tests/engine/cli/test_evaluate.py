@@ -75,13 +75,17 @@ def test_networks_that_do_not_read_digits(refused, idx_folder, picture, tmp_path
         refused(["predict", path, picture], path)
 
 
-def test_files_that_are_not_images_of_a_digit(refused, model, picture, tmp_path):
+def test_good_images_are_answered_and_each_bad_one_has_a_line(run, refused, model, picture, tmp_path):
     text, blank = tmp_path / "seven.png", tmp_path / "blank.png"
     text.write_text("seven")
     Image.new("L", (50, 50), 255).save(blank)
+    (alone,) = json.loads(run("predict", model, picture, "--json")[1])
     for path in (text, blank, tmp_path / "none.png", tmp_path):
-        out = refused(["predict", model, picture, path, "--json"], path)
-        assert out == ""
+        out = refused(["predict", model, picture, path, picture, "--json"], path)
+        assert json.loads(out) == [alone, alone]
+    status, out, err = run("predict", model, text, picture, blank)
+    assert (status, out.count("\n"), err.count("\n")) == (2, 1, 2)
+    assert out.startswith(str(picture))
 
 
 def test_warnings_of_pillow_are_not_shown(run, model, picture, monkeypatch, recwarn):

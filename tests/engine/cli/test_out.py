@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -175,6 +176,24 @@ def test_a_closed_output_is_no_traceback(idx_folder, tmp_path, closed):
     ended = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert engine.load(tmp_path / "out.npz")
+
+
+def test_a_network_is_saved_although_the_reader_of_the_output_has_gone(idx_folder, tmp_path):
+    command = [sys.executable, "-m", "engine", "train", *QUICK, "--data", idx_folder, "--out", tmp_path / "network.npz"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait() == 0
+    assert engine.load(tmp_path / "network.npz").layers
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a signal of POSIX systems")
+def test_an_interrupt_while_the_engine_is_imported_leaves_no_traceback(tmp_path):
+    (tmp_path / "numpy.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGINT)")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    ended = subprocess.run([sys.executable, "-m", "engine"], cwd=ROOT, env=environment, capture_output=True)
+    assert ended.returncode == -signal.SIGINT
+    assert ended.stderr == b""
 
 
 def test_a_reader_that_leaves_is_no_error():
