@@ -16,7 +16,7 @@ from engine.checks import InklingError
 from engine.config import Config
 from engine.data.augmentation import AUGMENTATIONS, Augmentation
 from engine.layers import Activation, Conv2D, Dense, Flatten
-from engine.links import MAX_LINK_LENGTH, from_query, to_query
+from engine.links import LATEST, MAX_LINK_LENGTH, VERSIONS, from_query, to_query
 from engine.network import dense_layers
 from engine.recipes import RECIPES
 from engine.setting_fields import Choice, Flag, Integer, Number, settings_of
@@ -68,13 +68,14 @@ def test_every_configuration_comes_back_from_its_link(changes):
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_link_of_a_recipe_is_its_name(name):
-    assert to_query(RECIPES[name].config) == {"preset": name}
+    assert to_query(RECIPES[name].config) == {"v": LATEST, "preset": name}
     assert from_query({"preset": name}) == RECIPES[name].config
 
 
 def test_a_link_is_readable():
     layers = (Conv2D(8, 5), Activation("relu"), Flatten(), Dense(10))
     assert to_query(Config(learning_rate=0.01, layers=layers, shuffle=False, batch_size=None, max_grad_norm=1)) == {
+        "v": LATEST,
         "preset": "quick",
         "learning_rate": "0.01",
         "layers": "conv2d:8:kernel=5,relu,flatten,dense:10",
@@ -82,6 +83,38 @@ def test_a_link_is_readable():
         "batch_size": "none",
         "max_grad_norm": "1",
     }
+
+
+def test_links_know_todays_presets():
+    """If this fails, presets or defaults were changed: add a version to ``link_presets.json``, and keep the others."""
+    latest = VERSIONS[LATEST]
+    assert Config.from_json(latest["default"]) == Config()
+    presets = {name: Config.from_json(latest["default"] | changes) for name, changes in latest["presets"].items()}
+    assert presets == {name: recipe.config for name, recipe in RECIPES.items()}
+
+
+def test_a_link_means_the_same_when_presets_and_defaults_have_changed(monkeypatch):
+    config = Config(learning_rate=0.01)
+    made = [to_query(config), {"learning_rate": "0.01"}, {"config": old_link(config)}]
+    default = VERSIONS[LATEST]["default"] | {"epochs": 77}
+    monkeypatch.setitem(VERSIONS, "999", {"default": default, "presets": {"quick": {"batch_size": 3}}})
+    monkeypatch.setattr(links, "LATEST", "999")
+    assert [from_query(query) for query in made] == [config] * 3
+    assert to_query(Config(epochs=77, batch_size=3)) == {"v": "999", "preset": "quick"}
+    assert from_query({"v": "999", "preset": "quick"}) == Config(epochs=77, batch_size=3)
+
+
+def test_a_link_of_a_version_that_is_not_known_says_so():
+    with pytest.raises(InklingError, match=r"v, a link's version, .*12345"):
+        from_query({"v": "12345", "preset": "quick"})
+
+
+@pytest.mark.parametrize("text", ["epochs=7", "v=1&preset=quick&epochs=7", "config=eNqrVkotyE_OKFayUjCvBQAgAQRQ"])
+def test_links_that_were_made_once(text):
+    """As they were in 2026: none may change its meaning."""
+    config = from_query(dict(parse_qsl(text)))
+    assert config is not None
+    assert (config.epochs, config.batch_size, config.learning_rate, config.optimizer) == (7, 128, 0.002, "adam")
 
 
 def test_without_a_preset_the_settings_change_the_default():

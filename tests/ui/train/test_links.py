@@ -2,6 +2,7 @@
 
 from urllib.parse import parse_qsl, urlparse
 
+import pytest
 from pages import button, widget
 
 from engine.data.augmentation import AUGMENTATIONS
@@ -20,6 +21,17 @@ def test_a_link_sets_the_page_up_in_the_same_way(sets):
     button(fresh, "1 batch").click().run()
     assert runs(fresh)[0].config == run.config
     assert run.config.augmentation == AUGMENTATIONS["strong"]
+
+
+def test_a_link_may_name_the_data_alone(sets):
+    assert widget(open_train(data="synthetic").selectbox, "Data").value == "synthetic"
+
+
+@pytest.mark.parametrize(("data", "words"), [("own", "somebody's own data"), ("imagenet`", "imagenet")])
+def test_a_link_to_data_that_are_not_here_says_so(data, words):
+    app = open_train(data=data, epochs="7")
+    assert words in app.error[0].value
+    assert widget(app.number_input, "Epochs").value == 7
 
 
 def test_a_broken_link_says_so_in_one_line_and_the_page_still_works():
