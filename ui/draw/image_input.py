@@ -1,5 +1,7 @@
 """Pictures in and out: a file, a photo or a sample digit to put on the canvas, and the drawing to download."""
 
+from urllib.parse import urlsplit
+
 import streamlit as st
 
 from engine import BlankDrawing, InklingError, read_image
@@ -9,9 +11,11 @@ from ui.current_drawing import current_image, network_input
 from ui.draw import picture, share
 from ui.formatting import escape_markdown
 from ui.state import session
+from ui.translation import _
 
 MAX_PICTURE_MB = 10
 FILE, CAMERA = "A file", "The camera"
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 MENU = "picture menu {}"  # key of the popover; the number is that of the pictures before
 
 
@@ -45,8 +49,20 @@ def _show_upload() -> None:
             args=("picture",),
             max_upload_size=MAX_PICTURE_MB,
         )
+    elif not _may_use_camera():
+        text = _(
+            "A browser opens the camera only at a secure address, one that begins with https. Choose *A file*: a phone then "
+            "offers to take a photo."
+        )
+        st.info(text, icon=":material/no_photography:")
     else:
         st.camera_input("Dark ink on white paper, close up", key="photo", on_change=_take, args=("photo",), width=320)
+
+
+def _may_use_camera() -> bool:
+    """Whether this page's address is a secure context for the browser: https, or this machine."""
+    address = urlsplit(st.context.url or "")
+    return address.scheme != "http" or (address.hostname or "").removesuffix(".") in LOCAL_HOSTS
 
 
 def _take(key: str) -> None:

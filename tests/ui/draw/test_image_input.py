@@ -2,6 +2,7 @@
 
 import io
 import struct
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -98,6 +99,25 @@ def test_of_a_picture_that_is_too_large_the_error_names_the_numbers():
     text = error.value.replace("\\", "")
     assert "vast.gif: the image must have at most 50 million pixels, got 13,000 x 13,000: make it smaller." in text
     assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("address", "is_secure"),
+    [
+        ("http://192.168.1.20:8501/", False),
+        ("https://inkling.example/", True),
+        ("http://localhost:8501/", True),
+        (None, True),
+    ],
+)
+def test_the_camera_is_offered_only_where_the_browser_allows_it(monkeypatch, address, is_secure):
+    monkeypatch.setattr(image_input, "urlsplit", lambda _: urlsplit(address or ""))
+    app = open_app()
+    app.session_state["picture from"] = image_input.CAMERA
+    app.session_state[image_input.MENU.format(0)] = True
+    app.run()
+    assert len(app.camera_input) == is_secure
+    assert any("https" in info.value for info in app.info) is not is_secure
 
 
 def test_a_photo_from_the_camera_goes_on_the_canvas():
