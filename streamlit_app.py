@@ -3,17 +3,19 @@
 import streamlit as st
 
 if __name__ == "__main__":  # run for a visitor
-    from ui import ASSETS, STYLES, navigation, presentation, state, visitor
+    from ui import ASSETS, STYLES, language, navigation, presentation, state, visitor
 
     st.set_page_config(page_title="Inkling", page_icon=ASSETS / "icon.png", layout="wide")
     for style in [*STYLES, *presentation.styles()]:
         st.html(style)
+    visitor.open_workspace()
+    language.begin_run()
     page, pages = navigation.choose_page()
     navigation.show_links(page, pages)
-    visitor.open_workspace()
     state.begin_run(page.title)
     visitor.show_notices()
     page.run()
+    language.show_menu("language_below")
     visitor.remember()
     state.end_run()
 else:  # imported once by the server

@@ -28,6 +28,11 @@ def session_watcher() -> Callable[[], bool]:
     return lambda: instance.is_active_session(session_id)
 
 
+def has_session() -> bool:
+    """Whether the calling thread runs a page for a visitor."""
+    return get_script_run_ctx(suppress_warning=True) is not None
+
+
 def send_at_once() -> None:
     """Have the server send small messages at once; without it, a phone waits 40 ms longer for each answer.
 

@@ -8,18 +8,19 @@ from collections.abc import Sequence
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from ui import CLASS_PAGE, DRAW_PAGE, HANDWRITING_PAGE, PATHS, TRAIN_PAGE, WORK_PAGE, presentation
+from ui import CLASS_PAGE, DRAW_PAGE, HANDWRITING_PAGE, PATHS, TRAIN_PAGE, WORK_PAGE, language, presentation
 from ui.components import make_component
+from ui.translation import _
 
 
 def choose_page() -> tuple[StreamlitPage, list[StreamlitPage]]:
     """The page that the address names, and all pages."""
     pages = [
-        st.Page(DRAW_PAGE, title="Draw", icon=":material/draw:", default=True),
-        st.Page(TRAIN_PAGE, title="Train", icon=":material/model_training:", url_path=PATHS[TRAIN_PAGE]),
-        st.Page(HANDWRITING_PAGE, title="My handwriting", icon=":material/signature:", url_path=PATHS[HANDWRITING_PAGE]),
-        st.Page(CLASS_PAGE, title="Class", icon=":material/groups:", url_path=PATHS[CLASS_PAGE]),
-        st.Page(WORK_PAGE, title="My work", icon=":material/folder:", url_path=PATHS[WORK_PAGE]),
+        st.Page(DRAW_PAGE, title=_("Draw"), icon=":material/draw:", default=True),
+        st.Page(TRAIN_PAGE, title=_("Train"), icon=":material/model_training:", url_path=PATHS[TRAIN_PAGE]),
+        st.Page(HANDWRITING_PAGE, title=_("My handwriting"), icon=":material/signature:", url_path=PATHS[HANDWRITING_PAGE]),
+        st.Page(CLASS_PAGE, title=_("Class"), icon=":material/groups:", url_path=PATHS[CLASS_PAGE]),
+        st.Page(WORK_PAGE, title=_("My work"), icon=":material/folder:", url_path=PATHS[WORK_PAGE]),
     ]
     return st.navigation(pages, position="hidden"), pages
 
@@ -31,3 +32,4 @@ def show_links(current: StreamlitPage, pages: Sequence[StreamlitPage]) -> None:
             st.page_link(page, label=page.title, width="content")
         make_component("pages", "<span></span>")(data={"current": current.title}, key="current_page")
         presentation.show_switch()
+        language.show_menu("language")

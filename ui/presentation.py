@@ -6,6 +6,7 @@ import streamlit as st
 
 from ui import ASSETS
 from ui.state import session
+from ui.translation import _
 
 PARAMETER = "present"  # of the page's address
 STYLE = ASSETS / "presentation.css"
@@ -31,9 +32,9 @@ def styles() -> list[Path]:
 def show_switch() -> None:
     """The button that begins or ends presentation mode."""
     if is_on():
-        st.button("End presentation", icon=":material/close:", key="end_presentation", shortcut="Esc", on_click=_switch)
+        st.button(_("End presentation"), icon=":material/close:", key="end_presentation", shortcut="Esc", on_click=_switch)
     else:
-        st.button("Present", icon=":material/present_to_all:", key="present", type="tertiary", on_click=_switch)
+        st.button(_("Present"), icon=":material/present_to_all:", key="present", type="tertiary", on_click=_switch)
 
 
 def _switch() -> None:

@@ -1,0 +1,100 @@
+"""Collect all texts of the pages, and bring the catalogues in ``ui/locale`` up to date: ``python -m ui.catalogues``."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po, write_po
+
+from engine.activations import ACTIVATIONS
+from engine.config import Config
+from engine.data.augmentation import Augmentation
+from engine.initializers import INITIALIZERS
+from engine.layers import LAYERS
+from engine.losses import LOSSES
+from engine.optimizers import OPTIMIZERS
+from engine.schedules import SCHEDULES
+from engine.setting_fields import Choice, settings_of
+from ui import glossary
+from ui.translation import LANGUAGES, LOCALES, catalogue_file
+
+KEYWORDS = {"_": None, "N_": None, "ngettext": (1, 2)}
+TRANSLATED = [code for code in LANGUAGES if code != "en"]
+SOURCES = Path(__file__).parent
+WIDTH = 120  # of a line of a catalogue
+
+
+def template() -> Catalog:
+    """All texts, with the files that they are in and no translations."""
+    catalogue = Catalog(project="Inkling", copyright_holder="The Inkling authors")
+    python = extract_from_dir(SOURCES, [("**.py", "python")], keywords=KEYWORDS, comment_tags=["Translators:"])
+    for file, _line, text, comments, _context in python:
+        catalogue.add(text, locations=[(f"ui/{file}", 0)], auto_comments=comments)
+    for file, text in [*_glossary_texts(), *_engine_texts()]:
+        catalogue.add(text, locations=[(file, 0)])
+    return catalogue
+
+
+def _glossary_texts() -> Iterator[tuple[str, str]]:
+    for title, words in glossary.english_sections().items():
+        for text in (title, *(text for word, meaning in words.items() for text in (word, meaning))):
+            yield "ui/assets/glossary.toml", text
+
+
+def _engine_texts() -> Iterator[tuple[str, str]]:
+    """What settings and the entries of registries say of themselves."""
+    for owner in (Config, Augmentation, *LAYERS.values()):
+        for setting in settings_of(owner).values():
+            kind = setting.kind
+            labels = [_label(kind, name) for name in kind.registry] if isinstance(kind, Choice) else []
+            for text in (setting.label, setting.help, setting.none, *labels):
+                if text:
+                    yield _file_of(owner), text
+    for registry in (ACTIVATIONS, INITIALIZERS, LOSSES, OPTIMIZERS, SCHEDULES, LAYERS):
+        for name, entry in registry.items():
+            yield _file_of(entry), getattr(entry, "label", name)
+
+
+def _label(kind: Choice, name: str) -> str:
+    return kind.show(name)
+
+
+def _file_of(owner: Any) -> str:
+    return f"{owner.__module__.replace('.', '/')}.py"
+
+
+def read(code: str) -> Catalog:
+    """The catalogue of a language, empty if it is new."""
+    file = catalogue_file(code)
+    if not file.exists():
+        return Catalog(locale=code, project="Inkling", copyright_holder="The Inkling authors")
+    with file.open("rb") as opened:
+        return read_po(opened, locale=code)
+
+
+def update(code: str, texts: Catalog) -> Catalog:
+    """Write the catalogue of a language with exactly these texts, and the translations that it had."""
+    catalogue = read(code)
+    texts.creation_date = catalogue.creation_date  # so that a file changes only if its texts do
+    catalogue.update(texts, no_fuzzy_matching=True, update_header_comment=False)
+    file = catalogue_file(code)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("wb") as opened:
+        write_po(opened, catalogue, width=WIDTH, include_lineno=False, ignore_obsolete=True, sort_by_file=True)
+    return catalogue
+
+
+def missing(catalogue: Catalog) -> list[str]:
+    """The texts without a translation, or with one that has to be looked at again."""
+    return [str(message.id) for message in catalogue if message.id and (message.fuzzy or not all(_strings(message.string)))]
+
+
+def _strings(string: Any) -> tuple[str, ...]:
+    return tuple(string) if isinstance(string, list | tuple) else (string,)
+
+
+if __name__ == "__main__":
+    for code in TRANSLATED:
+        print(f"{LOCALES / code}: {len(missing(update(code, template())))} texts to translate")  # noqa: T201
