@@ -10,11 +10,14 @@ from babel.messages.pofile import read_po, write_po
 
 from engine.activations import ACTIVATIONS
 from engine.config import Config
-from engine.data.augmentation import Augmentation
-from engine.initializers import INITIALIZERS
+from engine.data import SOURCES
+from engine.data.augmentation import AUGMENTATIONS, Augmentation
+from engine.jobs import JobState
+from engine.jobs.health import Problem
 from engine.layers import LAYERS
 from engine.losses import LOSSES
 from engine.optimizers import OPTIMIZERS
+from engine.recipes import RECIPES
 from engine.schedules import SCHEDULES
 from engine.setting_fields import Choice, settings_of
 from ui import glossary
@@ -52,9 +55,20 @@ def _engine_texts() -> Iterator[tuple[str, str]]:
             for text in (setting.label, setting.help, setting.none, *labels):
                 if text:
                     yield _file_of(owner), text
-    for registry in (ACTIVATIONS, INITIALIZERS, LOSSES, OPTIMIZERS, SCHEDULES, LAYERS):
-        for name, entry in registry.items():
-            yield _file_of(entry), getattr(entry, "label", name)
+    for registry in (ACTIVATIONS, LOSSES, OPTIMIZERS, SCHEDULES, LAYERS):
+        for entry in registry.values():
+            yield _file_of(entry), entry.label
+    for recipe in RECIPES.values():
+        for text in filter(None, (recipe.title, recipe.basis, recipe.choices)):
+            yield "engine/recipes.toml", text
+    for text in SOURCES.values():
+        yield "engine/data/sources.py", text
+    for text in AUGMENTATIONS:
+        yield "engine/data/augmentation.py", text
+    for text in (*JobState, *filter(None, Problem)):
+        yield "engine/jobs", str(text)
+    for text in ("on", "off"):
+        yield "engine/setting_fields.py", text
 
 
 def _label(kind: Choice, name: str) -> str:
@@ -97,4 +111,4 @@ def _strings(string: Any) -> tuple[str, ...]:
 
 if __name__ == "__main__":
     for code in TRANSLATED:
-        print(f"{LOCALES / code}: {len(missing(update(code, template())))} texts to translate")  # noqa: T201
+        print(f"{LOCALES / code}: {len(missing(update(code, template())))} texts to translate")

@@ -11,10 +11,11 @@ import numpy.typing as npt
 from engine.data.dataset import DIGITS
 from engine.jobs import Snapshot
 from ui import formatting
-from ui.class_names import class_noun, short
+from ui.class_names import short
+from ui.translation import N_, _, language
 
-TRAINING, SMOOTHED, VALIDATION, CHANGE = "training", "smoothed", "validation", "change"
-FIRST = "first step"  # while a line would have only one point
+TRAINING, SMOOTHED, VALIDATION, CHANGE = N_("training"), N_("smoothed"), N_("validation"), N_("change")
+FIRST = N_("first step")  # while a line would have only one point
 COLOURS = {TRAINING: "#8f96b3", SMOOTHED: "#5b69d6", VALIDATION: "#e4572e", CHANGE: "#c28f00", FIRST: "#8f96b3"}
 RUN_COLOURS = ["#4c6ef5", "#e4572e", "#2f9e6e", "#c28f00", "#a24bcf", "#1098ad", "#d6336c", "#7a8699"]
 DIGIT_COLOURS = [
@@ -53,7 +54,8 @@ def legend(smooth: bool, has_validation: bool = True) -> str:
 def colour_key(colours: dict[str, str]) -> str:
     """What each colour stands for, as HTML; validation has dots."""
     marks = (
-        f'<span><i class="{"dot" if name == VALIDATION else "line"}" style="background:{colour}"></i>{escape(name)}</span>'
+        f'<span><i class="{"dot" if name == VALIDATION else "line"}" style="background:{colour}"></i>'
+        f"{escape(_(name))}</span>"
         for name, colour in colours.items()
     )
     return f'<p class="inkling-legend">{"".join(marks)}</p>'
@@ -111,7 +113,10 @@ def _percent(field: str, digits: str = ".4~f") -> str:
 
 
 def _chart(height: int, title: str = "", **spec: Any) -> Spec:
-    return {"height": height, "padding": PADDING, **spec} | ({"title": {"text": title, "offset": 6}} if title else {})
+    config = {} if language() == "en" else {"config": {"locale": formatting.vega_locale(language())}}
+    return {"height": height, "padding": PADDING, **config, **spec} | (
+        {"title": {"text": title, "offset": 6}} if title else {}
+    )
 
 
 def _layer(series: str, **spec: Any) -> Spec:
@@ -138,9 +143,12 @@ def _y(quantity: str, log: bool = False, field: str = "value") -> Spec:
 def _tooltip(x_title: str, quantity: str, *names: str) -> Spec:
     """The parts of a chart whose tooltip shows the fields ``names``, the place and the value, rounded."""
     value = _percent("value", ".2f") if quantity == "accuracy" else "format(datum.value, '.4~g')"
-    fields = [{"field": name, "title": "curve" if name == "series" else name} for name in names]
-    fields += [{"field": "x", "title": x_title, "format": ",.2~f"}, {"field": "shown", "title": quantity}]
-    return {"transform": [{"calculate": value, "as": "shown"}], "tooltip": fields}
+    series = json.dumps({name: _(name) for name in COLOURS})
+    titles = {"series": ("curve", _("curve")), "run": ("run", _("run"))}
+    fields = [{"field": field, "title": title} for field, title in (titles[name] for name in names)]
+    fields += [{"field": "x", "title": _(x_title), "format": ",.2~f"}, {"field": "shown", "title": _(quantity)}]
+    texts = [{"calculate": value, "as": "shown"}, {"calculate": f"{series}[datum.series]", "as": "curve"}]
+    return {"transform": texts, "tooltip": fields}
 
 
 def curves(
@@ -149,11 +157,11 @@ def curves(
     """The chart of ``rows``. Every accuracy axis is the same, from 0 or, zoomed, from 90 %, so that runs can be compared.
     ``last_step`` is where the axis ends if it has steps."""
     scale = {"domain": [0, epochs]} if epochs <= MAX_FIXED_EPOCHS else {"zero": True, "nice": False}
-    x_title = "epoch" if last_step is None else "step"
+    x_title = N_("epoch") if last_step is None else N_("step")
     if last_step is not None:
         scale = {"domain": [0, last_step or 10]}
     axis = {"tickMinStep": 1, "grid": False}
-    x = {"field": "x", "type": "quantitative", "title": x_title, "scale": scale, "axis": axis}
+    x = {"field": "x", "type": "quantitative", "title": _(x_title), "scale": scale, "axis": axis}
     y = _y(quantity, log)
     if quantity == "accuracy":
         y["scale"] = {"domain": [ZOOMED if zoom else 0, 1]}
@@ -161,7 +169,7 @@ def curves(
         y["axis"] |= {"labels": False, "tickCount": 5}
     colours = {"domain": list(COLOURS), "range": list(COLOURS.values())}
     colour = {"field": "series", "type": "nominal", "legend": None, "scale": colours}
-    note = [{"field": "note", "title": "changed"}, {"field": "x", "title": x_title, "format": ",.2~f"}]
+    note = [{"field": "note", "title": _("changed")}, {"field": "x", "title": _(x_title), "format": ",.2~f"}]
     shown = _tooltip(x_title, quantity, "series")
     dashed = {"type": "rule", "strokeDash": [4, 3], "strokeWidth": 2, "aria": False}  # a caption names the changes
     marks = {
@@ -175,13 +183,13 @@ def curves(
         _layer(series, mark=mark | {"clip": zoom}, encoding={"tooltip": shown["tooltip"]}) for series, mark in marks.items()
     ]
     encoding = {"x": x, "y": y, "color": colour}
-    return _chart(280, quantity.capitalize(), transform=shown["transform"], encoding=encoding, layer=layers)
+    return _chart(280, _(quantity.capitalize()), transform=shown["transform"], encoding=encoding, layer=layers)
 
 
 def overlay(title: str, quantity: str, names: Sequence[str], x_title: str) -> Spec:
     """Several runs in one chart: columns ``x``, ``value``, ``low``, ``high``, ``run`` and ``series``."""
     axis = {"grid": False, "tickMinStep": 0 if x_title == "seconds" else 1}
-    x = {"field": "x", "type": "quantitative", "title": x_title, "axis": axis}
+    x = {"field": "x", "type": "quantitative", "title": _(x_title), "axis": axis}
     scale = {"domain": list(names), "range": run_colours(len(names))}
     colour = {"field": "run", "type": "nominal", "legend": None, "scale": scale}
     y = _y(quantity) | {"scale": {"zero": False}}
@@ -223,9 +231,9 @@ def probabilities(labels: Sequence[int], names: Sequence[str]) -> Spec:
     was before them is at step ``BEFORE_FIRST``."""
     columns = list(map(str, labels))
     ticks = [BEFORE_FIRST, *(10**power for power in range(9))]
-    label = f"datum.value === {BEFORE_FIRST} ? 'start' : format(datum.value, ',')"
+    label = f"datum.value === {BEFORE_FIRST} ? {json.dumps(_('start'))} : format(datum.value, ',')"
     axis = {"grid": False, "values": ticks, "labelExpr": label}
-    x = {"field": "step", "type": "quantitative", "axis": axis, "scale": {"type": "log", "nice": False}}
+    x = {"field": "step", "type": "quantitative", "title": _("step"), "axis": axis, "scale": {"type": "log", "nice": False}}
     y = {"field": "probability", "type": "quantitative", "stack": "zero", "title": None}
     y |= {"axis": {"labelExpr": _percent("value")}, "scale": {"domain": [0, 1]}}
     legend = {"labelExpr": _name("datum.value", names)}
@@ -233,9 +241,9 @@ def probabilities(labels: Sequence[int], names: Sequence[str]) -> Spec:
     colour = {"field": "class", "type": "nominal", "title": None, "scale": scale, "legend": legend}
     shown = _percent("probability", ".1f")
     tooltip = [
-        {"field": "name", "title": "class"},
-        {"field": "step", "format": ",.0f"},
-        {"field": "shown", "title": "probability"},
+        {"field": "name", "title": _("class")},
+        {"field": "step", "title": _("step"), "format": ",.0f"},
+        {"field": "shown", "title": _("probability")},
     ]
     return _chart(
         230,
@@ -262,17 +270,18 @@ def confusion_matrix(dark: bool, selectable: bool = False, names: tuple[str, ...
     root of their fraction."""
     axis = {"labelExpr": _name("datum.value", names), "labelLimit": MAX_LABEL}
     upright = {"labelAngle": 0 if max(map(len, names)) <= 2 else -90}
-    x = {"field": "predicted", "type": "ordinal", "title": "Predicted", "axis": axis | {"orient": "top"} | upright}
+    x = {"field": "predicted", "type": "ordinal", "title": _("Predicted"), "axis": axis | {"orient": "top"} | upright}
     y = {
         "field": "label",
         "type": "ordinal",
-        "title": f"True {class_noun(names)}",
+        "title": _("True digit") if names == DIGITS else _("True class"),
         "axis": axis,
     }
     right = "datum.label === datum.predicted"
     opacity = {"field": "strength", "type": "quantitative", "scale": {"domain": [0, 1], "range": [0.04, 1]}, "legend": None}
     colour = {"condition": {"test": right, "value": "#4c6ef5"}, "value": "#e4572e"}
-    tooltip = [{"field": "true name", "title": y["title"]}, {"field": "name", "title": x["title"]}, {"field": "images"}]
+    tooltip = [{"field": "true name", "title": y["title"]}, {"field": "name", "title": x["title"]}]
+    tooltip.append({"field": "images", "title": _("images")})
     squares: Spec = {
         "mark": {"type": "rect", "cornerRadius": 3} | ({"cursor": "pointer"} if selectable else {}),
         "encoding": {"opacity": opacity, "color": colour, "tooltip": tooltip},
@@ -308,11 +317,12 @@ def reliability() -> Spec:
         "mark": {"type": "line", "strokeDash": [4, 3], "color": "#8f96b3"},
         "encoding": {"x": {"field": "at", **percent}, "y": {"field": "at", **percent}},
     }
-    x = {"field": "confidence", "title": "how sure it is", **percent}
-    y = {"field": "accuracy", "title": "how often it is right", **percent}
+    x = {"field": "confidence", "title": _("how sure it is"), **percent}
+    y = {"field": "accuracy", "title": _("how often it is right"), **percent}
     dots = {"type": "point", "filled": True, "size": 70, "color": RUN_COLOURS[0], "opacity": 1}
     names = ("confidence", "accuracy")
     texts = [{"calculate": _percent(name, ".1f"), "as": f"{name} text"} for name in names]
-    tooltip = [{"field": f"{name} text", "title": name} for name in names] + [{"field": "images"}]
+    tooltip = [{"field": f"{name} text", "title": _(name)} for name in names]
+    tooltip.append({"field": "images", "title": _("images")})
     layers = [{"mark": {"type": "line", "color": RUN_COLOURS[0]}}, {"mark": dots, "encoding": {"tooltip": tooltip}}]
     return _chart(260, transform=texts, layer=[diagonal, {"layer": layers, "encoding": {"x": x, "y": y}}])

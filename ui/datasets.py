@@ -18,6 +18,8 @@ from engine.data.mapped import map_dataset
 from engine.data.mnist import local_folder
 from engine.data.synthetic import draw_digits
 from ui import own_data
+from ui.formatting import number
+from ui.translation import _
 
 POLL_SECONDS = 0.2  # between two looks at a download or drawing
 NUM_DRAWN = 250  # digits to take samples from, where MNIST is missing
@@ -80,9 +82,11 @@ class Loading:
         """What is being done, or "" while there is nothing to count."""
         total, num_done = self.total, self.num_done
         if self.unit == "B":
-            of_total = f"{num_done / 1e6:.1f} of {total / 1e6:.1f} MB" if total else f"{num_done / 1e6:.1f} MB"
-            return f"Downloading, {of_total}"
-        return f"Drawing digits, {num_done:,} of {total:,}" if total else ""
+            done = number(num_done / 1e6, ".1f")
+            if not total:
+                return _("Downloading, {done} MB").format(done=done)
+            return _("Downloading, {done} of {total} MB").format(done=done, total=number(total / 1e6, ".1f"))
+        return _("Drawing digits, {done} of {total}").format(done=number(num_done), total=number(total)) if total else ""
 
 
 def _mapped(train_set: Dataset, test_set: Dataset) -> tuple[Dataset, Dataset]:
@@ -92,7 +96,7 @@ def _mapped(train_set: Dataset, test_set: Dataset) -> tuple[Dataset, Dataset]:
 
 def _show_progress(loading: Loading) -> None:
     """Show a bar until the loading is over."""
-    with st.spinner("Drawing digits" if loading.source == "synthetic" else "Getting the digits"):
+    with st.spinner(_("Drawing digits") if loading.source == "synthetic" else _("Getting the digits")):
         bar = st.empty()
         while not wait([loading.sets], POLL_SECONDS).done:
             if text := loading.text():

@@ -13,6 +13,7 @@ from engine import Network
 from engine.jobs import Snapshot
 from engine.layers import Conv2D
 from ui.charts import CHANGE, COLOURS, FIRST, SMOOTHED, TRAINING, VALIDATION, rows
+from ui.translation import N_, _
 
 MAX_TILES = 32  # units or filters of the first layer
 TILES_PER_ROW = 8
@@ -82,7 +83,7 @@ def red_and_blue(values: npt.NDArray, ink: npt.NDArray | float = 0.0) -> npt.NDA
 
 def sheet(pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """Pictures (T, H, W, 3) as one, in rows of eight with lines between them."""
-    count, height, width, _ = pictures.shape
+    count, height, width = pictures.shape[:3]
     num_rows = -(-count // TILES_PER_ROW)
     framed = np.full((num_rows * TILES_PER_ROW, height + 2, width + 2, 3), LINE_GREY, np.uint8)
     framed[:count, 1:-1, 1:-1] = pictures
@@ -97,7 +98,7 @@ def curves(snapshot: Snapshot, title: str, form: str, smooth: bool = False, log:
 
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     figure.suptitle(title, parse_math=False)  # a run's name may have dollar signs
-    for axes, quantity in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+    for axes, quantity in zip(figure.subplots(1, 2), (N_("loss"), N_("accuracy")), strict=True):
         columns = rows(snapshot, quantity, smooth)
         series, x, values = (np.array(columns[name]) for name in ("series", "x", "value"))
         for name, style in (
@@ -108,10 +109,10 @@ def curves(snapshot: Snapshot, title: str, form: str, smooth: bool = False, log:
         ):
             chosen = series == name
             if chosen.any():
-                axes.plot(x[chosen], values[chosen], label=name, color=COLOURS[name], **style)
+                axes.plot(x[chosen], values[chosen], label=_(name), color=COLOURS[name], **style)
         for change in x[series == CHANGE]:
             axes.axvline(change, color="0.5", lw=1, ls="--")
-        axes.set(xlabel="epoch" if snapshot.history else "step", ylabel=quantity)
+        axes.set(xlabel=_("epoch") if snapshot.history else _("step"), ylabel=_(quantity))
         if log and quantity == "loss":
             axes.set_yscale("log")
         axes.grid(alpha=0.3)

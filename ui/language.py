@@ -11,7 +11,7 @@ STORED = "language"  # the name of the workspace's value
 
 
 def begin_run() -> None:
-    """At the top of every run, once the workspace is open. The address says what was chosen, also after a link to another page."""
+    """At the top of every run, once the workspace is open. A link to another page drops the choice from the address."""
     if CHOICE not in st.session_state:
         wanted = st.query_params.get(PARAMETER, "").lower(), workspace().value(STORED)
         known = [code for code in wanted if isinstance(code, str) and code in LANGUAGES]  # both may be anything
@@ -23,7 +23,7 @@ def begin_run() -> None:
 
 
 def show_menu(key: str) -> None:
-    """A menu of the languages, each named in itself; ``key`` names its place, of which the style sheet shows the one that fits."""
+    """A menu of the languages, each named in itself. ``key`` names its place: the style sheet shows the one that fits."""
     st.menu_button(
         LANGUAGES[language()],
         list(LANGUAGES),

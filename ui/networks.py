@@ -15,10 +15,14 @@ from ui import runs
 from ui.class_names import reads_digits
 from ui.formatting import percent
 from ui.run import Run
+from ui.translation import N_, _
 from ui.visitor import workspace
 
 PRETRAINED = Path(__file__).parent.parent / "pretrained"
-SHIPPED_LABELS = {"cnn": "Inkling's best network (convolutional, {})", "mlp": "Inkling's dense network ({})"}
+SHIPPED_LABELS = {
+    "cnn": N_("Inkling's best network (convolutional, {accuracy})"),
+    "mlp": N_("Inkling's dense network ({accuracy})"),
+}
 
 
 TRAINED = (JobState.FINISHED, JobState.STOPPED)
@@ -67,11 +71,12 @@ def _test_accuracy(network: engine.Network) -> float:
 
 def shipped_label(name: str, network: engine.Network) -> str:
     """The name of a shipped network on the page."""
-    return SHIPPED_LABELS.get(name, f"{name} ({{}})").format(percent(_test_accuracy(network), 2))
+    accuracy = percent(_test_accuracy(network), 2)
+    return _(SHIPPED_LABELS[name]).format(accuracy=accuracy) if name in SHIPPED_LABELS else f"{name} ({accuracy})"
 
 
 def upload_label(name: str) -> str:
-    """The name of an uploaded network on the page, and its key."""
+    """The key of an uploaded network, in any language."""
     return f"Uploaded: {name}"
 
 
@@ -82,7 +87,9 @@ def candidates() -> dict[str, Candidate]:
         for name, network in shipped_networks()[0].items()
     }
     for name, network in workspace().networks.items():
-        choices[upload_label(name)] = Candidate(upload_label(name), lambda network=network: (network, ""))
+        choices[upload_label(name)] = Candidate(
+            _("Uploaded: {name}").format(name=name), lambda network=network: (network, "")
+        )
     for run in runs.all_runs():
         if not run.state.is_over or run.state in TRAINED:
             choices[run.key] = Candidate(run.name, lambda run=run: _load(run))
@@ -98,19 +105,30 @@ def _load(run: Run) -> tuple[engine.Network, str]:
     """The network of a run, and its status; a network of NaNs if it cannot be read."""
     snapshot = run.snapshot()
     if not snapshot.is_over:
-        doing = {JobState.PAUSED: "paused", JobState.QUEUED: "waiting"}.get(snapshot.state, "still training")
-        return snapshot.network, f"{doing}, in epoch {snapshot.epoch}"
+        doing = {JobState.PAUSED: _("paused, in epoch {epoch}"), JobState.QUEUED: _("waiting, in epoch {epoch}")}
+        status = doing.get(snapshot.state, _("still training, in epoch {epoch}"))
+        return snapshot.network, status.format(epoch=snapshot.epoch)
     if snapshot.state is JobState.FAILED:
         nothing = snapshot.network.copy()
         nothing.state_vector[:] = np.nan
-        return nothing, "it cannot be read now"
-    return snapshot.network, f"{percent(snapshot.test.accuracy)} of the test images right" if snapshot.test else ""
+        return nothing, _("it cannot be read now")
+    right = _("{percent} of the test images right")
+    return snapshot.network, right.format(percent=percent(snapshot.test.accuracy)) if snapshot.test else ""
+
+
+def start_label(key: str) -> str:
+    """The name on the page of one of the ``starting_networks``."""
+    shipped = shipped_networks()[0]
+    uploaded = {upload_label(name): name for name in workspace().networks}
+    if key in uploaded:
+        return _("Uploaded: {name}").format(name=uploaded[key])
+    return shipped_label(key, shipped[key]) if key in shipped else key
 
 
 def starting_networks(layers: tuple[Layer, ...]) -> dict[str, engine.Network]:
-    """The networks of exactly these layers, by name: a training can begin with their weights."""
+    """The networks of exactly these layers, by key: a training can begin with their weights."""
     shape = image_shape(layers)
-    named = {shipped_label(name, network): network for name, network in shipped_networks()[0].items()}
+    named = {**shipped_networks()[0]}
     named |= {upload_label(name): network for name, network in workspace().networks.items()}
     for run in runs.all_runs():
         if run.state in TRAINED and run.config.layers == layers and run.config.input_shape in (None, shape):

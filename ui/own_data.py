@@ -15,6 +15,8 @@ from engine.data.collection_folder import open_zip
 from engine.data.dataset import DataError, Dataset
 from engine.data.idx import unpacked
 from engine.data.mapped import map_dataset
+from ui.formatting import number
+from ui.translation import _
 
 SUFFIXES = ("npz", "csv", "gz", "zip")
 MAX_BYTES = 200_000_000  # of a file, unpacked: more than MNIST's in CSV
@@ -105,13 +107,18 @@ def _remove(source: str) -> None:
 def describe(own: OwnData) -> list[str]:
     """What is in the data set, in sentences. To be escaped: names may be any text."""
     names, counts = own.train_set.class_names, Counter(own.train_set.take(slice(None))[1].tolist())
-    of_each = [counts[number] for number in range(len(names))]
-    some = f"{min(of_each):,}" if min(of_each) == max(of_each) else f"{min(of_each):,} to {max(of_each):,}"
+    of_each = [counts[label] for label in range(len(names))]
+    least, most = number(min(of_each)), number(max(of_each))
+    some = least if least == most else _("{least} to {most}").format(least=least, most=most)
     return [
-        f"{len(own.train_set):,} images to train on, {len(own.test_set):,} to test on.",
-        f"{len(names)} classes: {', '.join(names)}. Each has {some} images to train on.",
+        _("{train} images to train on, {test} to test on.").format(
+            train=number(len(own.train_set)), test=number(len(own.test_set))
+        ),
+        _("{count} classes: {names}. Each has {some} images to train on.").format(
+            count=len(names), names=", ".join(names), some=some
+        ),
         *own.notices,
-        "It is on this server until the server restarts. To train on it again after that, add the same file again.",
+        _("It is on this server until the server restarts. To train on it again after that, add the same file again."),
     ]
 
 

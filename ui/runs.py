@@ -12,6 +12,7 @@ from ui import datasets
 from ui.run import Run
 from ui.state import session
 from ui.store import free_name
+from ui.translation import _
 from ui.visitor import workspace
 
 MAX_RUNS = 50  # the oldest go first
@@ -86,7 +87,7 @@ def _add(
     series: Series, config: Config, source: str, paused: bool = False, has_start: bool = False, from_file: bool = False
 ) -> Run:
     number = workspace().next_number()
-    name = free_name(f"Run {number}", {run.name for run in all_runs()})
+    name = free_name(_("Run {number}").format(number=number), {run.name for run in all_runs()})
     run = Run(number, name, config, source, series, has_start, from_file)
     if series.snapshot().state is JobState.READY:
         series.start(paused)

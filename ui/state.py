@@ -4,7 +4,7 @@ Streamlit forgets the value of a widget that is not shown. Widgets keep theirs w
 Tabs and expanders have no such option, so ``tabs`` and ``expander`` store what is open in them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 import streamlit as st
 
 from ui.formatting import escape_markdown
+from ui.translation import _
 
 if TYPE_CHECKING:
     from engine.config import Config
@@ -123,7 +124,7 @@ def value(key: str, default: Any = None) -> Any:
 
 def set_value(key: str, value: Any) -> None:
     """Set a widget's value, in a callback or before the widget is shown."""
-    _, old = session().unconfirmed.get(key, (None, st.session_state.get(key)))
+    old = session().unconfirmed.get(key, (None, st.session_state.get(key)))[1]
     session().unconfirmed[key] = value, old
     st.session_state[key] = value
 
@@ -136,9 +137,20 @@ def forget(prefix: str) -> None:
 
 
 def tabs(labels: Sequence[str], key: str) -> Sequence[Any]:
-    """Tabs, of which the open one stays open through a page switch; only its content need be computed (``tab.open``)."""
-    st.session_state.setdefault(key, session().open_parts.get(key, labels[0]))
-    return st.tabs(labels, key=key, on_change=_store_open, args=(key,))
+    """Tabs, of which the open one stays open through a page switch; only its content need be computed (``tab.open``).
+
+    The ``labels`` are marked for translation, and shown in the visitor's language.
+    """
+    names = {_(label): label for label in labels}
+    if st.session_state.get(key) not in names:  # it is new, or the language has changed
+        st.session_state[key] = _(session().open_parts.get(key, labels[0]))
+    return st.tabs(list(names), key=key, on_change=_store_open, args=(key, names))
+
+
+def open_tab(label: str, key: str) -> None:
+    """Have this tab of ``tabs`` open; to be called in a callback."""
+    set_value(key, _(label))
+    session().open_parts[key] = label
 
 
 def expander(label: str, icon: str, key: str) -> Any:
@@ -147,5 +159,6 @@ def expander(label: str, icon: str, key: str) -> Any:
     return st.expander(label, icon=icon, key=key, on_change=_store_open, args=(key,))
 
 
-def _store_open(key: str) -> None:
-    session().open_parts[key] = st.session_state[key]
+def _store_open(key: str, names: Mapping[Any, Any] | None = None) -> None:
+    opened = st.session_state[key]
+    session().open_parts[key] = names.get(opened, opened) if names else opened

@@ -6,11 +6,12 @@ from ui import compat
 from ui.components import make_component
 from ui.formatting import escape_markdown
 from ui.state import session
+from ui.translation import N_, _
 from ui.workspace import Workspace, workspaces
 
 PARAMETER = "w"  # of the page's address
 COOKIE = "inkling_workspace"
-NOT_FOUND = (
+NOT_FOUND = N_(
     "There is no work under the link that you opened: it is not complete, the work was deleted, or nobody opened it for too "
     "long. You now see another workspace."
 )
@@ -33,7 +34,7 @@ def open_workspace() -> Workspace:
         opened.add_viewer(compat.session_watcher())
         opened.check_store()
         if is_new and st.query_params.get(PARAMETER, opened.id) != opened.id:
-            opened.notices.append(NOT_FOUND)
+            opened.notices.append(_(NOT_FOUND))
     if st.query_params.get(PARAMETER) != opened.id:
         st.query_params[PARAMETER] = opened.id
     return opened
@@ -64,10 +65,10 @@ def remember(replace: bool = False) -> None:
 def show_notices() -> None:
     """Say that nothing can be saved at the moment, or that runs were deleted to make room."""
     if problem := workspace().problem:
-        st.warning(problem, icon=":material/cloud_off:")
+        st.warning(_(problem), icon=":material/cloud_off:")
     if notices := workspace().notices:
         for notice in notices:  # each stays until it is closed: the page is often redrawn at once
-            st.toast(escape_markdown(notice), icon=":material/info:", duration="infinite")
+            st.toast(escape_markdown(_(notice)), icon=":material/info:", duration="infinite")
         workspace().notices = []
 
 

@@ -23,6 +23,7 @@ from ui import datasets
 from ui.run import ELSEWHERE, Run, StoredSnapshots, forget_snapshots, from_record, state_to_store, to_record
 from ui.store import DrawingRecord, RunRecord, RunTaken, Store, free_name, server_name
 from ui.store.store import WELL_FORMED
+from ui.translation import N_
 
 STORE_EVERY, STORE_LEAST = 1.0, 0.1  # seconds between two looks for changes, at most and at least
 VALUE_EVERY = 2.0  # seconds between two writes of a drawing or of settings
@@ -33,7 +34,7 @@ RETRY_SECONDS = 5.0  # after the database has failed
 CLOSE_SECONDS = 150.0  # without a viewer, after which a workspace leaves memory: sessions come back within 120
 
 SERVER = server_name()  # this process, in the store
-NOT_STORED = "Your work cannot be saved at the moment: the database cannot be reached."
+NOT_STORED = N_("Your work cannot be saved at the moment: the database cannot be reached.")
 NOT_REPLACED = (
     "Your saved {} could not be read when you opened this page, so what the page shows now is not saved. "
     "Reload the page to go back to what is saved."
