@@ -58,7 +58,7 @@ class Companion {
       if (root?.adoptedStyleSheets && !root.adoptedStyleSheets.includes(this.style)) {
         root.adoptedStyleSheets = [...root.adoptedStyleSheets, this.style];
         element.setAttribute("role", "img");
-        element.setAttribute("aria-label", "Canvas to draw on with mouse, finger or pen");
+        element.setAttribute("aria-label", this.data.label);
       }
     }
   }

@@ -9,7 +9,7 @@ const GAP = 2; // px between two nodes
 const MAX_BARS = 10; // as in prediction.py: of more classes, the bars are those of the most likely
 const KEEP_IN_VIEW = 5000, MAX_WAIT = 60_000; // ms
 const KEYS = { ArrowUp: -1, ArrowDown: 1 };
-const HINT = "Point at a node to see its numbers. Press it to look inside.";
+const fill = (text, values) => text.replace(/\{(\w+)\}/g, (place, name) => values[name] ?? place); // as Python's format
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".inkling-network");
@@ -98,25 +98,26 @@ class View {
   }
 
   name({ kind, layers, names }, node) {
-    if (kind === "image") return "What the network sees";
-    if (kind === "scores") return `Score of ${names[node]}`;
-    return `${layers}, ${kind === "maps" ? "map" : "unit"} ${node + 1}`;
+    const { texts } = this.data;
+    if (kind === "image") return texts.image;
+    if (kind === "scores") return fill(texts.score, { name: names[node] });
+    return fill(kind === "maps" ? texts.map : texts.unit, { layers, number: node + 1 });
   }
 
   // A node with its numbers.
   describe({ column, node }) {
     const name = this.name(column, node);
     const numbers = this.data.numbers[column.number];
-    if (column.kind === "image") return `${name}: 28 x 28 pixels`;
+    const { texts } = this.data;
+    if (column.kind === "image") return texts.pixels;
     if (!numbers) return name;
-    const range = `the largest value of its layer is ${numbers.limit}`;
-    if (column.kind !== "maps") return `${name}: ${numbers.values[node]}; ${range}`;
-    return `${name}: highest ${numbers.values[node]}, ${numbers.places[node]}; ${range}`;
+    const values = { node: name, value: numbers.values[node], place: numbers.places?.[node], limit: numbers.limit };
+    return fill(column.kind === "maps" ? texts.places : texts.values, values);
   }
 
   say(button) {
     this.pointed = button;
-    this.readout.textContent = button ? this.describe(button) : HINT;
+    this.readout.textContent = button ? this.describe(button) : this.data.texts.hint;
     if (button) button.ariaLabel = this.describe(button);
   }
 
@@ -193,9 +194,9 @@ class View {
       const labelTop = Math.min(column.nodes[0].at.y, bars ? Infinity : y) - 2.7 * em;
       column.label.style.cssText = `left:${middle}px;top:${Math.max(4, labelTop)}px`;
       column.moreLabel.style.cssText = `left:${middle}px;top:${y + tall + 3}px`;
-      const more = column.more > 0 ? `+${column.more.toLocaleString("en")}` : "";
-      column.moreLabel.textContent = more && `${more} more`;
-      if (column.moreLabel.offsetWidth > room + between - 6) column.moreLabel.textContent = more;
+      const more = column.more.toLocaleString("en").replaceAll(",", this.data.texts.thousands);
+      column.moreLabel.textContent = column.more > 0 ? fill(this.data.texts.more, { count: more }) : "";
+      if (column.moreLabel.offsetWidth > room + between - 6) column.moreLabel.textContent = `+${more}`;
       if (column.skippedLabel) column.skippedLabel.style.cssText = `left:${left - between / 2}px;top:${height / 2}px`;
       left += room + between;
     }

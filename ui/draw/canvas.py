@@ -9,6 +9,7 @@ from ui.current_drawing import CANVAS, COMPANION, update_drawing
 from ui.draw.drawing import Drawing
 from ui.draw.strokes import PAPER_COLOUR, PEN_COLOUR
 from ui.state import session
+from ui.translation import _
 from ui.visitor import workspace
 
 
@@ -66,6 +67,7 @@ def run_companion(
         "revision": drawing.revision,
         "reported": drawing.num_reported,
         "sequence": drawing.sequence,
+        "label": _("Canvas to draw on with mouse, finger or pen"),
     }
     companion = make_component("companion", "<span></span>")
     companion(data=data, key=key, default={"message": None}, on_message_change=lambda: None)

@@ -19,6 +19,8 @@ from ui import state
 from ui.components import make_component
 from ui.draw.panels import activations, tabs
 from ui.draw.panels.activations import Block
+from ui.formatting import number
+from ui.translation import N_, _, ngettext
 
 KEY = "network view"
 MAX_COLUMNS = 8  # of blocks; of a deeper network the first and the last
@@ -27,8 +29,8 @@ MAX_LINES = 14  # into a column
 MAP_SIDES = (14, 10, 7, 5, 3)  # pixels: the largest with which all maps take at most ``MAX_BYTES``
 MAX_BYTES = 5_500
 ZERO, UNIT = 128, 127  # the bytes of 0 and of the difference between 0 and the largest absolute value
-HTML = """<details class="inkling-network"><summary>The network</summary>
-<div class="scroll"><div class="stage" role="group" aria-label="The network: arrow keys move, Enter looks inside">
+HTML = """<details class="inkling-network"><summary>{title}</summary>
+<div class="scroll"><div class="stage" role="group" aria-label="{label}">
 <canvas aria-hidden="true"></canvas></div></div><p class="readout"></p></details>"""
 
 
@@ -45,20 +47,38 @@ class Column(NamedTuple):
 
 def show_network(network: Network | None, seen: npt.NDArray[np.float32] | None) -> None:
     """Show the network, lit up by what it sees; dim if that is None. Pressing a node opens a panel with it."""
-    view = make_component("network", HTML)
+    html = HTML.format(title=_("The network"), label=_("The network: arrow keys move, Enter looks inside"))
+    view = make_component("network", html)
     data = view_data(network, seen) if network else {"columns": [], "values": "", "numbers": [], "lines": []}
+    data["texts"] = texts()
     result = view(data=data, key=KEY, on_picked_change=_pick)
     if result.picked:
         st.rerun()  # the panels are not in the fragment that the view is in
 
 
+def texts() -> dict[str, str]:
+    """What the browser writes itself."""
+    return {
+        "hint": _("Point at a node to see its numbers. Press it to look inside."),
+        "image": _("What the network sees"),
+        "pixels": _("What the network sees: 28 x 28 pixels"),
+        "score": _("Score of {name}"),
+        "map": _("{layers}, map {number}"),
+        "unit": _("{layers}, unit {number}"),
+        "values": _("{node}: {value}; the largest value of its layer is {limit}"),
+        "places": _("{node}: highest {value}, {place}; the largest value of its layer is {limit}"),
+        "more": _("+{count} more"),
+        "thousands": number(1000)[1:-3],  # the sign between thousands
+    }
+
+
 def _pick() -> None:
     """Open the panel that shows the node that was pressed."""
     picked = st.session_state[KEY].get("picked")
-    if isinstance(picked, list | tuple) and len(picked) == 2 and all(type(number) is int for number in picked):
+    if isinstance(picked, list | tuple) and len(picked) == 2 and all(type(part) is int for part in picked):
         block, node = picked
         state.set_value(activations.PICKED, (block, node))
-        tabs.open_panel("What it sees" if block < 0 else "Inside")
+        tabs.open_panel(N_("What it sees") if block < 0 else N_("Inside"))
 
 
 def view_data(network: Network, seen: npt.NDArray[np.float32] | None) -> dict[str, Any]:
@@ -100,26 +120,29 @@ def _columns(blocks: Sequence[Block], outputs: Sequence[LayerActivity]) -> list[
     if len(blocks) > MAX_COLUMNS:
         numbers = [*numbers[: MAX_COLUMNS // 2], *numbers[-MAX_COLUMNS // 2 :]]
     columns = []
-    for number in numbers:
-        block = blocks[number]
+    for position in numbers:
+        block = blocks[position]
         values = outputs[-1 if block.stop == len(outputs) else block.shown].values
         is_last, is_maps = block.stop == len(outputs), values.ndim == 3
         kind = "scores" if is_last else "maps" if is_maps else "units"
         limit = float(np.abs(_finite(values)).max())
         shown = values if is_last else values[: MAX_MAPS if is_maps else MAX_UNITS]
-        columns.append(Column(kind, number, shown, len(values), activations.layer_numbers(block), limit))
+        columns.append(Column(kind, position, shown, len(values), activations.layer_numbers(block), limit))
     return columns
 
 
 def _text(column: Column) -> list[str]:
     """The label of a column: two short lines."""
     if column.kind == "image":
-        return ["It sees", "28 x 28"]
+        return [_("It sees"), "28 x 28"]
     if column.kind == "scores":
-        return ["Scores", str(column.count)]
+        return [_("Scores"), str(column.count)]
     if column.kind == "units":
-        return [f"{column.count:,}", "unit" if column.count == 1 else "units"]
-    return [f"{column.count} map{'' if column.count == 1 else 's'}", " x ".join(map(str, column.nodes.shape[1:]))]
+        return [number(column.count), ngettext("unit", "units", column.count)]
+    return [
+        ngettext("{count} map", "{count} maps", column.count).format(count=column.count),
+        " x ".join(map(str, column.nodes.shape[1:])),
+    ]
 
 
 def _num_bytes(columns: Sequence[Column], side: int) -> int:
@@ -156,7 +179,10 @@ def _numbers(column: Column) -> dict[str, Any]:
     if column.kind == "image":
         return {}
     flat = column.nodes.reshape(len(column.nodes), -1)
-    numbers: dict[str, Any] = {"values": [f"{value:.2f}" for value in flat.max(axis=1)], "limit": f"{column.limit:.2f}"}
+    numbers: dict[str, Any] = {
+        "values": [number(value, ".2f") for value in flat.max(axis=1)],
+        "limit": number(column.limit, ".2f"),
+    }
     if column.kind == "maps":
         shape = column.nodes.shape[1:]
         numbers["places"] = [activations.place(int(pixel), shape) for pixel in flat.argmax(axis=1)]
