@@ -12,12 +12,21 @@ from engine import Network, prepare
 from engine.layer_outputs import LayerActivity, Unit, activity, strongest_units, units
 from engine.layers import Conv2D, Dropout, Layer, summary
 from ui import glossary, images, state
+from ui.formatting import number
+from ui.translation import N_, _
 
 PICKED = "picked node"  # key of the node to show first: the number of its block, and its own
 NUM_UNITS, NUM_SCORES = 8, 10  # the strongest, of a dense layer and of the last one
 MAX_MAPS = 32
 MIN_MAP_SIZE = 24  # pixels; smaller feature maps are enlarged to at least half of it
 UNITS_PER_ROW = 64
+
+
+PLACES = (  # in a picture, in its three rows
+    (N_("at the top left"), N_("at the top centre"), N_("at the top right")),
+    (N_("at the middle left"), N_("in the middle"), N_("at the middle right")),
+    (N_("at the bottom left"), N_("at the bottom centre"), N_("at the bottom right")),
+)
 
 
 class Block(NamedTuple):
@@ -35,12 +44,12 @@ def show(network: Network, image: npt.NDArray[np.uint8]) -> None:
     parts = blocks(network.layers, [output.values for output in outputs])
     if picked := _picked(network, seen, parts, outputs):
         st.html(picked)
-    text = (
-        f"From the pixels to the {len(network.class_names)} scores. Each unit weighs and adds up everything from the layer "
-        "before it. The pictures show which pixels of this drawing raise a unit (red) and which lower it (blue). A black "
-        "picture belongs to a unit or a map that is off: it gives 0 for this drawing."
+    text = _(
+        "From the pixels to the {count} scores. Each unit weighs and adds up everything from the layer before it. The "
+        "pictures show which pixels of this drawing raise a unit (red) and which lower it (blue). A black picture belongs "
+        "to a unit or a map that is off: it gives 0 for this drawing."
     )
-    st.caption(glossary.explain(text), unsafe_allow_html=True)
+    st.caption(glossary.explain(text.format(count=len(network.class_names))), unsafe_allow_html=True)
     for block in parts:
         values, is_last = outputs[block.shown].values, block.stop == len(network.layers)
         title = f"<b>{layer_numbers(block)} · {_summary(network, block)}</b><small>{describe(values, is_last)}</small>"
@@ -61,14 +70,15 @@ def _num_units(is_last: bool) -> int:
 def layer_numbers(block: Block) -> str:
     """The layers of a block by their places in the network, as the Train page counts them."""
     first, last = block.start + 1, block.stop
-    return f"Layer {first}" if first == last else f"Layers {first} to {last}"
+    if first == last:
+        return _("Layer {number}").format(number=first)
+    return _("Layers {first} to {last}").format(first=first, last=last)
 
 
 def place(pixel: int, shape: Sequence[int]) -> str:
     """Where in a picture of this shape a pixel lies, in words."""
     row, column = divmod(pixel, shape[1])
-    down, across = ("top", "middle", "bottom")[3 * row // shape[0]], ("left", "centre", "right")[3 * column // shape[1]]
-    return "in the middle" if (down, across) == ("middle", "centre") else f"at the {down} {across}"
+    return _(PLACES[3 * row // shape[0]][3 * column // shape[1]])
 
 
 def _summary(network: Network, block: Block) -> str:
@@ -77,10 +87,10 @@ def _summary(network: Network, block: Block) -> str:
 
 def _picked(network: Network, seen: npt.NDArray, parts: Sequence[Block], outputs: Sequence[LayerActivity]) -> str:
     """The node that was pressed in the picture of the network, as HTML; empty if the network has no such node."""
-    number, node = state.value(PICKED) or (-1, -1)
-    if not 0 <= number < len(parts):
+    part, node = state.value(PICKED) or (-1, -1)
+    if not 0 <= part < len(parts):
         return ""
-    block = parts[number]
+    block = parts[part]
     is_last = block.stop == len(network.layers)
     position = len(network.layers) - 1 if is_last else block.shown
     values = outputs[position].values
@@ -92,27 +102,32 @@ def _picked(network: Network, seen: npt.NDArray, parts: Sequence[Block], outputs
         pixel = int(np.nan_to_num(values[node]).argmax())
         (unit,) = units(network, seen, position, [node * values[node].size + pixel])
         pictures = {
-            "the map: where its pattern appears": _grey(values[node : node + 1])[0],
-            "the pixels that raise (red) and lower (blue) its highest value": images.red_and_blue(unit.weights, seen),
+            _("the map: where its pattern appears"): _grey(values[node : node + 1])[0],
+            _("the pixels that raise (red) and lower (blue) its highest value"): images.red_and_blue(unit.weights, seen),
         }
         first = next((layer for layer in network.layers if hasattr(layer, "W")), None)
         if network.layers[block.start] is first and isinstance(first, Conv2D):
-            pictures["its filter: the pattern that it looks for"] = images.red_and_blue(first.W[node, 0])
-        name, text = f"Map {node + 1}", f"Its highest value is {unit.value:.2f}, {place(pixel, shape)}."
+            pictures[_("its filter: the pattern that it looks for")] = images.red_and_blue(first.W[node, 0])
+        name = _("Map {number}").format(number=node + 1)
+        text = _("Its highest value is {value}, {place}.").format(value=number(unit.value, ".2f"), place=place(pixel, shape))
     else:
         (unit,) = units(network, seen, position, [node])
-        pictures = {"the pixels that raise (red) and lower (blue) it": images.red_and_blue(unit.weights, seen)}
+        pictures = {_("the pixels that raise (red) and lower (blue) it"): images.red_and_blue(unit.weights, seen)}
         rank = int((values > unit.value).sum()) + 1
-        name = f"The score of {escape(network.class_names[node])}" if is_last else f"Unit {node + 1}"
-        text = f"Its value is {unit.value:.2f}: number {rank:,} of {len(values):,}, the highest first."
+        name = _("Unit {number}").format(number=node + 1)
+        if is_last:
+            name = _("The score of {name}").format(name=escape(network.class_names[node]))
+        text = _("Its value is {value}: number {rank} of {count}, the highest first.").format(
+            value=number(unit.value, ".2f"), rank=number(rank), count=number(len(values))
+        )
     if unit.value == 0 and not unit.weights.any():
-        text += " It is off: small changes of the drawing do not change that."
+        text += " " + _("It is off: small changes of the drawing do not change that.")
     figures = "".join(
         f'<figure><img src="{images.url(picture)}" alt="{name}: {title}"><figcaption>{title}</figcaption></figure>'
         for title, picture in pictures.items()
     )
     title = f'<p class="inkling-part"><b>{name}</b>{where}</p>'
-    return f'<div class="inkling-picked" data-node="{number},{node}" tabindex="-1">{title}<p>{text}</p>{figures}</div>'
+    return f'<div class="inkling-picked" data-node="{part},{node}" tabindex="-1">{title}<p>{text}</p>{figures}</div>'
 
 
 def blocks(layers: Sequence[Layer], values: Sequence[npt.NDArray]) -> list[Block]:
@@ -136,14 +151,18 @@ def describe(values: npt.NDArray, is_last: bool) -> str:
     active = values > 0
     if values.ndim == 3:
         count, height, width = values.shape
-        return (
-            f"{count} maps of {height} x {width}: each shows where in the drawing its pattern appears; brighter is a better "
-            f"match. {int(active.any(axis=(1, 2)).sum())} of them match somewhere; a black one matches nowhere."
-        )
+        return _(
+            "{count} maps of {height} x {width}: each shows where in the drawing its pattern appears; brighter is a better "
+            "match. {active} of them match somewhere; a black one matches nowhere."
+        ).format(count=count, height=height, width=width, active=int(active.any(axis=(1, 2)).sum()))
     if is_last:
-        shown = f"The {len(values)}" if len(values) <= NUM_SCORES else f"The highest {NUM_SCORES} of {len(values)}"
-        return f"{shown} scores, highest first. The probabilities are computed from these."
-    return f"{len(values):,} units, {int(active.sum()):,} of them above zero. All of them, and the {NUM_UNITS} strongest:"
+        text = _("The {count} scores, highest first. The probabilities are computed from these.")
+        if len(values) > NUM_SCORES:
+            text = _("The highest {shown} of {count} scores, highest first. The probabilities are computed from these.")
+        return text.format(shown=NUM_SCORES, count=len(values))
+    return _("{count} units, {active} of them above zero. All of them, and the {shown} strongest:").format(
+        count=number(len(values)), active=number(int(active.sum())), shown=NUM_UNITS
+    )
 
 
 def _feature_maps(values: npt.NDArray) -> str:
@@ -151,13 +170,15 @@ def _feature_maps(values: npt.NDArray) -> str:
     coloured = _grey(shown)
     times = max(1, MIN_MAP_SIZE // shown.shape[-1])
     large = coloured.repeat(times, axis=1).repeat(times, axis=2)
-    first = "" if len(shown) == len(values) else f"the first {MAX_MAPS} of "
     strongest = int(values.max(axis=(1, 2)).argmax()) + 1
-    return (
-        f'<figure class="inkling-weights"><img src="{images.url(images.sheet(large))}" '
-        f'alt="Sheet of {first}{len(values)} feature maps; map {strongest} is the strongest">'
-        f"{f'<figcaption>{first.capitalize()}{len(values)}.</figcaption>' if first else ''}</figure>"
-    )
+    alt, caption = _("Sheet of {count} feature maps; map {strongest} is the strongest"), ""
+    if len(shown) < len(values):
+        alt = _("Sheet of the first {shown} of {count} feature maps; map {strongest} is the strongest")
+        text = _("The first {shown} of {count}.").format(shown=len(shown), count=len(values))
+        caption = f"<figcaption>{text}</figcaption>"
+    alt = alt.format(shown=len(shown), count=len(values), strongest=strongest)
+    url = images.url(images.sheet(large))
+    return f'<figure class="inkling-weights"><img src="{url}" alt="{alt}">{caption}</figure>'
 
 
 def _grey(maps: npt.NDArray) -> npt.NDArray[np.uint8]:
@@ -173,7 +194,9 @@ def _strip(values: npt.NDArray) -> str:
     squares = np.zeros(-(-len(values) // UNITS_PER_ROW) * UNITS_PER_ROW, np.float32)
     squares[: len(values)] = values
     picture = images.red_and_blue(squares.reshape(-1, UNITS_PER_ROW)[:, : min(UNITS_PER_ROW, len(values))])
-    alt = f"The values of all {len(values)} units, from {values.min():.2f} to {values.max():.2f}"
+    alt = _("The values of all {count} units, from {least} to {most}").format(
+        count=len(values), least=number(values.min(), ".2f"), most=number(values.max(), ".2f")
+    )
     return f'<img class="inkling-strip" src="{images.url(picture)}" alt="{alt}">'
 
 
@@ -181,11 +204,12 @@ def _units(shown: Sequence[Unit], names: Sequence[str]) -> str:
     """Units with their pixels; of the last layer with the ``names`` of the classes."""
     figures = []
     for unit in shown:
-        name = escape(names[unit.index]) if names else f"unit {unit.index + 1}"
-        off = " · off" if not names and unit.value == 0 and not unit.weights.any() else ""
+        name = escape(names[unit.index]) if names else _("unit {number}").format(number=unit.index + 1)
+        is_off = not names and unit.value == 0 and not unit.weights.any()
+        value = number(unit.value, ".2f") + (" · " + _("off") if is_off else "")
+        alt = _("{name}, {value}: the pixels that raise and lower it").format(name=name, value=value)
         figures.append(
-            f'<figure><img src="{images.url(images.red_and_blue(unit.weights))}" '
-            f'alt="{name}, {unit.value:.2f}{off}: the pixels that raise and lower it">'
-            f"<figcaption><b>{name}</b><br><small>{unit.value:.2f}{off}</small></figcaption></figure>"
+            f'<figure><img src="{images.url(images.red_and_blue(unit.weights))}" alt="{alt}">'
+            f"<figcaption><b>{name}</b><br><small>{value}</small></figcaption></figure>"
         )
     return images.digits(figures, "five" if names else "eight")

@@ -7,13 +7,14 @@ from ui import state
 from ui.current_drawing import current_image
 from ui.draw.panels import activations, attribution, comparison, numbers, preprocessing
 from ui.draw.prediction import answer
+from ui.translation import N_, _
 
 PANELS = {
-    "What it sees": preprocessing.show,
-    "Why": attribution.show,
-    "Inside": activations.show,
-    "Side by side": comparison.show,
-    "Number": numbers.show,
+    N_("What it sees"): preprocessing.show,
+    N_("Why"): attribution.show,
+    N_("Inside"): activations.show,
+    N_("Side by side"): comparison.show,
+    N_("Number"): numbers.show,
 }
 WITH_CONTROLS = (preprocessing.show, attribution.show)  # their controls are shown without a drawing, too
 KEY = "draw panel"
@@ -32,15 +33,15 @@ def show_panels(network: Network | None) -> None:
             if reply is None:
                 image = None
             elif reply.is_number and show is not numbers.show:
-                st.caption(f"Of the {len(reply.predictions)} digits, this is about the last one. “Number” shows each.")
+                text = _("Of the {count} digits, this is about the last one. “Number” shows each.")
+                st.caption(text.format(count=len(reply.predictions)))
             if image is not None or show in WITH_CONTROLS:
                 show(network, image)
             if image is None:
                 with st.container(border=True, height=300, horizontal_alignment="center", vertical_alignment="center"):
-                    st.markdown("Draw a digit above to see how the network reads it, and why.", text_alignment="center")
+                    st.markdown(_("Draw a digit above to see how the network reads it, and why."), text_alignment="center")
 
 
 def open_panel(name: str) -> None:
     """Have this panel open; to be called in a callback."""
-    state.set_value(KEY, name)
-    state.session().open_parts[KEY] = name
+    state.open_tab(name, KEY)
