@@ -16,7 +16,7 @@ export default function ({ data, parentElement, setStateValue }) {
   }
 }
 
-function createGrid(board, { side, size, pen }) {
+function createGrid(board, { side, size, pen, texts }) {
   const sheet = board.querySelector("canvas").getContext("2d");
   const status = board.parentElement.querySelector("[role=status]");
   const cell = size / side;
@@ -96,12 +96,12 @@ function createGrid(board, { side, size, pen }) {
       row = Math.min(Math.max(row + step[0], 0), side - 1);
       column = Math.min(Math.max(column + step[1], 0), side - 1);
       if (event.shiftKey) set(true);
-      const ink = cells.has(indexOf(row, column)) ? ", ink" : "";
-      say(`row ${row + 1}, column ${column + 1}${ink}`, SPEECH_DELAY);
+      const place = cells.has(indexOf(row, column)) ? texts.place_with_ink : texts.place;
+      say(place.replace("{row}", row + 1).replace("{column}", column + 1), SPEECH_DELAY);
     } else if (event.key === " " || event.key === "Enter") {
       remember();
       set(!cells.has(indexOf(row, column)));
-      say(cells.has(indexOf(row, column)) ? "ink" : "no ink", 0);
+      say(cells.has(indexOf(row, column)) ? texts.ink : texts.no_ink, 0);
     } else if (event.key === "Delete") {
       clear();
     } else {

@@ -25,17 +25,17 @@ function createKeys(board) {
     const isNew = data.kept !== shown.kept && board.isConnected && "kept" in shown;
     shown = data;
     const isKept = data.kept !== null;
-    say.textContent = isKept ? `Kept as ${data.kept}` : "It is a ...";
+    say.textContent = isKept ? data.texts.kept : data.texts.ask;
     undo.classList.toggle("away", !isKept);
     undo.disabled = !isKept;
     for (const [digit, button] of buttons.entries()) {
       button.disabled = !data.enabled;
       button.classList.toggle("read", digit === data.read && !isKept);
       button.setAttribute("aria-pressed", digit === data.kept);
-      button.setAttribute("aria-label", `It is ${digit === 8 ? "an" : "a"} ${digit}`);
+      button.setAttribute("aria-label", data.texts.keys[digit]);
     }
     if (!buttons.includes(document.activeElement)) reach(data.kept ?? data.read ?? 0);
-    if (isNew) status.textContent = isKept ? `Kept as ${data.kept}` : data.enabled ? "Not kept" : "";
+    if (isNew) status.textContent = isKept ? data.texts.kept : data.enabled ? data.texts.not_kept : "";
   }
 
   function press(label) {

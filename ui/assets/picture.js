@@ -21,7 +21,6 @@ function createView(section) {
   band.className = "band";
   const view = { update };
   const byKeys = Object.assign(document.createElement("button"), { type: "button", className: "band" }); // a box moved by keys
-  byKeys.setAttribute("aria-label", "Box: read what is in it");
   const [add, keys] = [section.querySelector("[data-add]"), section.querySelector(".keys")];
   const undo = section.querySelector("[data-action=undo]");
   let shown = {};
@@ -42,6 +41,7 @@ function createView(section) {
     add.hidden = !data.has_network;
     const isNew = JSON.stringify(shown.marks) !== JSON.stringify(data.marks);
     shown = data;
+    byKeys.setAttribute("aria-label", data.texts.read_box);
     if (isNew) {
       const focused = [...marks.children].indexOf(document.activeElement);
       marks.replaceChildren(...data.marks.map(makeMark));

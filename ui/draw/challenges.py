@@ -18,6 +18,7 @@ from ui.draw.canvas import current_drawing
 from ui.draw.prediction import Answer, answer, chance
 from ui.draw.strokes import Objects
 from ui.state import session
+from ui.translation import N_, _
 from ui.visitor import workspace
 
 UGLY_DIGIT, POSTCODE_LENGTH = 4, 5
@@ -94,14 +95,16 @@ def _ugliest(attempt: Attempt) -> tuple[str, float] | None:
     prediction = attempt.answer.last
     if attempt.answer.is_number or not prediction.is_winner(UGLY_DIGIT):
         return None
-    return f"{chance(prediction.confidence)} sure. Can you draw one that it is less sure of?", prediction.confidence
+    text = _("{confidence} sure. Can you draw one that it is less sure of?")
+    return text.format(confidence=chance(prediction.confidence)), prediction.confidence
 
 
 def _fooled(attempt: Attempt) -> tuple[str, float] | None:
     weak, best = attempt.weak, attempt.best
     if weak.is_number or best.is_number or not best.last.is_sure or weak.symbol == best.symbol:
         return None
-    return f"the best reads {best.symbol}, the dense one {weak.symbol}", float(weak.last.probabilities[best.last.digit])
+    text = _("the best reads {best}, the dense one {dense}").format(best=best.symbol, dense=weak.symbol)
+    return text, float(weak.last.probabilities[best.last.digit])
 
 
 def _postcode(attempt: Attempt) -> tuple[str, float] | None:
@@ -110,10 +113,15 @@ def _postcode(attempt: Attempt) -> tuple[str, float] | None:
 
 
 CHALLENGES: dict[str, tuple[str, Callable[[Attempt], tuple[str, float] | None]]] = {
-    "ugliest": (f"Draw the ugliest {UGLY_DIGIT} that it still reads", _ugliest),
-    "fooled": ("Draw a digit that the best network reads right and the dense one reads wrong", _fooled),
-    "postcode": (f"Write a postcode of {POSTCODE_LENGTH} digits", _postcode),
+    "ugliest": (N_("Draw the ugliest {digit} that it still reads"), _ugliest),
+    "fooled": (N_("Draw a digit that the best network reads right and the dense one reads wrong"), _fooled),
+    "postcode": (N_("Write a postcode of {length} digits"), _postcode),
 }
+
+
+def task(name: str) -> str:
+    """What a challenge asks for."""
+    return _(CHALLENGES[name][0]).format(digit=UGLY_DIGIT, length=POSTCODE_LENGTH)
 
 
 def current_progress() -> Progress:
@@ -133,11 +141,11 @@ def show_rail(network: Network | None) -> None:
     progress = current_progress()
     with st.container(key="challenges", horizontal=True, vertical_alignment="center", gap="small"):
         if progress.is_closed:
-            st.button("Challenges", icon=":material/trophy:", type="tertiary", on_click=_set_closed, args=(False,))
+            st.button(_("Challenges"), icon=":material/trophy:", type="tertiary", on_click=_set_closed, args=(False,))
             return
         check_drawing(progress, network)
         st.html(_html(progress))
-        st.button("Close the challenges", icon=":material/close:", type="tertiary", on_click=_set_closed, args=(True,))
+        st.button(_("Close the challenges"), icon=":material/close:", type="tertiary", on_click=_set_closed, args=(True,))
 
 
 def _set_closed(is_closed: bool) -> None:
@@ -159,7 +167,7 @@ def check_drawing(progress: Progress, network: Network | None) -> None:
     if None in of_networks:
         return
     attempt = Attempt(*of_networks)  # pyright: ignore[reportArgumentType]
-    for name, (_, meets) in CHALLENGES.items():
+    for name, (_task, meets) in CHALLENGES.items():
         if met := meets(attempt):
             progress.take(name, *met, image)
     if progress.newest:
@@ -168,11 +176,14 @@ def check_drawing(progress: Progress, network: Network | None) -> None:
 
 def _html(progress: Progress) -> str:
     items = []
-    for name, (task, _) in CHALLENGES.items():
+    for name in CHALLENGES:
         result = progress.results.get(name)
-        mark = f'<img src="{escape(result.picture)}" alt="your drawing">' if result else "<i></i>"
+        mark = f'<img src="{escape(result.picture)}" alt="{_("your drawing")}">' if result else "<i></i>"
         text = f"<b>✓ {escape(result.text)}</b>" if result else ""
-        items.append(f'<li class="{"new" if name == progress.newest else ""}">{mark}<span>{task}{text}</span></li>')
+        items.append(f'<li class="{"new" if name == progress.newest else ""}">{mark}<span>{task(name)}{text}</span></li>')
     met = progress.results.get(progress.newest)
-    spoken = f"Challenge met: {CHALLENGES[progress.newest][0]}. {escape(met.text)}" if met else ""
-    return f'<ul class="inkling-challenges" aria-label="Challenges">{"".join(items)}</ul><p role="status">{spoken}</p>'
+    spoken = ""
+    if met:
+        spoken = _("Challenge met: {task}. {result}").format(task=task(progress.newest), result=escape(met.text))
+    title = _("Challenges")
+    return f'<ul class="inkling-challenges" aria-label="{title}">{"".join(items)}</ul><p role="status">{spoken}</p>'

@@ -7,6 +7,7 @@ import streamlit as st
 from engine import BlankDrawing, InklingError
 from engine.data.collection import MAX_POINTS, MAX_STROKES, LabelledDrawing, prepared
 from ui import collection
+from ui.class_names import with_article
 from ui.components import make_component
 from ui.current_drawing import update_drawing
 from ui.draw.drawing import Drawing
@@ -15,13 +16,14 @@ from ui.draw.prediction import Answer
 from ui.draw.strokes import pen_strokes
 from ui.formatting import escape_markdown
 from ui.state import session
+from ui.translation import _
 from ui.visitor import workspace
 
 KEY = "digit keys"
 HTML = """
-<div class="inkling-keys" role="group" aria-label="Which digit it is">
-  <p><span class="say"></span> <button type="button" class="undo">Undo keeping</button></p>
-  <div role="toolbar" aria-label="It is a ..."></div>
+<div class="inkling-keys" role="group" aria-label="{which}">
+  <p><span class="say"></span> <button type="button" class="undo">{undo}</button></p>
+  <div role="toolbar" aria-label="{ask}"></div>
   <p class="spoken" role="status"></p>
 </div>
 """
@@ -41,7 +43,14 @@ def show_keys(surface: Drawing | Cells, answer: Answer | None) -> None:
     is_kept = kept is not None and kept.content == content(surface)
     read = answer.last.digit if answer and not answer.is_number and not answer.last.is_no_digit else None
     data = {"read": read, "kept": kept.label if kept and is_kept else None, "enabled": answer is not None}
-    keys = make_component("keys", HTML)
+    data["texts"] = {
+        "ask": _("It is a ..."),
+        "kept": kept and _("Kept as {label}").format(label=kept.label),
+        "not_kept": _("Not kept"),
+        "keys": [_("It is {digit}").format(digit=with_article(digit)) for digit in range(10)],
+    }
+    html = HTML.format(which=_("Which digit it is"), undo=_("Undo keeping"), ask=_("It is a ..."))
+    keys = make_component("keys", html)
     keys(data=data, key=KEY, on_label_change=lambda: _press(surface))
 
 
@@ -82,4 +91,4 @@ def _press(surface: Drawing | Cells) -> None:
     except BlankDrawing:
         pass  # the keys cannot be pressed then, but a browser may send anything
     except InklingError as error:
-        st.toast(escape_markdown(f"This drawing was not kept: {error}."), icon=":material/error:")
+        st.toast(escape_markdown(_("This drawing was not kept: {error}.").format(error=error)), icon=":material/error:")

@@ -14,6 +14,7 @@ from ui import state
 from ui.components import make_component
 from ui.current_drawing import DRAW_WITH_KEYS, update_drawing
 from ui.state import session
+from ui.translation import _
 from ui.visitor import workspace
 
 KEY = "grid"
@@ -21,14 +22,13 @@ CELL = CANVAS / SIDE  # pixels of the canvas
 MIN_SHARE = 0.06  # of a cell that is the middle of a line
 MAX_REPORT = 10 * SIDE * SIDE  # entries of a report that are looked at
 NEXT_NEIGHBOURS = ((0, 1), (1, -1), (1, 0), (1, 1))  # the neighbours of a cell that come after it: rows and columns
-HTML = f"""
-<div class="inkling-grid" tabindex="0" role="application" aria-roledescription="drawing grid" aria-describedby="grid-keys"
-  aria-label="A grid of {SIDE} by {SIDE} cells to draw a digit on">
-  <canvas width="{2 * CANVAS}" height="{2 * CANVAS}" aria-hidden="true"></canvas>
+HTML = """
+<div class="inkling-grid" tabindex="0" role="application" aria-roledescription="{role}" aria-describedby="grid-keys"
+  aria-label="{label}">
+  <canvas width="{pixels}" height="{pixels}" aria-hidden="true"></canvas>
 </div>
-<p id="grid-keys" class="inkling-note"><b>Arrow keys</b> move; hold <b>Shift</b> to draw. <b>Space</b> draws or erases
-a cell, <b>Delete</b> clears, <b>Ctrl+Z</b> undoes. You can also use the mouse or a finger.</p>
-<button class="inkling-grid-undo">Undo</button> <button class="inkling-grid-clear">Clear the grid</button>
+<p id="grid-keys" class="inkling-note">{keys}</p>
+<button class="inkling-grid-undo">{undo}</button> <button class="inkling-grid-clear">{clear}</button>
 <p class="inkling-grid-status" role="status"></p>
 """
 
@@ -97,10 +97,10 @@ def current_cells() -> Cells:
 def switch() -> None:
     """Show the switch between the canvas and the grid."""
     st.toggle(
-        "Draw with keys",
+        _("Draw with keys"),
         **state.keep(DRAW_WITH_KEYS, False),
         on_change=_surface_changed,
-        help="Shows a grid of 28 x 28 cells, to draw with the keyboard.",
+        help=_("Shows a grid of 28 x 28 cells, to draw with the keyboard."),
     )
 
 
@@ -136,7 +136,24 @@ def cells_of(image: npt.NDArray[np.uint8]) -> list[int]:
 def show_grid() -> None:
     """Show the grid with the current cells, and take over what it reports."""
     cells = current_cells()
-    data = {"side": SIDE, "size": CANVAS, "pen": PEN, **cells.grid_content}
-    grid = make_component("grid", HTML)
+    texts = {
+        "place": _("row {row}, column {column}"),
+        "place_with_ink": _("row {row}, column {column}, ink"),
+        "ink": _("ink"),
+        "no_ink": _("no ink"),
+    }
+    data = {"side": SIDE, "size": CANVAS, "pen": PEN, "texts": texts, **cells.grid_content}
+    html = HTML.format(
+        role=_("drawing grid"),
+        label=_("A grid of {side} by {side} cells to draw a digit on").format(side=SIDE),
+        pixels=2 * CANVAS,
+        keys=_(
+            "<b>Arrow keys</b> move; hold <b>Shift</b> to draw. <b>Space</b> draws or erases a cell, <b>Delete</b> clears, "
+            "<b>Ctrl+Z</b> undoes. You can also use the mouse or a finger."
+        ),
+        undo=_("Undo"),
+        clear=_("Clear the grid"),
+    )
+    grid = make_component("grid", html)
     result = grid(data=data, key=KEY, default={"cells": cells.cells}, on_cells_change=lambda: None)
     cells.take_report(result.cells)

@@ -14,10 +14,11 @@ from ui.draw.drawing import Drawing
 from ui.draw.history import show_history
 from ui.draw.panels.tabs import show_panels
 from ui.formatting import escape_markdown
+from ui.translation import N_, _
 from ui.visitor import workspace
 from ui.welcome import show_welcome
 
-TOOLS = {"Pen": ":material/edit: Pen", "Eraser": ":material/ink_eraser: Eraser"}
+TOOLS = {N_("Pen"): ":material/edit:", N_("Eraser"): ":material/ink_eraser:"}
 
 
 def page() -> None:
@@ -89,14 +90,14 @@ def show_pen() -> None:
     """Show the choice of pen or eraser, and its width."""
     with st.container(key="pen", horizontal=True, width="content"):
         st.segmented_control(
-            "Tool",
+            _("Tool"),
             TOOLS,
-            format_func=lambda tool: TOOLS[tool],
+            format_func=lambda tool: f"{TOOLS[tool]} {_(tool)}",
             label_visibility="collapsed",
             required=True,
             **state.keep("tool", "Pen"),
         )
-        st.slider("Pen width", 8, 32, label_visibility="collapsed", **state.keep("pen width", PEN))
+        st.slider(_("Pen width"), 8, 32, label_visibility="collapsed", **state.keep("pen width", PEN))
 
 
 @st.fragment
@@ -142,13 +143,13 @@ def choose_network() -> networks.Candidate | None:
     """Show the choice of a network; returns None if there is none to choose. The Train page can set it, too."""
     candidates = networks.candidates()
     if not candidates:
-        st.info("There is no network yet. Train one on the Train page.")
+        st.info(_("There is no network yet. Train one on the Train page."))
         return None
     names = list(candidates)
     if state.value("network") not in candidates:
         state.set_value("network", names[0])
     name = st.selectbox(
-        "Network",
+        _("Network"),
         names,
         format_func=lambda name: candidates[name].label,
         label_visibility="collapsed",

@@ -27,8 +27,9 @@ from ui.class_names import short
 from ui.components import make_component
 from ui.draw import keyboard_grid
 from ui.draw.canvas import current_drawing
-from ui.draw.prediction import Prediction, chance
+from ui.draw.prediction import Prediction, sure
 from ui.state import session
+from ui.translation import N_, _, ngettext
 from ui.visitor import workspace
 
 KEY = "picture view"
@@ -42,22 +43,21 @@ MIN_READ_SIDE, MAX_READ_SIDE = 128, 1024  # pixels: what is in a smaller box is 
 MAX_READINGS = 4  # that are kept for one picture: a network that trains is another one after each look
 MIN_PART, MIN_PART_HEIGHT = 1 / 3, 1 / 2  # of a piece of ink, and of a box: what has less in the box belongs to a neighbour
 MAX_LINE_SHAPE = 6  # a left-out mark that is longer than this, measured by its width, cannot be pressed: it is a line
-HTML = """<section class="inkling-picture" aria-label="Your picture">
-<div class="sheet"><img alt="Your picture" draggable="false"><div class="marks"></div></div>
+HTML = """<section class="inkling-picture" aria-label="{picture}">
+<div class="sheet"><img alt="{picture}" draggable="false"><div class="marks"></div></div>
 <div class="beside"><div class="text"></div><div class="tools">
-<button type="button" data-action="left"><span aria-hidden="true">↺</span> Turn left</button>
-<button type="button" data-action="right"><span aria-hidden="true">↻</span> Turn right</button>
-<button type="button" data-add><span aria-hidden="true">+</span> Add a box</button>
-<button type="button" data-action="undo"><span aria-hidden="true">⤺</span> Remove the last box</button>
-<button type="button" data-action="remove"><span aria-hidden="true">✕</span> Remove picture</button>
-</div><p class="keys" hidden>Move the box with the arrow keys, and change its size with Shift and the arrow keys.
-Enter reads what is in it. Escape removes it.</p></div><p class="inkling-spoken" role="status"></p></section>"""
-HELP = "Press a digit to put it on the canvas. Did it miss one? Drag a box around it."
-NO_WRITING = "<b>No writing found.</b> Drag a box around a digit, or take a photo of dark ink on white paper, close up."
-NO_NETWORK = "<b>A network is needed to read this picture.</b> Train one on the Train page."
-NO_INK_IN_BOX = "There is no ink in that box. Drag it around a whole digit."
-NO_ROOM = f"There is room for {MAX_BOXES} boxes. Remove the last box first."
-TOO_LARGE = "Your boxes are too large together. Remove the last box first, or drag a smaller one."
+<button type="button" data-action="left"><span aria-hidden="true">↺</span> {left}</button>
+<button type="button" data-action="right"><span aria-hidden="true">↻</span> {right}</button>
+<button type="button" data-add><span aria-hidden="true">+</span> {add}</button>
+<button type="button" data-action="undo"><span aria-hidden="true">⤺</span> {undo}</button>
+<button type="button" data-action="remove"><span aria-hidden="true">✕</span> {remove}</button>
+</div><p class="keys" hidden>{keys}</p></div><p class="inkling-spoken" role="status"></p></section>"""
+HELP = N_("Press a digit to put it on the canvas. Did it miss one? Drag a box around it.")
+NO_WRITING = N_("<b>No writing found.</b> Drag a box around a digit, or take a photo of dark ink on white paper, close up.")
+NO_NETWORK = N_("<b>A network is needed to read this picture.</b> Train one on the Train page.")
+NO_INK_IN_BOX = N_("There is no ink in that box. Drag it around a whole digit.")
+NO_ROOM = N_("There is room for {count} boxes. Remove the last box first.")
+TOO_LARGE = N_("Your boxes are too large together. Remove the last box first, or drag a smaller one.")
 
 
 class Look(NamedTuple):
@@ -128,7 +128,7 @@ class Picture:
         checked = valid_box(box, self.pixels.shape)
         if checked is None:
             return None
-        self.problem = self.problem_with(checked) or ("" if self._look(checked) else NO_INK_IN_BOX)
+        self.problem = self.problem_with(checked) or ("" if self._look(checked) else _(NO_INK_IN_BOX))
         if self.problem:
             self.looks.pop(checked, None)
             return None
@@ -139,7 +139,9 @@ class Picture:
         """Why there is no room for this box, as a sentence; empty if there is."""
         boxes = _with_newest(self.boxes, box)
         area = sum((right - left) * (bottom - top) for left, top, right, bottom in boxes)
-        return NO_ROOM if len(boxes) > MAX_BOXES else TOO_LARGE if area > MAX_AREA * self.upright.size else ""
+        if len(boxes) > MAX_BOXES:
+            return _(NO_ROOM).format(count=MAX_BOXES)
+        return _(TOO_LARGE) if area > MAX_AREA * self.upright.size else ""
 
     def _look(self, box: Box) -> Look | None:
         """A look at the page's own ink in a box. Only if it has none there, what is in the box is a photo of its own."""
@@ -353,7 +355,19 @@ def show_picture(network: Network | None) -> None:
     picture = current_picture()
     if picture is None:
         return
-    view = make_component("picture", HTML)
+    html = HTML.format(
+        picture=_("Your picture"),
+        left=_("Turn left"),
+        right=_("Turn right"),
+        add=_("Add a box"),
+        undo=_("Remove the last box"),
+        remove=_("Remove picture"),
+        keys=_(
+            "Move the box with the arrow keys, and change its size with Shift and the arrow keys. Enter reads what is in "
+            "it. Escape removes it."
+        ),
+    )
+    view = make_component("picture", html)
     view(data=view_data(picture, network), key=KEY, on_action_change=_act)
 
 
@@ -367,7 +381,7 @@ def view_data(picture: Picture, network: Network | None) -> dict[str, Any]:
     marks = []
     for box in reading.left_out:
         is_line = not _may_be_digit(box, reading)
-        marks.append({"box": box, "kind": "left-out", "is_line": is_line, "name": "Skipped. Press to read it."})
+        marks.append({"box": box, "kind": "left-out", "is_line": is_line, "name": _("Skipped. Press to read it.")})
     for digit in reading.digits:
         prediction = Prediction(digit.probabilities, least, names)
         marks.append(
@@ -380,7 +394,8 @@ def view_data(picture: Picture, network: Network | None) -> dict[str, Any]:
             }
         )
     lines = [[Prediction(digit.probabilities, least, names) for digit in line] for line in reading.lines]
-    nothing = "no writing found" if network else "a network is needed to read it"
+    nothing = _("no writing found") if network else _("a network is needed to read it")
+    spoken = _("Your picture: {numbers}").format(numbers="; ".join(map(line_text, lines)) or nothing)
     return {
         "src": compat.media_url(picture.view_file(), KEY),
         "width": width,
@@ -389,8 +404,9 @@ def view_data(picture: Picture, network: Network | None) -> dict[str, Any]:
         "has_network": network is not None,
         "has_boxes": bool(picture.boxes),
         "marks": marks,
-        "html": text_html(lines, len(reading.left_out), picture.problem) if network else f"<p>{NO_NETWORK}</p>",
-        "spoken": picture.problem or f"Your picture: {'; '.join(map(line_text, lines)) or nothing}",
+        "html": text_html(lines, len(reading.left_out), picture.problem) if network else f"<p>{_(NO_NETWORK)}</p>",
+        "spoken": picture.problem or spoken,
+        "texts": {"read_box": _("Box: read what is in it")},
     }
 
 
@@ -417,13 +433,14 @@ def _written(predictions: list[Prediction]) -> str:
 def _sureness(predictions: list[Prediction]) -> str:
     unsure = [number for number, prediction in enumerate(predictions) if not prediction.is_sure]
     if not unsure:
-        return f"{chance(prod(prediction.confidence for prediction in predictions))} sure"
+        return sure(prod(prediction.confidence for prediction in predictions))
     if len(predictions) == 1:
         return predictions[0].text
     if len(unsure) == 1:
         candidates = predictions[unsure[0]].candidates_text
-        return f"not sure of digit {unsure[0] + 1}{f': {candidates}' if candidates else ''}"
-    return f"not sure of {len(unsure)} of {len(predictions)} digits"
+        text = _("not sure of digit {number}: {candidates}") if candidates else _("not sure of digit {number}")
+        return text.format(number=unsure[0] + 1, candidates=candidates)
+    return _("not sure of {unsure} of {count} digits").format(unsure=len(unsure), count=len(predictions))
 
 
 def text_html(lines: list[list[Prediction]], num_left_out: int, problem: str) -> str:
@@ -431,16 +448,19 @@ def text_html(lines: list[list[Prediction]], num_left_out: int, problem: str) ->
     numbers = "".join(f"<li><b>{escape(_written(line))}</b> <span>{escape(_sureness(line))}</span></li>" for line in lines)
     is_sure = [prediction.is_sure for line in lines for prediction in line]
     legend = {
-        "sure": "read" if any(is_sure) else "",
-        "not-sure": "not sure" if not all(is_sure) else "",
-        "left-out": f"{num_left_out} {'mark' if num_left_out == 1 else 'marks'} skipped" if num_left_out else "",
+        "sure": _("read") if any(is_sure) else "",
+        "not-sure": _("not sure") if not all(is_sure) else "",
+        "left-out": "",
     }
+    if num_left_out:
+        text = ngettext("{count} mark skipped", "{count} marks skipped", num_left_out)
+        legend["left-out"] = text.format(count=num_left_out)
     meanings = "".join(f'<li><i class="{kind}"></i>{text}</li>' for kind, text in legend.items() if text)
     return (
-        (f"<ol>{numbers}</ol>" if numbers else f"<p>{NO_WRITING}</p>")
-        + (f'<ul aria-label="The outlines">{meanings}</ul>' if not all(is_sure) or num_left_out else "")
+        (f"<ol>{numbers}</ol>" if numbers else f"<p>{_(NO_WRITING)}</p>")
+        + (f'<ul aria-label="{_("The outlines")}">{meanings}</ul>' if not all(is_sure) or num_left_out else "")
         + (f'<p class="problem">{problem}</p>' if problem else "")
-        + (f"<p>{HELP}</p>" if numbers else "")
+        + (f"<p>{_(HELP)}</p>" if numbers else "")
     )
 
 

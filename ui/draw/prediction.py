@@ -18,6 +18,7 @@ from ui.class_names import listed, reads_digits, short
 from ui.components import make_component
 from ui.formatting import confidence, percent
 from ui.state import session
+from ui.translation import _
 
 MIN_SPOKEN = 0.01  # smaller probabilities are not read out
 MIN_TWO, MIN_STEP = 0.7, 2  # two candidates stand out if together they are this likely, and the second this often the third
@@ -81,20 +82,22 @@ class Prediction(NamedTuple):
     def text(self) -> str:
         """The prediction in a few words."""
         if self.is_sure:
-            return f"{self.name}, {chance(self.confidence)} sure"
+            return f"{self.name}, {sure(self.confidence)}"
         if self.candidates:
-            return f"not sure: {self.candidates_text}"
-        return self.nothing if self.is_no_digit else "not sure"
+            return _("not sure: {candidates}").format(candidates=self.candidates_text)
+        return self.nothing if self.is_no_digit else _("not sure")
 
     @property
     def nothing(self) -> str:
         """What to say of a drawing that looks like none of the classes."""
-        return "this doesn't look like " + ("a digit" if self.names == DIGITS else "anything it has learned")
+        if self.names == DIGITS:
+            return _("this doesn't look like a digit")
+        return _("this doesn't look like anything it has learned")
 
     @property
     def candidates_text(self) -> str:
         """The candidates with their probabilities."""
-        return " or ".join(f"{self.names[label]} ({chance(self.probabilities[label])})" for label in self.candidates)
+        return either([f"{self.names[label]} ({chance(self.probabilities[label])})" for label in self.candidates])
 
     @property
     def ranking(self) -> list[int]:
@@ -112,7 +115,8 @@ class Prediction(NamedTuple):
             bar = f'<i style="--p:{100 * p:.1f}%" title="{escape(name)}: {chance(p)}"></i>'
             bars += f'<span class="{"winner" if self.is_winner(label) else ""}">{bar}<b>{escape(short(name))}</b></span>'
         kind = "inkling-ten named" if is_named else "inkling-ten"
-        return f'<div class="{kind}" role="img" aria-label="Probabilities: {escape(spoken)}">{bars}</div>'
+        label = _("Probabilities: {probabilities}").format(probabilities=spoken)
+        return f'<div class="{kind}" role="img" aria-label="{escape(label)}">{bars}</div>'
 
     @property
     def shown(self) -> list[int]:
@@ -183,7 +187,19 @@ class LatestDrawing(NamedTuple):
 
 def chance(p: float) -> str:
     """A probability as the Draw page shows it everywhere: in at most seven characters, and never 100 %."""
-    return confidence(min(float(p), CERTAIN), ">")
+    return confidence(min(float(p), CERTAIN), is_short=True)
+
+
+def sure(p: float) -> str:
+    """How sure a network is, in words: ``97.5 % sure``."""
+    return _("{confidence} sure").format(confidence=chance(p))
+
+
+def either(candidates: Sequence[str]) -> str:
+    """Two candidates as ``4 or 9``; fewer as they are."""
+    return (
+        _("{first} or {second}").format(first=candidates[0], second=candidates[1]) if candidates[1:] else "".join(candidates)
+    )
 
 
 def predict(network: Network, images: Sequence[npt.NDArray[np.float32]]) -> list[Prediction]:
@@ -246,20 +262,20 @@ def panel_html(answer: Answer | None = None, names: tuple[str, ...] = DIGITS) ->
 
 
 def _headline(answer: Answer | None, names: tuple[str, ...]) -> str:
-    symbol, text = "?", "Draw a digit from 0 to 9 in the black square."
+    symbol, text = "?", _("Draw a digit from 0 to 9 in the black square.")
     if answer is None and names != DIGITS:
-        text = f"Draw in the black square. This network knows: {escape(listed(names))}."
+        text = _("Draw in the black square. This network knows: {names}.").format(names=escape(listed(names)))
     if answer is not None:
         symbol, last = answer.symbol, answer.last
         if answer.is_number:
-            sure = f"<b>{chance(answer.confidence)}</b> sure of all digits"
-            text = f"{sure if answer.is_sure else '<b>Not sure</b> of each digit'} <br><small>The last digit:</small>"
+            text = _("<b>{confidence}</b> sure of all digits") if answer.is_sure else _("<b>Not sure</b> of each digit")
+            text = f"{text.format(confidence=chance(answer.confidence))} <br><small>{_('The last digit:')}</small>"
         elif last.is_sure:
-            text = f"<b>{chance(last.confidence)}</b> <br>sure"
+            text = _("<b>{confidence}</b> <br>sure").format(confidence=chance(last.confidence))
         elif last.is_no_digit:
             text = f"<b>{last.nothing[0].upper()}{last.nothing[1:]}</b>"
         else:
-            text = f"<b>Not sure</b> <br>{escape(last.candidates_text)}?" if last.candidates else "<b>Not sure</b>"
+            text = f"<b>{_('Not sure')}</b>" + (f" <br>{escape(last.candidates_text)}?" if last.candidates else "")
         if not answer.is_number:
             symbol = short(symbol)
     length = f' data-length="{min(len(symbol), 8)}"' if len(symbol) > 1 else ""
@@ -286,8 +302,10 @@ def _bars(prediction: Prediction | None, names: tuple[str, ...]) -> str:
             f'<span class="number">{number}</span></li>'
         )
     kind = "inkling-bars named" if have_long_names(names) else "inkling-bars"
-    of_each = "each digit" if names == DIGITS else "each class" if len(names) <= MAX_BARS else "the most likely classes"
-    return f'<ul class="{kind}" aria-label="Probability of {of_each}">{"".join(rows)}</ul>'
+    label = _("Probability of the most likely classes")
+    if len(names) <= MAX_BARS:
+        label = _("Probability of each digit") if names == DIGITS else _("Probability of each class")
+    return f'<ul class="{kind}" aria-label="{label}">{"".join(rows)}</ul>'
 
 
 def show_panel(answer: Answer | None, spoken: str = "", names: tuple[str, ...] = DIGITS) -> None:

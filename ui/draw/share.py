@@ -23,8 +23,9 @@ from ui.class_names import short
 from ui.current_drawing import current_image
 from ui.draw import keyboard_grid, strokes
 from ui.draw.canvas import current_drawing
-from ui.draw.prediction import Answer, answer, chance, have_long_names
+from ui.draw.prediction import Answer, answer, chance, have_long_names, sure
 from ui.draw.strokes import PAPER_COLOUR, PEN_COLOUR, Objects
+from ui.translation import _
 
 PARAMETER = "drawing"  # of the page's address
 MAX_LENGTH = 1_500  # characters of a link's text: longer addresses are cut off by some programs
@@ -128,7 +129,9 @@ def _read_strokes(numbers: Iterator[int]) -> Iterator[dict]:
         num_strokes, num_points = num_strokes + 1, num_points + count
         if erases > 1 or not count or num_strokes > MAX_STROKES or num_points > MAX_POINTS:
             raise ValueError
-        steps = [value // 2 if value % 2 == 0 else -(value + 1) // 2 for value in (next(numbers) for _ in range(2 * count))]
+        steps = [
+            value // 2 if value % 2 == 0 else -(value + 1) // 2 for value in (next(numbers) for _step in range(2 * count))
+        ]
         points = np.cumsum(np.reshape(steps, (count, 2)), axis=0).tolist()
         path = strokes.make_path(points[:1], width, PAPER_COLOUR if erases else PEN_COLOUR)
         if count > 1:
@@ -144,7 +147,7 @@ def open_link() -> None:
     try:
         objects = from_text(text)
     except InklingError as error:
-        st.toast(f"Sorry, {error}.", icon=":material/link_off:")
+        st.toast(_("Sorry, {error}.").format(error=error), icon=":material/link_off:")
         return
     current_drawing().replace(objects)
     keyboard_grid.turn_off()
@@ -156,10 +159,10 @@ def show_share() -> None:
     candidates = networks.candidates()
     chosen = candidates.get(state.value("network")) or next(iter(candidates.values()), None)
     answered = answer(chosen.network, image) if chosen else None
-    st.markdown("**Share the drawing and its answer**")
+    st.markdown("**{}**".format(_("Share the drawing and its answer")))
     content = png(answered, image) if answered and image is not None else b""
     st.download_button(
-        "Picture with the answer",
+        _("Picture with the answer"),
         content,
         "inkling.png",
         "image/png",
@@ -169,10 +172,10 @@ def show_share() -> None:
     )
     text = None if keyboard_grid.is_on() else to_text(current_drawing().objects + current_drawing().pending)
     if text:
-        st.caption("Whoever opens this link sees the drawing, and how the network reads it:")
+        st.caption(_("Whoever opens this link sees the drawing, and how the network reads it:"))
         st.code(f"{_address()}?{PARAMETER}={text}", language=None)
     elif content:
-        st.caption("This drawing is too long for a link, or not made of strokes. Share the picture instead.")
+        st.caption(_("This drawing is too long for a link, or not made of strokes. Share the picture instead."))
 
 
 def _address() -> str:
@@ -190,7 +193,7 @@ def png(answered: Answer, image: npt.NDArray[np.uint8]) -> bytes:
     left, right = side + 3 * MARGIN, WIDTH - MARGIN
     symbol = answered.symbol if answered.is_number else short(answered.symbol)
     pen.text((left, 25), symbol, ACCENT, ImageFont.load_default(120 if len(symbol) < 6 else 60 if len(symbol) < 10 else 44))
-    text = f"{chance(answered.confidence)} sure" if answered.is_sure else "not sure"
+    text = sure(answered.confidence) if answered.is_sure else _("not sure")
     pen.text((right, 100), text, INK, ImageFont.load_default(30), anchor="rs")
     small = ImageFont.load_default(24)
     last = answered.last
@@ -205,7 +208,7 @@ def png(answered: Answer, image: npt.NDArray[np.uint8]) -> bytes:
             pen.rounded_rectangle((bar_left, top + 5, end, top + 25), 4, ACCENT if is_winner else "#8a8c99")
         pen.text((right, top), chance(p), INK, small, anchor="ra")
     pen.text(
-        (left, HEIGHT - MARGIN), "Inkling: a neural network in NumPy", "#5c5f6e", ImageFont.load_default(20), anchor="ls"
+        (left, HEIGHT - MARGIN), _("Inkling: a neural network in NumPy"), "#5c5f6e", ImageFont.load_default(20), anchor="ls"
     )
     file = io.BytesIO()
     picture.save(file, "PNG")

@@ -13,7 +13,7 @@ from engine import Network, dense_layers
 from engine.attribution import contrast, integrated_gradients
 from engine.layers import Activation, BatchNorm, Conv2D, Dense, Dropout, Flatten, MaxPool2D
 from engine.pen import draw_strokes
-from engine.preprocessing import stages
+from engine.preprocessing import BOX, SIDE, stages
 from tests.ui.train.steps import runs, workspace
 from ui import datasets, glossary, networks
 from ui.draw import prediction
@@ -129,12 +129,13 @@ def test_each_stage_is_shown_with_its_size_and_can_be_left_out():
     assert 'class="cross"' in body
     assert "Without" not in body
     for name, step in STEPS.items():
-        widget(app.toggle, step.label).set_value(False).run()
+        label = step.label.format(box=BOX)
+        widget(app.toggle, label).set_value(False).run()
         body = html(app)
-        assert f"Without {step.action}" in body
-        assert glossary.explain(step.effect) in [caption.value for caption in app.caption]
+        assert step.without in body
+        assert glossary.explain(step.effect.format(side=SIDE)) in [caption.value for caption in app.caption]
         assert body.count('class="inkling-ten"') == 2
-        widget(app.toggle, step.label).set_value(True).run()
+        widget(app.toggle, label).set_value(True).run()
         assert app.session_state[f"step {name}"]
 
 

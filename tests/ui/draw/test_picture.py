@@ -141,7 +141,7 @@ def test_there_is_room_for_so_many_boxes(network, monkeypatch):
     shown = of(TWO_LINES)
     boxes = [digit.box for digit in shown.read(network).digits]
     assert [shown.act(["box", *box], network) is not None for box in boxes[:3]] == [True, True, False]
-    assert shown.problem == picture.NO_ROOM
+    assert shown.problem == picture.NO_ROOM.format(count=2)
     assert shown.act(["box", *boxes[0]], network)  # again
     assert shown.problem == ""
     assert shown.boxes == (boxes[1], boxes[0])
