@@ -21,11 +21,12 @@ from ui.state import expander, keep, session, set_value, value
 from ui.train import network_builder
 from ui.train.own_data_form import own_data_form
 from ui.train.setting_widget import MAX_INTEGER, from_widget, setting_widget, to_widget
+from ui.translation import N_, _
 from ui.visitor import workspace
 
 OTHER_PRESET = ""  # stands for settings that come from a link, a file or a run
-CUSTOM = "custom"  # an augmentation without a name
-RANDOM_WEIGHTS = "Random (from seed)"
+CUSTOM = N_("custom")  # an augmentation without a name
+RANDOM_WEIGHTS = N_("Random (from seed)")
 MAX_ORIGIN = 100  # characters
 AS_STORED: dict[str, Any] = {}  # in the place of settings that are as they were stored, or as they are for everybody
 ALWAYS_SHOWN = ("learning_rate", "epochs", "batch_size")
@@ -35,8 +36,8 @@ WIDE = ("loss", "validation_size")  # with texts that half a row would cut off
 WITH_ONE_WIDGET = [name for name in SETTINGS if name not in ("layers", "input_shape", "augmentation")]
 AUGMENTATION_SETTINGS = settings_of(Augmentation)
 NUM_SEEDS = Setting(
-    "Number of seeds",
-    "Several seeds run one after another and show as a band: how much of a difference is luck?",
+    N_("Number of seeds"),
+    N_("Several seeds run one after another and show as a band: how much of a difference is luck?"),
     Integer(1, 10),
 )
 
@@ -96,15 +97,16 @@ def config_form() -> Choice:
     for column, name in zip(st.columns(2, wrap=False), ("epochs", "batch_size"), strict=True):
         with column:
             _widget(name)
-    with expander("Network", ":material/account_tree:", "network_open") as network:
+    with expander(_("Network"), ":material/account_tree:", "network_open") as network:
         layers = network_builder.network_builder() if network.open else network_builder.check_layers()
     if not network.open:
         st.caption(summary(network_builder.current_layers()))
     num_classes = len(datasets.class_names(source))
     if num_classes != CLASSES:
-        st.caption(f"Your data have {num_classes} classes: the last layer of the network gets {num_classes} outputs.")
+        text = _("Your data have {count} classes: the last layer of the network gets {count} outputs.")
+        st.caption(text.format(count=num_classes))
     starts = networks.starting_networks(_with_outputs(layers, num_classes)) if layers else {}
-    with expander("More settings", ":material/tune:", "more_open") as more:
+    with expander(_("More settings"), ":material/tune:", "more_open") as more:
         if more.open:
             _more(list(starts))
     config = for_data = None
@@ -151,7 +153,7 @@ def _values() -> dict[str, Any]:
 
 
 def _widget(name: str, help: str = "", **look: Any) -> None:
-    _, base = session().preset or ("", Config())
+    base = (session().preset or ("", Config()))[1]
     setting = SETTINGS[name]
     setting_widget(
         setting,
@@ -159,7 +161,7 @@ def _widget(name: str, help: str = "", **look: Any) -> None:
         getattr(base, name),
         others=[from_widget(value(name))],
         disabled=not setting.applies(_values()),
-        help=f"{setting.help} {help}".strip(),
+        help=f"{_(setting.help)} {help}".strip(),
         **look,
     )
 
@@ -170,15 +172,21 @@ def _source() -> str:
     if value("source") not in (None, *sources):  # it is not on this server any more
         set_value("source", default_source())
     source = st.selectbox(
-        "Data",
+        _("Data"),
         sources,
-        format_func=lambda source: f"my own: {own_data.label(source)} {source[-4:]}" if own_data.is_own(source) else source,
-        help="\n".join(f"- **{name}**: {line}" for name, line in SOURCES.items()),
+        format_func=_source_label,
+        help="\n".join(f"- **{name}**: {_(line)}" for name, line in SOURCES.items()),
         **keep("source", default_source()),
     )
     if not datasets.is_local("mnist") and source in ("mnist", "mixed"):
-        st.caption("MNIST is not on this machine yet. Start downloads it first (11 MB).")
+        st.caption(_("MNIST is not on this machine yet. Start downloads it first (11 MB)."))
     own_data_form(source)
+    return source
+
+
+def _source_label(source: str) -> str:
+    if own_data.is_own(source):
+        return _("my own: {name}").format(name=f"{own_data.label(source)} {source[-4:]}")
     return source
 
 
@@ -186,10 +194,10 @@ def data_offer() -> None:
     """Where MNIST is not on this machine: the choice between it and drawn digits, at the place of Start."""
     if datasets.is_local("mnist"):
         return
-    labels = {"synthetic": "Digits that Inkling draws", "mnist": "MNIST, 11 MB to download"}
+    labels = {"synthetic": _("Digits that Inkling draws"), "mnist": _("MNIST, 11 MB to download")}
     chosen = value("source") if value("source") in labels else None
     st.segmented_control(
-        "Which digits should it learn from?",
+        _("Which digits should it learn from?"),
         list(labels),
         default=chosen,
         format_func=labels.__getitem__,
@@ -197,9 +205,11 @@ def data_offer() -> None:
         on_change=lambda: set_value("source", st.session_state[f"offered {chosen}"] or chosen),
     )
     st.caption(
-        "MNIST has digits that 250 people wrote by hand, and everybody compares their networks on it. "
-        "It is not on this machine yet: Start downloads it first. The drawn digits are here at once, "
-        "but they are a little less like real handwriting."
+        _(
+            "MNIST has digits that 250 people wrote by hand, and everybody compares their networks on it. "
+            "It is not on this machine yet: Start downloads it first. The drawn digits are here at once, "
+            "but they are a little less like real handwriting."
+        )
     )
 
 
@@ -207,18 +217,23 @@ def _preset() -> None:
     origin, base = session().preset or ("", Config())
     presets: list[str] = [*RECIPES] if _is_preset(origin, base) else [*RECIPES, OTHER_PRESET]
     name = st.selectbox(
-        "Preset",
+        _("Preset"),
         presets,
-        format_func=lambda name: name or f"from {origin}",
+        format_func=lambda name: name or _("from {origin}").format(origin=_(origin)),
         on_change=_use_preset,
-        help="All settings at once: Inkling's own, and published networks as their authors built them.",
+        help=_("All settings at once: Inkling's own, and published networks as their authors built them."),
         **keep("preset"),
     )
     if name == OTHER_PRESET:
         return
     recipe = RECIPES[name]
-    published = f" Published: {percent(recipe.claimed)} (on {recipe.basis})." if recipe.claimed else ""
-    st.caption(f"{recipe.title}.{published}" + (f" Our assumptions: {recipe.choices}." if recipe.choices else ""))
+    sentences = [f"{_(recipe.title)}."]
+    if recipe.claimed:
+        published = _("Published: {accuracy} (on {images}).")
+        sentences.append(published.format(accuracy=percent(recipe.claimed), images=_(recipe.basis)))
+    if recipe.choices:
+        sentences.append(_("Our assumptions: {assumptions}.").format(assumptions=_(recipe.choices)))
+    st.caption(" ".join(sentences))
 
 
 def _is_preset(origin: str, config: Config) -> bool:
@@ -236,8 +251,9 @@ def _changes(config: Config) -> None:
     """What was changed since the preset, and the way back."""
     origin, base = session().preset or ("", config)
     if changed := differences(base, config):
-        st.caption(f"Changed from {escape_markdown(origin)}: **{escape_markdown(changed)}**")
-        st.button("Undo the changes", icon=":material/undo:", type="tertiary", on_click=fill, args=(base, origin))
+        text = _("Changed from {origin}: **{changes}**")
+        st.caption(text.format(origin=escape_markdown(_(origin)), changes=escape_markdown(changed)))
+        st.button(_("Undo the changes"), icon=":material/undo:", type="tertiary", on_click=fill, args=(base, origin))
 
 
 def _more(starts: list[str]) -> None:
@@ -246,11 +262,13 @@ def _more(starts: list[str]) -> None:
         for column, name in zip(st.columns(len(names)), names, strict=True):
             with column:
                 if name == "optimizer":
-                    _widget(name, "Choosing one sets the learning rate to a usual value for it.", on_change=_use_usual_rate)
+                    help = _("Choosing one sets the learning rate to a usual value for it.")
+                    _widget(name, help, on_change=_use_usual_rate)
                 else:
                     _widget(name)
     setting = SETTINGS["augmentation"]
-    st.selectbox(setting.label, [*AUGMENTATIONS, CUSTOM], help=setting.help, **keep("augmentation", "none"))
+    names = [*AUGMENTATIONS, CUSTOM]
+    st.selectbox(_(setting.label), names, format_func=_, help=_(setting.help), **keep("augmentation", "none"))
     if value("augmentation") == CUSTOM:
         columns = st.columns(2)
         for position, (name, setting) in enumerate(AUGMENTATION_SETTINGS.items()):
@@ -266,9 +284,10 @@ def _more(starts: list[str]) -> None:
     if value("starting_weights") not in names:
         set_value("starting_weights", RANDOM_WEIGHTS)
     st.selectbox(
-        "Starting weights",
+        _("Starting weights"),
         names,
-        help="Random, or those of a network with the same layers: shipped, uploaded or trained in this session.",
+        format_func=lambda name: _(name) if name == RANDOM_WEIGHTS else networks.start_label(name),
+        help=_("Random, or those of a network with the same layers: shipped, uploaded or trained in this session."),
         **keep("starting_weights", RANDOM_WEIGHTS),
     )
 

@@ -17,6 +17,7 @@ from ui import images, own_data, state
 from ui.formatting import escape_markdown
 from ui.run import Run
 from ui.train.links import link
+from ui.translation import N_, _
 
 
 def save_and_share(run: Run, snapshot: Snapshot) -> None:
@@ -24,24 +25,26 @@ def save_and_share(run: Run, snapshot: Snapshot) -> None:
     paused = snapshot.state is JobState.PAUSED
     name = re.sub(r"\W+", "-", run.name.lower())
     with st.container(horizontal=True):
-        _button("Network", f"{name}.npz", lambda: network_file(run, snapshot), "For Inkling, on this page or from Python.")
-        help = "The whole training, to continue exactly from here, on another day or another machine."
+        help = _("For Inkling, on this page or from Python.")
+        _button(N_("Network"), f"{name}.npz", lambda: network_file(run, snapshot), help)
+        help = _("The whole training, to continue exactly from here, on another day or another machine.")
         _button(
-            "Paused training",
+            N_("Paused training"),
             f"{name}-paused.npz",
             run.series.paused_training,
-            help if paused else f"{help} Pause it first.",
+            help if paused else f"{help} {_('Pause it first.')}",
             disabled=not paused,
         )
-        _button("Metrics (CSV)", f"{name}.csv", lambda: metrics_csv(snapshot), "One row for each epoch.")
+        _button(N_("Metrics (CSV)"), f"{name}.csv", lambda: metrics_csv(snapshot), _("One row for each epoch."))
         title = f"{run.name}: {summary(run.config.layers)}"
         smooth, log = state.value("smooth", False), state.value("log_loss", False)  # as the page shows them
-        for form in ("png", "svg"):
+        for form, label in (("png", N_("Curves (PNG)")), ("svg", N_("Curves (SVG)"))):
             draw = partial(images.curves, snapshot, title, form, smooth, log)
-            _button(f"Curves ({form.upper()})", f"{name}.{form}", draw, "Loss and accuracy, for print.")
+            _button(label, f"{name}.{form}", draw, _("Loss and accuracy, for print."))
         if find_spec("onnx"):
-            _button("ONNX", f"{name}.onnx", lambda: _onnx(snapshot), "For onnxruntime, browsers, phones, other frameworks.")
-    st.caption("These settings as a link: it opens this page with the same settings.")
+            help = _("For onnxruntime, browsers, phones, other frameworks.")
+            _button("ONNX", f"{name}.onnx", lambda: _onnx(snapshot), help)
+    st.caption(_("These settings as a link: it opens this page with the same settings."))
     try:
         st.code(link(run, st.context.url or ""), language=None, wrap_lines=True)
     except engine.InklingError as error:
@@ -50,7 +53,7 @@ def save_and_share(run: Run, snapshot: Snapshot) -> None:
 
 def _button(label: str, file_name: str, make: Callable[[], bytes | str], help: str, disabled: bool = False) -> None:
     icon, key = ":material/download:", f"download {label}"
-    st.download_button(label, make, file_name, key=key, help=help, icon=icon, on_click="ignore", disabled=disabled)
+    st.download_button(_(label), make, file_name, key=key, help=help, icon=icon, on_click="ignore", disabled=disabled)
 
 
 def network_file(run: Run, snapshot: Snapshot) -> bytes:

@@ -7,10 +7,11 @@ import streamlit as st
 from engine.checks import InklingError, shown
 from engine.data import SOURCES
 from engine.links import from_query, to_query
+from ui.language import PARAMETER as LANGUAGE
 from ui.run import Run
 from ui.state import session, set_value
 from ui.train.config_form import fill
-from ui.translation import _
+from ui.translation import N_, _
 from ui.visitor import PARAMETER
 
 OWN_DATA = "own"  # a visitor's own data are nobody else's
@@ -24,7 +25,7 @@ def link(run: Run, page: str) -> str:
 
 def open_link() -> str:
     """Set the page up as the address says, once for each address; return a line to show if it could not be done wholly."""
-    query = {str(name): st.query_params[name] for name in st.query_params if name != PARAMETER}
+    query = {str(name): st.query_params[name] for name in st.query_params if name not in (PARAMETER, LANGUAGE)}
     if not query or session().opened_link == query:
         return ""
     session().opened_link = query
@@ -33,12 +34,13 @@ def open_link() -> str:
     try:
         config = from_query(query)
         if config is not None:
-            fill(config, "your link", known)
+            fill(config, N_("your link"), known)
         elif known:
             set_value("source", known)
     except InklingError as error:
-        reason = "" if "config" in query else f": {error}"  # nothing in an old, packed link can be put right by hand
-        return f"This link is incomplete or damaged{reason}. Using defaults."
+        if "config" in query:  # nothing in an old, packed link can be put right by hand
+            return _("This link is incomplete or damaged. Using defaults.")
+        return _("This link is incomplete or damaged: {error}. Using defaults.").format(error=error)
     if source == OWN_DATA:
         return _("This link was made with somebody's own data, which a link cannot hold. Choose the data under Data.")
     if source is not None and not known:

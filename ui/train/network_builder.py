@@ -10,9 +10,10 @@ from engine.layers import LAYERS, MAX_LAYERS, Activation, Conv2D, Dense, Layer, 
 from engine.network import image_shape, iterate_plan
 from engine.setting_fields import settings_of
 from ui import glossary
-from ui.formatting import escape_markdown
+from ui.formatting import escape_markdown, number
 from ui.state import forget, keep, session
 from ui.train.setting_widget import setting_widget
+from ui.translation import N_, _
 
 
 @dataclass
@@ -39,7 +40,7 @@ def current_layers() -> tuple[Layer, ...]:
 def network_builder() -> tuple[Layer, ...] | None:
     """Show the layers, to change; return them, or None if they cannot work, having said why."""
     with st.container(key="builder", gap="xsmall"):
-        st.caption("Under each layer: the shape of its output, then its number of parameters.")
+        st.caption(_("Under each layer: the shape of its output, then its number of parameters."))
         slots = [_row(block) for block in session().blocks]
         _add_row()
         _suggest()
@@ -53,14 +54,16 @@ def check_layers(slots: list[Any] | None = None) -> tuple[Layer, ...] | None:
         for position, row in enumerate(iterate_plan(layers, image_shape(layers))):
             if slots:
                 layer = layers[position]
-                slots[position].html(_title(f"{position + 1} {layer.label}", row.output, row.num_parameters, layer.frozen))
+                slots[position].html(_title(_numbered(layers, position), row.output, row.num_parameters, layer.frozen))
     except InklingError as error:
-        st.error(escape_markdown(f"These layers do not fit together: {error}."), icon=":material/link_off:")
+        st.error(
+            escape_markdown(_("These layers do not fit together: {error}.").format(error=error)), icon=":material/link_off:"
+        )
         return None
     if all(block.valid for block in session().blocks):
         return layers
     if not slots:
-        st.error("A setting of a layer is wrong: open Network to see which.", icon=":material/error:")
+        st.error(_("A setting of a layer is wrong: open Network to see which."), icon=":material/error:")
     return None
 
 
@@ -69,22 +72,25 @@ def _suggest() -> None:
     layers = current_layers()
     if position := missing_activation(layers):
         st.warning(
-            f"{_numbered(layers, position)} needs an activation before it, such as ReLU: without one, this layer and the "
-            "one with weights before it can do no more than a single layer.",
+            _(
+                "{layer} needs an activation before it, such as ReLU: without one, this layer and the one with weights "
+                "before it can do no more than a single layer."
+            ).format(layer=_numbered(layers, position)),
             icon=":material/lightbulb:",
         )
-        label = f"Add ReLU before {_numbered(layers, position)}"
+        label = _("Add ReLU before {layer}").format(layer=_numbered(layers, position))
         st.button(label, icon=":material/add:", key="add activation", on_click=_insert_relu, args=(position,))
     for before, position in useless_activations(layers):
         st.warning(
-            f"{_numbered(layers, position)} comes straight after {_numbered(layers, before)}. "
-            "Two activations in a row hardly help: remove one of them.",
+            _("{layer} comes straight after {other}. Two activations in a row hardly help: remove one of them.").format(
+                layer=_numbered(layers, position), other=_numbered(layers, before)
+            ),
             icon=":material/lightbulb:",
         )
 
 
 def _numbered(layers: tuple[Layer, ...], position: int) -> str:
-    return f"{position + 1} {layers[position].label}"
+    return f"{position + 1} {_(layers[position].label)}"
 
 
 def missing_activation(layers: tuple[Layer, ...]) -> int:
@@ -116,11 +122,9 @@ def _insert_relu(position: int) -> None:
 
 def _title(name: str, output: tuple[int, ...] = (), num_parameters: int = 0, frozen: bool = False) -> str:
     shape = f"→ {' x '.join(map(str, output))}" if output else "&nbsp;"
-    details = f"{shape}{f' · {num_parameters:,}' if num_parameters else ''}{' · frozen' if frozen else ''}"
-    return (
-        f'<div class="inkling-layer"><b>{name}</b>'
-        f'<small title="The shape of its output, and its number of parameters">{details}</small></div>'
-    )
+    details = f"{shape}{f' · {number(num_parameters)}' if num_parameters else ''}{' · ' + _('frozen') if frozen else ''}"
+    title = _("The shape of its output, and its number of parameters")
+    return f'<div class="inkling-layer"><b>{name}</b><small title="{title}">{details}</small></div>'
 
 
 def _row(block: Block) -> Any:
@@ -128,7 +132,7 @@ def _row(block: Block) -> Any:
     layer, main = block.layer, block.layer.main_setting
     with st.container(horizontal=True, wrap=False, vertical_alignment="center", gap="small"):
         slot = st.empty()
-        slot.html(_title(layer.label))
+        slot.html(_title(_(layer.label)))
         values = {main: _widget(block, main, label_visibility="collapsed", width=118)} if main else {}
         with st.popover("", icon=":material/tune:", key=f"more of layer {block.number}", on_change="rerun") as popover:
             if popover.open:
@@ -138,7 +142,7 @@ def _row(block: Block) -> Any:
         block.layer, block.valid = replace(layer, **values), True
     except InklingError as error:
         block.valid = False
-        st.error(escape_markdown(f"{layer.label}: {error}."))
+        st.error(escape_markdown(f"{_(layer.label)}: {error}."))
     return slot
 
 
@@ -151,7 +155,7 @@ def _other_settings(layer: Layer) -> list[str]:
 def _widget(block: Block, name: str, **look: Any) -> Any:
     setting = settings_of(type(block.layer))[name]
     if name == "initializer":
-        look["help"] = f"{glossary.meaning('initial weights')} {setting.help}"
+        look["help"] = f"{glossary.meaning('initial weights')} {_(setting.help)}"
     return setting_widget(setting, f"layer {block.number} {name}", getattr(block.layer, name), **look)
 
 
@@ -160,12 +164,12 @@ def _move_buttons(block: Block) -> None:
     position = blocks.index(block)
     with st.container(horizontal=True):
         for icon, name, action, possible in (
-            ("arrow_upward", "Up", lambda: _move(position, -1), position > 0),
-            ("arrow_downward", "Down", lambda: _move(position, 1), position < len(blocks) - 1),
-            ("delete", "Remove", lambda: blocks.remove(block), len(blocks) > 1),
+            ("arrow_upward", N_("Up"), lambda: _move(position, -1), position > 0),
+            ("arrow_downward", N_("Down"), lambda: _move(position, 1), position < len(blocks) - 1),
+            ("delete", N_("Remove"), lambda: blocks.remove(block), len(blocks) > 1),
         ):
             key = f"{name} layer {block.number}"
-            st.button(name, icon=f":material/{icon}:", key=key, on_click=action, disabled=not possible)
+            st.button(_(name), icon=f":material/{icon}:", key=key, on_click=action, disabled=not possible)
 
 
 def _move(position: int, by: int) -> None:
@@ -176,14 +180,14 @@ def _move(position: int, by: int) -> None:
 def _add_row() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         kind = st.selectbox(
-            "New layer",
+            _("New layer"),
             list(LAYERS),
-            format_func=lambda kind: LAYERS[kind].label,
-            help="It goes before the last layer, which gives the ten outputs. You can move it from there.",
+            format_func=lambda kind: _(LAYERS[kind].label),
+            help=_("It goes before the last layer, which gives the ten outputs. You can move it from there."),
             **keep("new layer", "dense"),
         )
         full = len(session().blocks) >= MAX_LAYERS
-        st.button("Add", icon=":material/add:", on_click=_add, args=(kind,), key="add layer", disabled=full)
+        st.button(_("Add"), icon=":material/add:", on_click=_add, args=(kind,), key="add layer", disabled=full)
 
 
 def _add(kind: str) -> None:

@@ -6,27 +6,30 @@ from engine import InklingError
 from ui import compat, own_data
 from ui.formatting import escape_markdown
 from ui.state import expander, report_error, session, set_value
+from ui.translation import _
 
 KEY = "own data"
 
 
 def own_data_form(source: str) -> None:
     """The form for a file, folded away; and what is in the data set of the ``source``, if it is a visitor's own."""
-    with expander("My own data", ":material/dataset:", "own_data_open") as form:
+    with expander(_("My own data"), ":material/dataset:", "own_data_open") as form:
         if form.open:
             st.file_uploader(
-                "Images of 28 x 28 pixels with labels",
+                _("Images of 28 x 28 pixels with labels"),
                 list(own_data.SUFFIXES),
                 key=KEY,
                 on_change=_upload,  # before the choice of data is shown, which it changes
-                help="An .npz file of images and labels, a CSV file with a label and 784 pixels in each row, or a zip file "
-                "of four IDX files named as MNIST's are. In the zip file, classes.txt may have a name for each class, one "
-                "in each line. There may be 2 to 62 classes.",
+                help=_(
+                    "An .npz file of images and labels, a CSV file with a label and 784 pixels in each row, or a zip file "
+                    "of four IDX files named as MNIST's are. In the zip file, classes.txt may have a name for each class, "
+                    "one in each line. There may be 2 to 62 classes."
+                ),
             )
     if own := own_data.find(source):
         st.caption(escape_markdown(" ".join(own_data.describe(own))))
     elif own_data.is_own(source):
-        st.caption("This data set is not on this server any more. Add the same file again under “My own data”.")
+        st.caption(_("This data set is not on this server any more. Add the same file again under “My own data”."))
 
 
 def _upload() -> None:

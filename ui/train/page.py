@@ -16,6 +16,7 @@ from ui.train.run_controls import controls, follow_drawing, refresh_seconds
 from ui.train.run_dashboard import dashboard, show_headline
 from ui.train.runs_table import removed_run, show_runs, undo_line
 from ui.train.uploads import upload_form
+from ui.translation import _
 
 REFRESH_SECONDS, MAX_REFRESH_SECONDS = 0.7, 3.0  # between two looks at a running training: more if the server is busy
 MAX_REFRESH_SHARE = 0.1  # of the time, that drawing such a look may take
@@ -30,7 +31,7 @@ def show_page() -> None:
     settings_column, run_column = st.columns([1, 2], gap="large")
     _close_drawer(runs.active_run())
     with settings_column:
-        st.title("Train a network", anchor=False)
+        st.title(_("Train a network"), anchor=False)
         st.fragment(_drawer)()
         with st.container(key="settings"):
             _settings_heading(runs.active_run())
@@ -48,7 +49,7 @@ def show_page() -> None:
 
 def _drawer() -> None:
     """On a phone, the settings are folded away: train.css shows them over the page while this is ticked."""
-    st.checkbox(":material/tune: Settings", **keep("drawer", False))
+    st.checkbox(":material/tune: {}".format(_("Settings")), **keep("drawer", False))
 
 
 def _close_drawer(active: Run | None) -> None:
@@ -62,9 +63,10 @@ def _close_drawer(active: Run | None) -> None:
 def _settings_heading(active: Run | None) -> None:
     """Which run the settings are for."""
     if active is None:
-        st.markdown(":material/tune: **Settings**")
+        st.markdown(":material/tune: **{}**".format(_("Settings")))
     else:
-        st.markdown(f":material/tune: **Settings of the next run**, not of {escape_markdown(active.name)}")
+        text = _("**Settings of the next run**, not of {run}").format(run=escape_markdown(active.name))
+        st.markdown(f":material/tune: {text}")
 
 
 def _redraw_seconds(active: Run | None) -> float | None:
@@ -100,8 +102,8 @@ def run_area(choice: Choice, active: Run | None, drawn_at: int | None) -> None:
     elif run is None:
         with st.container(border=True, horizontal_alignment="center", vertical_alignment="center", key="empty"):
             data_offer()
-            st.markdown("Press **Start**. You will see how the loss falls and the accuracy rises.", width="content")
-            st.markdown("Or take **1 batch** at a time.", width="content")
+            st.markdown(_("Press **Start**. You will see how the loss falls and the accuracy rises."), width="content")
+            st.markdown(_("Or take **1 batch** at a time."), width="content")
     elif run is not moving and not is_rival(run, moving):
         with st.container():  # as the fragment below has one, so that a pause moves nothing
             dashboard(run)

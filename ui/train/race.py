@@ -7,12 +7,13 @@ from engine.jobs import Snapshot
 from ui import charts, runs
 from ui.formatting import escape_markdown, percent
 from ui.run import Run
-from ui.state import keep, report_error, session, set_value, value
+from ui.state import keep, open_tab, report_error, session, value
 from ui.train.config_form import Choice
 from ui.train.runs_table import overlay_rows
+from ui.translation import N_, _
 
-PANEL = "Race"
-AXES = {"epoch": "by epoch", "seconds": "by seconds"}
+PANEL = N_("Race")
+AXES = {"epoch": N_("by epoch"), "seconds": N_("by seconds")}
 
 
 def race_form(choice: Choice) -> None:
@@ -21,10 +22,10 @@ def race_form(choice: Choice) -> None:
     if not rivals or choice.config is None:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="race form"):
-        st.markdown("Race against the settings of", width="content")
+        st.markdown(_("Race against the settings of"), width="content")
         different = next((run for run in rivals if run.config != choice.config), rivals[0])
-        rival = _choose("rival", "Rival", rivals, different)
-        if st.button("Race", icon=":material/sports_score:", key="race", help="Both trainings start, side by side."):
+        rival = _choose("rival", _("Rival"), rivals, different)
+        if st.button(_("Race"), icon=":material/sports_score:", key="race", help=_("Both trainings start, side by side.")):
             _start(choice, rival)
             st.rerun()
 
@@ -41,15 +42,14 @@ def _start(choice: Choice, rival: Run) -> None:
     speed = value("speed") or None
     try:
         again = runs.start_run(rival.config, rival.source, 1, rival.series.start_network, speed=speed)
-        runs.rename(again, f"{rival.name} again")
+        runs.rename(again, _("{run} again").format(run=rival.name))
         own = runs.start_run(choice.config, choice.source, 1, choice.start, speed=speed)  # pyright: ignore[reportArgumentType]
     except InklingError as error:
         report_error(error)
         return
     session().error = None
     st.session_state[_key(own)] = again.number
-    set_value("panel", PANEL)
-    session().open_parts["panel"] = PANEL
+    open_tab(PANEL, "panel")
 
 
 def _key(run: Run) -> str:
@@ -74,14 +74,16 @@ def lanes(run: Run, snapshot: Snapshot) -> None:
     """The panel: the lanes of this run and another one."""
     others = [other for other in reversed(runs.all_runs()) if other is not run]
     if not others:
-        st.caption("A race needs two runs. Change a setting, then press Race.")
+        st.caption(_("A race needs two runs. Change a setting, then press Race."))
         return
     with st.container(horizontal=True, vertical_alignment="center", key="race options"):
         rival = next((other for other in others if other.number == value(_key(run))), others[0])
-        rival = _choose(f"{run.key} against", "Against", others, rival)
+        rival = _choose(f"{run.key} against", _("Against"), others, rival)
         st.session_state[_key(run)] = rival.number
         look = {"required": True, "label_visibility": "collapsed"}
-        axis = st.segmented_control("Axis", list(AXES), format_func=AXES.__getitem__, **look, **keep("race_axis", "epoch"))
+        labels = {axis: _(label) for axis, label in AXES.items()}
+        kept = keep("race_axis", "epoch")
+        axis = st.segmented_control(_("Axis"), list(AXES), format_func=labels.__getitem__, **look, **kept)
         pair = {run: snapshot, rival: rival.snapshot()}
         st.markdown(_standing(pair), width="stretch")
     last = max(_end(each, axis) for each in pair.values())
@@ -92,7 +94,7 @@ def lanes(run: Run, snapshot: Snapshot) -> None:
                 charts.lane(f"{each.name}: {_accuracy_text(shown)}", colour, axis, last),
                 key=f"lane of {each.key}",
                 width="stretch",
-                alt=f"Accuracy of {each.name} {AXES[axis]}",
+                alt=_("Accuracy of {run} {axis}").format(run=each.name, axis=labels[axis]),
             )
 
 
@@ -111,24 +113,21 @@ def accuracy(snapshot: Snapshot) -> float | None:
 
 def _accuracy_text(snapshot: Snapshot) -> str:
     latest = accuracy(snapshot)
-    return (
-        "its first epoch is not over yet"
-        if latest is None
-        else f"{percent(latest, 2)} right after epoch {len(snapshot.history)}"
-    )
+    if latest is None:
+        return _("its first epoch is not over yet")
+    text = _("{percent} right after epoch {epoch}")
+    return text.format(percent=percent(latest, 2), epoch=len(snapshot.history))
 
 
 def _standing(pair: dict[Run, Snapshot]) -> str:
     """Who leads, as Markdown."""
     known = [(latest, run.name) for run, snapshot in pair.items() if (latest := accuracy(snapshot)) is not None]
     if len(known) < 2:
-        return "Both have to finish an epoch before one can lead."
-    (behind, _), (ahead, leader) = sorted(known)
+        return _("Both have to finish an epoch before one can lead.")
+    (behind, _follower), (ahead, leader) = sorted(known)
     if ahead == behind:
-        return f"Both read {percent(ahead, 2)} of the validation images right."
-    word = "is ahead" if all(snapshot.is_over for snapshot in pair.values()) else "leads"
-    name, figures = (
-        escape_markdown(leader),
-        f"{percent(ahead, 2)} of the validation images right, against {percent(behind, 2)}",
-    )
-    return f"**{name} {word}**: {figures}."
+        return _("Both read {percent} of the validation images right.").format(percent=percent(ahead, 2))
+    text = _("**{run} leads**: {percent} of the validation images right, against {other}.")
+    if all(snapshot.is_over for snapshot in pair.values()):
+        text = _("**{run} is ahead**: {percent} of the validation images right, against {other}.")
+    return text.format(run=escape_markdown(leader), percent=percent(ahead, 2), other=percent(behind, 2))

@@ -10,18 +10,19 @@ from engine.config import CHANGEABLE, Config
 from engine.jobs import JobState, Series, Snapshot, TrainingOver
 from engine.network import num_parameters
 from ui import current_drawing, datasets, glossary, runs
-from ui.formatting import SETTINGS, duration, escape_markdown
+from ui.formatting import SETTINGS, duration, escape_markdown, is_short, number
 from ui.run import Run
 from ui.state import keep, report_error, session, set_value, value
 from ui.train import race
 from ui.train.config_form import Choice
 from ui.train.epoch_time import num_batches, seconds_per_epoch
 from ui.train.setting_widget import from_widget, setting_widget
+from ui.translation import N_, _
 from ui.visitor import workspace
 
 RESPONSE_SECONDS = 0.2  # that a click waits for what it asks for, so that the page shows it at once
 FULL_SPEED = 0.0
-SPEEDS = {1.0: "1 batch/s", 5.0: "5 batches/s", 20.0: "20 batches/s", FULL_SPEED: "Full speed"}
+SPEEDS = {1.0: N_("1 batch/s"), 5.0: N_("5 batches/s"), 20.0: N_("20 batches/s"), FULL_SPEED: N_("Full speed")}
 MAX_SEEN_SPEED = 5.0  # batches a second, up to which the page shows each of them
 MEASURING_SECONDS = 0.4  # between two looks whether the time of an epoch has been measured
 
@@ -33,33 +34,33 @@ def controls(choice: Choice, run: Run | None) -> None:
     bar = st.container(horizontal=True, gap="small", vertical_alignment="center", key="play bar")
     with bar.container(horizontal=True, gap="small", key="controls"):
         if run is None:
-            start = _button("Start", "play_arrow", "S", type="primary", disabled=config is None)
-            batch = _button("1 batch", "skip_next", "B", disabled=config is None)
-            epoch = _button("1 epoch", "fast_forward", "E", disabled=config is None)
+            start = _button(N_("Start"), "play_arrow", "S", type="primary", disabled=config is None)
+            batch = _button(N_("1 batch"), "skip_next", "B", disabled=config is None)
+            epoch = _button(N_("1 epoch"), "fast_forward", "E", disabled=config is None)
             ending = True
         else:
             snapshot = run.snapshot()
             going = _going(run)
             ending = all(each.state is JobState.TESTING and each.series.num_seeds == 1 for each in going)
             if all(each.state is JobState.PAUSED for each in going):
-                _button("Resume", "resume", "S", _advance, run, Series.resume, type="primary")
+                _button(N_("Resume"), "resume", "S", _advance, run, Series.resume, type="primary")
             else:
-                _button("Pause", "pause", "S", _advance, run, Series.pause, type="primary", disabled=ending)
+                _button(N_("Pause"), "pause", "S", _advance, run, Series.pause, type="primary", disabled=ending)
             _button("1 batch", "skip_next", "B", _advance, run, Series.step, disabled=ending)
             _button("1 epoch", "fast_forward", "E", _advance, run, Series.step_epoch, disabled=ending)
         # No shortcuts: a key that is hit by accident must not end a training.
-        _button("Stop", "stop", None, _stop, run, disabled=ending)
-        _button("Reset", "replay", None, _reset, run, disabled=run is None)
+        _button(N_("Stop"), "stop", None, _stop, run, disabled=ending)
+        _button(N_("Reset"), "replay", None, _reset, run, disabled=run is None)
     with bar:
         _speed_box(run)
     if run is not None:
         _changeable_settings(run, snapshot)
-        for _ in range(2):  # what stands here before a run goes at once, as the boxes do below
+        for _place in range(2):  # what stands here before a run goes at once, as the boxes do below
             st.empty()
         return
     st.empty()
     if config is None:
-        st.caption("Can't start: fix the error in the settings.")
+        st.caption(_("Can't start: fix the error in the settings."))
         return
     measured = _seconds_per_epoch(config, choice.source) is not None
     st.fragment(_estimate, run_every=None if measured else MEASURING_SECONDS)(config, choice.source, measured)
@@ -78,7 +79,7 @@ def controls(choice: Choice, run: Run | None) -> None:
 
 def _button(label: str, icon: str, shortcut: str | None, action: Callable | None = None, *args: Any, **look: Any) -> bool:
     return st.button(
-        label,
+        _(label),
         key=label,  # a key for each label: a late click on Pause must not become one on Resume
         icon=f":material/{icon}:",
         shortcut=shortcut,
@@ -123,9 +124,9 @@ def _speed_box(run: Run | None) -> None:
     if run and (run.series.speed or FULL_SPEED) != value("speed", FULL_SPEED):  # another tab has changed it
         set_value("speed", run.series.speed or FULL_SPEED)
     st.selectbox(
-        "Speed",
+        _("Speed"),
         list(SPEEDS),
-        format_func=SPEEDS.__getitem__,
+        format_func=lambda speed: _(SPEEDS[speed]),
         label_visibility="collapsed",
         filter_mode=None,
         width=150,
@@ -174,8 +175,9 @@ def _changeable_settings(run: Run, snapshot: Snapshot) -> None:
     if run.series.num_seeds > 1:  # its seeds are compared with the same settings
         st.empty()
         return
+    used = _("A change is used from the next step on, and the curves show it.")
     with st.container(horizontal=True, gap="small", key="changeable"):
-        st.markdown(f"This run: **{escape_markdown(run.name)}**")
+        st.markdown(_("This run: **{run}**").format(run=escape_markdown(run.name)))
         for name in CHANGEABLE:
             if SETTINGS[name].applies(vars(snapshot.config)):
                 key = f"{run.key} {name}"
@@ -187,7 +189,7 @@ def _changeable_settings(run: Run, snapshot: Snapshot) -> None:
                     on_change=_change,
                     args=(run, name, key),
                     disabled=snapshot.state is JobState.TESTING,
-                    help=f"{SETTINGS[name].help} A change is used from the next step on, and the curves show it.",
+                    help=f"{_(SETTINGS[name].help)} {used}",
                 )
 
 
@@ -204,14 +206,15 @@ def _change(run: Run, name: str, key: str) -> None:
 
 def _estimate(config: Config, source: str, was_measured: bool) -> None:
     """The size of the network and the time of an epoch; redraws the page as soon as that was measured."""
-    size, seconds = f"{num_parameters(config.layers):,} parameters", _seconds_per_epoch(config, source)
+    size = _("{count} parameters").format(count=number(num_parameters(config.layers)))
+    seconds = _seconds_per_epoch(config, source)
     if seconds is not None and not was_measured:
         st.rerun()  # the fragment is then drawn without a timer
     if seconds:
-        text = duration(seconds)
-        size += f" · {'' if text.startswith('less') else 'about '}**{text}** per epoch here"
+        text = _("**{duration}** per epoch here") if is_short(seconds) else _("about **{duration}** per epoch here")
+        size += " · " + text.format(duration=duration(seconds))
     elif seconds is None:
-        size += " · measuring the speed …"
+        size += " · " + _("measuring the speed …")
     st.caption(glossary.explain(size), unsafe_allow_html=True)
 
 

@@ -12,14 +12,15 @@ from engine.jobs import JobState, Snapshot
 from engine.layers import summary
 from engine.metrics import compare
 from ui import charts, own_data, runs
-from ui.formatting import SETTINGS, differences, escape_markdown, percent, setting_value
+from ui.formatting import SETTINGS, differences, escape_markdown, number, percent, setting_value
 from ui.run import Run
 from ui.state import keep, report_error, session
 from ui.store import RunRecord
 from ui.train.config_form import fill
+from ui.translation import N_, _, ngettext
 from ui.visitor import workspace
 
-AXES = {"epoch": "by epoch", "step": "by step", "seconds": "by time"}
+AXES = {"epoch": N_("by epoch"), "step": N_("by step"), "seconds": N_("by time")}
 SIGNIFICANCE = 0.05  # the p value from which on a difference may be chance
 NUM_BAND_POINTS = 120
 
@@ -27,8 +28,8 @@ NUM_BAND_POINTS = 120
 def show_runs() -> None:
     """The table, and what can be done with the runs that are ticked in it."""
     all_runs = runs.all_runs()
-    st.header("Runs", anchor=False)
-    st.caption("Tick one run to show, rename, repeat or delete it. Tick two or more to compare them.")
+    st.header(_("Runs"), anchor=False)
+    st.caption(_("Tick one run to show, rename, repeat or delete it. Tick two or more to compare them."))
     event = st.dataframe(
         [_row(*pair) for pair in zip(all_runs, [None, *all_runs], strict=False)],
         key="runs table",
@@ -38,12 +39,12 @@ def show_runs() -> None:
         row_height=36,
         placeholder="…",
         column_config={
-            "Name": st.column_config.TextColumn(width=90),
-            "Test": st.column_config.NumberColumn(format="%.2f %%", width=80),
-            "Best validation": st.column_config.NumberColumn(format="%.2f %%", width=115),
-            "Changed from previous run": st.column_config.TextColumn(width="large"),
-            "Seconds": st.column_config.NumberColumn(format="%.1f"),
-            "Parameters": st.column_config.NumberColumn(format="localized"),
+            "Name": st.column_config.TextColumn(_("Name"), width=90),
+            "Test": st.column_config.NumberColumn(_("Test"), format="%.2f %%", width=80),
+            "Best validation": st.column_config.NumberColumn(_("Best validation"), format="%.2f %%", width=115),
+            "Changed from previous run": st.column_config.TextColumn(_("Changed from previous run"), width="large"),
+            "Seconds": st.column_config.NumberColumn(_("Seconds"), format="%.1f"),
+            "Parameters": st.column_config.NumberColumn(_("Parameters"), format="localized"),
         },
     )
     ticked = [all_runs[row] for row in event["selection"]["rows"] if row < len(all_runs)]
@@ -64,9 +65,9 @@ def undo_line() -> None:
     if removed := workspace().removed_runs():
         latest = removed[-1]
         with st.container(horizontal=True, vertical_alignment="center", width="content"):
-            st.markdown(f"{escape_markdown(latest.name)} was removed.", width="content")
+            st.markdown(_("{run} was removed.").format(run=escape_markdown(latest.name)), width="content")
             st.button(
-                "Undo", icon=":material/undo:", on_click=workspace().restore_run, args=(latest.key,), key="undo removal"
+                _("Undo"), icon=":material/undo:", on_click=workspace().restore_run, args=(latest.key,), key="undo removal"
             )
 
 
@@ -96,28 +97,35 @@ def _changed(run: Run, previous: Run | None) -> str:
     config = run.config
     if previous is None:
         optimizer = setting_value("optimizer", config.optimizer)
-        return f"{summary(config.layers)}, {optimizer} at {config.learning_rate:g}, on {own_data.label(run.source)}"
+        return _("{layers}, {optimizer} at {rate}, on {data}").format(
+            layers=summary(config.layers),
+            optimizer=optimizer,
+            rate=setting_value("learning_rate", config.learning_rate),
+            data=own_data.label(run.source),
+        )
     changes = [differences(previous.config, config)]
     if run.source != previous.source:
-        changes.append(f"data {own_data.label(previous.source)} → {own_data.label(run.source)}")
+        text = _("data {before} → {now}")
+        changes.append(text.format(before=own_data.label(previous.source), now=own_data.label(run.source)))
     if run.series.num_seeds != previous.series.num_seeds:
-        changes.append(f"{run.series.num_seeds} seed{'s' if run.series.num_seeds > 1 else ''}")
+        num_seeds = run.series.num_seeds
+        changes.append(ngettext("{count} seed", "{count} seeds", num_seeds).format(count=num_seeds))
     if run.has_start:
-        changes.append("started from a trained network")
-    return ", ".join(filter(None, changes)) or "nothing"
+        changes.append(_("started from a trained network"))
+    return ", ".join(filter(None, changes)) or _("nothing")
 
 
 def _single_run(run: Run) -> None:
     """What can be done with one run."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        if st.button("Show", icon=":material/visibility:", key="show", disabled=run is runs.shown_run()):
+        if st.button(_("Show"), icon=":material/visibility:", key="show", disabled=run is runs.shown_run()):
             runs.show(run)
             st.rerun()
-        st.button("Repeat with one change", icon=":material/edit:", key="repeat", on_click=_repeat, args=(run,))
-        st.button("Delete", icon=":material/delete:", key="delete", on_click=_remove, args=(run,))
+        st.button(_("Repeat with one change"), icon=":material/edit:", key="repeat", on_click=_repeat, args=(run,))
+        st.button(_("Delete"), icon=":material/delete:", key="delete", on_click=_remove, args=(run,))
         key = f"{run.key} name"
         st.session_state[key] = run.name  # which another tab may have changed
-        st.text_input("Name", key=key, max_chars=40, width=220, on_change=_rename, args=(run, key))
+        st.text_input(_("Name"), key=key, max_chars=40, width=220, on_change=_rename, args=(run, key))
     if run.series.num_seeds > 1:
         _overlay([run])
 
@@ -132,7 +140,7 @@ def _remove(run: Run) -> None:
 
 def _rename(run: Run, key: str) -> None:
     if not runs.rename(run, st.session_state[key]):
-        report_error("A run needs a name that no other run has. Its name was not changed.")
+        report_error(_("A run needs a name that no other run has. Its name was not changed."))
 
 
 def _repeat(run: Run) -> None:
@@ -140,7 +148,8 @@ def _repeat(run: Run) -> None:
     try:
         fill(run.config, run.name, run.source)
     except InklingError as error:  # of a training that was uploaded: it may have settings that the page has not
-        report_error(f"{run.name} cannot be repeated on this page: {error}")
+        text = _("{run} cannot be repeated on this page: {error}")
+        report_error(text.format(run=run.name, error=error))
 
 
 def _overlay(ticked: Sequence[Run]) -> None:
@@ -148,15 +157,20 @@ def _overlay(ticked: Sequence[Run]) -> None:
     names = [run.name for run in ticked]
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         look = {"required": True, "label_visibility": "collapsed"}
-        axis = st.segmented_control("Curves", list(AXES), format_func=AXES.__getitem__, **look, **keep("axis", "epoch"))
-        training = st.toggle("Training curves", help="Thin lines: on training images.", **keep("show_training", False))
+        labels = {axis: _(label) for axis, label in AXES.items()}
+        kept = keep("axis", "epoch")
+        axis = st.segmented_control(_("Curves"), list(AXES), format_func=labels.__getitem__, **look, **kept)
+        training = st.toggle(_("Training curves"), help=_("Thin lines: on training images."), **keep("show_training", False))
         validated = [run for run in ticked if run.config.validation_size != 0]
         training = training or len(validated) < len(ticked)
         st.html(charts.colour_key(dict(zip(names, charts.run_colours(len(names)), strict=True))))
-    for column, quantity in zip(st.columns(2), ("loss", "accuracy"), strict=True):
+    titles = {"loss": N_("Training loss"), "accuracy": N_("Training accuracy")}
+    if validated:
+        titles = {"loss": N_("Validation loss"), "accuracy": N_("Validation accuracy")}
+    for column, quantity in zip(st.columns(2), titles, strict=True):
         column.vega_lite_chart(
             overlay_rows(ticked, quantity, axis, training),
-            charts.overlay(f"{'Validation' if validated else 'Training'} {quantity}", quantity, names, axis),
+            charts.overlay(_(titles[quantity]), quantity, names, axis),
             key=f"overlay of {quantity}",
             width="stretch",
         )
@@ -177,8 +191,8 @@ def overlay_rows(ticked: Sequence[Run], quantity: str, axis: str, training: bool
                 x = np.linspace(first, last, NUM_BAND_POINTS) if series == charts.TRAINING else x[x <= last]
             values = np.array([np.interp(x, line[:, 0], line[:, 1]) for line in lines])
             band = {"x": x, "value": values.mean(axis=0), "low": values.min(axis=0), "high": values.max(axis=0)}
-            for name, numbers in band.items():
-                rows[name] += numbers.tolist()
+            for name, column in band.items():
+                rows[name] += column.tolist()
             rows["run"] += [run.name] * len(x)
             rows["series"] += [series] * len(x)
     return rows
@@ -204,9 +218,9 @@ def _settings_table(ticked: Sequence[Run]) -> None:
     first = ticked[0].config
     names = list(dict.fromkeys(name for run in ticked[1:] for name in first.differences(run.config)))
     if not names:
-        st.caption("These runs were started with the same settings.")
+        st.caption(_("These runs were started with the same settings."))
         return
-    table = {"Setting": [SETTINGS[name].label for name in names]}
+    table = {_("Setting"): [_(SETTINGS[name].label) for name in names]}
     for run in ticked:
         values = {name: getattr(run.config, name) for name in names}
         texts = {name: escape_markdown(setting_value(name, value)) for name, value in values.items()}
@@ -221,25 +235,36 @@ def verdict(a: Run, b: Run) -> str:
     name_a, name_b = escape_markdown(a.name), escape_markdown(b.name)
     test_a, test_b = a.snapshot().test, b.snapshot().test
     if a.source != b.source or not test_a or not test_b or len(test_a.probabilities) != len(test_b.probabilities):
-        return f"{name_a} and {name_b} have not both been measured on the same test images."
-    _, labels = a.test_images()
+        text = _("{run} and {other} have not both been measured on the same test images.")
+        return text.format(run=name_a, other=name_b)
+    labels = a.test_images()[1]
     comparison = compare(labels, test_a.probabilities.argmax(axis=1), test_b.probabilities.argmax(axis=1))
-    seeds = " (the last seed of each)" if max(a.series.num_seeds, b.series.num_seeds) > 1 else ""
     fewer = comparison.only_b_right - comparison.only_a_right
     better, worse = (name_b, name_a) if fewer > 0 else (name_a, name_b)
-    errors = f"{abs(fewer):,} fewer errors on {len(labels):,} test images"
-    luck, p = f"{percent(comparison.p)} of cases", f"p = {comparison.p:.3f}"
+    by_luck = _("By luck alone, such a difference or a larger one comes in {percent} of cases (p = {p}).")
     if comparison.p < 0.001:
-        luck, p = "less than 0.1 % of cases", "p < 0.001"
-    by_luck = f"By luck alone, such a difference or a larger one comes in {luck} ({p}){seeds}."
-    stopped = "".join(
-        f" {escape_markdown(run.name)} was stopped in epoch {run.snapshot().epoch:,} of {run.config.epochs:,}."
+        by_luck = _("By luck alone, such a difference or a larger one comes in less than 0.1 % of cases (p < 0.001).")
+    remarks = [by_luck.format(percent=percent(comparison.p), p=number(comparison.p, ".3f"))] if fewer else []
+    if max(a.series.num_seeds, b.series.num_seeds) > 1:
+        remarks.append(_("Only the last seed of each is compared."))
+    stopped = _("{run} was stopped in epoch {epoch} of {count}.")
+    remarks += [
+        stopped.format(run=escape_markdown(run.name), epoch=number(run.snapshot().epoch), count=number(run.config.epochs))
         for run in (a, b)
         if run.state is JobState.STOPPED
-    )
+    ]
     if comparison.p < SIGNIFICANCE:
-        return f"**{better} is better** than {worse}: {errors}. {by_luck}{stopped}"
-    if not fewer:
-        errors = f"{test_a.errors:,} on {len(labels):,} test images"
-        return f"**{name_a} and {name_b} make as many errors**: {errors}{seeds}.{stopped}"
-    return f"**This could be chance**: {better} makes {errors} than {worse}. {by_luck}{stopped}"
+        text = _("**{better} is better** than {worse}: {errors} fewer errors on {images} test images.")
+    elif not fewer:
+        text = _("**{run} and {other} make as many errors**: {errors} on {images} test images.")
+    else:
+        text = _("**This could be chance**: {better} makes {errors} fewer errors on {images} test images than {worse}.")
+    result = text.format(
+        better=better,
+        worse=worse,
+        run=name_a,
+        other=name_b,
+        errors=number(abs(fewer) or test_a.errors),
+        images=number(len(labels)),
+    )
+    return " ".join([result, *remarks])

@@ -6,12 +6,14 @@ import streamlit as st
 
 from engine.jobs import Keyframe, Snapshot
 from engine.jobs.keyframes import capacity
+from ui.formatting import number
 from ui.run import Run
 from ui.state import keep, set_value, value
+from ui.translation import N_, _
 
 NOW = -1  # the slider's right end, which follows the training
 START = 0  # a step
-LABEL = "Look back"
+LABEL = N_("Look back")
 
 
 def moment(run: Run, snapshot: Snapshot, keyframes: Sequence[Keyframe]) -> Snapshot:
@@ -27,13 +29,13 @@ def moment(run: Run, snapshot: Snapshot, keyframes: Sequence[Keyframe]) -> Snaps
 
 def show(run: Run, snapshot: Snapshot, keyframes: Sequence[Keyframe]) -> None:
     """Draw the slider."""
-    names = {frame.step: moment_name(frame, snapshot.config.epochs) for frame in keyframes} or {START: "start"}
+    names = {frame.step: moment_name(frame, snapshot.config.epochs) for frame in keyframes} or {START: _("start")}
     st.select_slider(
-        LABEL if keyframes or not snapshot.step else f"{LABEL}: {why_not(run, snapshot)}",
+        _(LABEL) if keyframes or not snapshot.step else f"{_(LABEL)}: {why_not(run, snapshot)}",
         [*names, NOW],
-        format_func=lambda step: names.get(step, "now"),
+        format_func=lambda step: names.get(step, _("now")),
         disabled=not keyframes,
-        help="Weights, predictions and curves as they were then. The training goes on meanwhile.",
+        help=_("Weights, predictions and curves as they were then. The training goes on meanwhile."),
         **keep(_key(run), NOW),
     )
 
@@ -50,13 +52,15 @@ def past(run: Run, snapshot: Snapshot) -> list[Keyframe]:
 def moment_name(keyframe: Keyframe, epochs: int) -> str:
     """A moment in words."""
     if not keyframe.step:
-        return "start"
-    return f"epoch {keyframe.epoch:.2f} of {epochs:,} · step {keyframe.step:,}"
+        return _("start")
+    return _("epoch {epoch} of {count} · step {step}").format(
+        epoch=number(keyframe.epoch, ".2f"), count=number(epochs), step=number(keyframe.step)
+    )
 
 
 def why_not(run: Run, snapshot: Snapshot) -> str:
     """Why a training that has taken steps has no moments to go back to."""
     if run.keyframes.were_dropped:
-        return "its earlier moments were dropped to free memory"
-    limit, _ = capacity(snapshot.network.state_vector.size)
-    return "its earlier moments are not saved with it" if limit else "its network is too large for that"
+        return _("its earlier moments were dropped to free memory")
+    limit = capacity(snapshot.network.state_vector.size)[0]
+    return _("its earlier moments are not saved with it") if limit else _("its network is too large for that")

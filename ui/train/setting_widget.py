@@ -6,7 +6,9 @@ from typing import Any
 import streamlit as st
 
 from engine.setting_fields import Choice, Flag, Integer, Number, Setting
+from ui.formatting import show_setting
 from ui.state import keep
+from ui.translation import _
 
 NOTHING = ""  # stands for None: a select box shows None as if nothing were chosen
 MAX_INTEGER = 2**53 - 1  # whole numbers beyond this are rounded by the browser
@@ -37,15 +39,17 @@ def setting_widget(
     ``others`` are values to offer besides the usual ones. ``look`` goes to the Streamlit widget.
     """
     kind = setting.kind
-    look = {"help": setting.help, **keep(key, to_widget(default)), **look}
+    look = {"help": _(setting.help), **keep(key, to_widget(default)), **look}
     if isinstance(kind, Flag):
-        return st.toggle(setting.label, **look)
+        return st.toggle(_(setting.label), **look)
     if isinstance(kind, Integer) and (setting.typed or not setting.usual):
-        return st.number_input(setting.label, kind.low, min(kind.high, MAX_INTEGER), **look)
+        return st.number_input(_(setting.label), kind.low, min(kind.high, MAX_INTEGER), **look)
     if isinstance(kind, Number) and (setting.typed or not setting.usual):
         low, high = SMALLEST if kind.open_low else float(kind.low), float(kind.high)
         step = 0.05 if high <= 1 else 0.5
-        return st.number_input(setting.label, low, high, step=step, format="%g", **look)
+        return st.number_input(_(setting.label), low, high, step=step, format="%g", **look)
     choices = list(kind.registry) if isinstance(kind, Choice) else options(setting, default, *others)
     select = st.select_slider if slider else st.selectbox
-    return from_widget(select(setting.label, choices, format_func=lambda value: setting.show(from_widget(value)), **look))
+    label = _(setting.label)
+    chosen = select(label, choices, format_func=lambda value: show_setting(setting, from_widget(value)), **look)
+    return from_widget(chosen)

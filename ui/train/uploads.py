@@ -18,6 +18,7 @@ from ui.networks import upload_label
 from ui.run import check_reads_images
 from ui.state import expander, report_error, session, set_value, value
 from ui.train.config_form import fill
+from ui.translation import _
 from ui.visitor import workspace
 
 MAX_NAME = 100  # characters
@@ -26,13 +27,13 @@ MAX_UPLOADS = 10  # networks in a workspace
 
 def upload_form() -> None:
     """The form for files, folded away."""
-    with expander("Continue from a file", ":material/upload:", "upload_open"):
+    with expander(_("Continue from a file"), ":material/upload:", "upload_open"):
         st.file_uploader(
-            "A network or a paused training (.npz)",
+            _("A network or a paused training (.npz)"),
             "npz",
             key="upload",
             on_change=_upload,  # before the settings are shown, which it may change
-            help="A file saved by Inkling, here or elsewhere. A plain file of arrays W1, b1, W2, b2, ... works, too.",
+            help=_("A file saved by Inkling, here or elsewhere. A plain file of arrays W1, b1, W2, b2, ... works, too."),
         )
         if result := session().upload_result:
             st.caption(escape_markdown(result))
@@ -48,7 +49,7 @@ def _upload() -> None:
             session().upload_result = open_upload(file.name, file.getvalue())
         except InklingError as error:
             unreadable = isinstance(error, CheckpointError) and not isinstance(error, OtherDataError)
-            report_error("This isn't an Inkling .npz file." if unreadable else error)
+            report_error(_("This isn't an Inkling .npz file.") if unreadable else error)
         finally:
             compat.drop_upload(file)
 
@@ -59,9 +60,10 @@ def open_upload(name: str, content: bytes) -> str:
     if not is_training(content):
         return _add_network(PurePath(name).stem[:MAX_NAME], engine.load(file))
     if runs.active_run():
-        raise InklingError("A training is running. Stop it first, then upload again.")
+        raise InklingError(_("A training is running. Stop it first, then upload again."))
     run = runs.continue_training(content, value("source"))
-    return f"{run.name} is the paused training from {name}. Press Resume to continue exactly where it stopped."
+    text = _("{run} is the paused training from {file}. Press Resume to continue exactly where it stopped.")
+    return text.format(run=run.name, file=name)
 
 
 def is_training(content: bytes) -> bool:
@@ -75,16 +77,19 @@ def is_training(content: bytes) -> bool:
 def _add_network(name: str, network: Network) -> str:
     check_reads_images(network)
     if len(workspace().networks.keys() - {name}) >= MAX_UPLOADS:
-        raise InklingError(f"There is room for {MAX_UPLOADS} uploaded networks. Delete one on the page My work.")
+        text = _("There is room for {count} uploaded networks. Delete one on the page My work.")
+        raise InklingError(text.format(count=MAX_UPLOADS))
     workspace().add_network(name, network)
     try:
         fill(_config(network), name)
     except InklingError as error:
-        return f"You can draw with {name} on the Draw page. It cannot be trained further here: {error}."
+        text = _("You can draw with {name} on the Draw page. It cannot be trained further here: {error}.")
+        return text.format(name=name, error=error)
     if len(datasets.class_names(value("source"))) != len(network.class_names):
-        return f"You can draw with {name} on the Draw page. To train it further, choose data with its classes first."
+        text = _("You can draw with {name} on the Draw page. To train it further, choose data with its classes first.")
+        return text.format(name=name)
     set_value("starting_weights", upload_label(name))
-    return f"You can draw with {name} on the Draw page. Press Start to train it further."
+    return _("You can draw with {name} on the Draw page. Press Start to train it further.").format(name=name)
 
 
 def _config(network: Network) -> Config:
