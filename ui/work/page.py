@@ -10,17 +10,18 @@ import streamlit as st
 
 from engine import InklingError
 from ui import compat, presentation, runs
-from ui.formatting import escape_markdown
+from ui.formatting import escape_markdown, number
 from ui.run import check_file
 from ui.state import report_error, session, show_error
 from ui.store import Store
+from ui.translation import _
 from ui.visitor import PARAMETER, forget_everything, remember, remembered, workspace
 
 UPLOAD = "work upload"  # key of the file uploader
 
 
 def show_page() -> None:
-    st.title("My work", anchor=False)
+    st.title(_("My work"), anchor=False)
     show_error()
     if result := session().upload_result:
         st.success(escape_markdown(result))
@@ -28,14 +29,14 @@ def show_page() -> None:
     store = workspace().store
     if store is None:
         st.warning(
-            "Nothing is saved on this server at the moment. Download what you want to keep.", icon=":material/cloud_off:"
+            _("Nothing is saved on this server at the moment. Download what you want to keep."), icon=":material/cloud_off:"
         )
         return
-    until = " until the server restarts" if store.is_temporary else ""
-    st.markdown(
-        f"Your drawings, your settings, your networks and all runs are saved here{until}. "
-        f"They are deleted {store.keep_days} days after your last visit."
-    )
+    saved = _("Your drawings, your settings, your networks and all runs are saved here.")
+    if store.is_temporary:
+        saved = _("Your drawings, your settings, your networks and all runs are saved here until the server restarts.")
+    deleted = _("They are deleted {days} days after your last visit.").format(days=store.keep_days)
+    st.markdown(f"{saved} {deleted}")
     left, right = st.columns([3, 2], gap="large")
     with left:
         _contents(store)
@@ -47,56 +48,63 @@ def show_page() -> None:
 
 
 def _contents(store: Store) -> None:
-    st.header("What is saved", anchor=False)
+    st.header(_("What is saved"), anchor=False)
     current, sizes, used = workspace(), {}, ""
     with suppress(InklingError):  # the page says already that the database cannot be reached
         sizes = store.sizes(current.id)
-        used = f"Used: {sum(sizes.values()) / 1e6:.1f} of {store.max_bytes / 1e6:,.0f} MB."
+        used = _("Used: {used} of {room} MB.").format(
+            used=number(sum(sizes.values()) / 1e6, ".1f"), room=number(store.max_bytes / 1e6, ",.0f")
+        )
     rows: list[dict[str, Any]] = [
-        {"Name": run.name, "Kind": "run", "State": str(run.state), "Size": sizes.get(("run", run.id))}
+        {"Name": run.name, "Kind": _("run"), "State": _(str(run.state)), "Size": sizes.get(("run", run.id))}
         for run in runs.all_runs()
     ]
     rows += [
-        {"Name": name, "Kind": "network", "State": "uploaded", "Size": sizes.get(("network", name))}
+        {"Name": name, "Kind": _("network"), "State": _("uploaded"), "Size": sizes.get(("network", name))}
         for name in current.networks
     ]
     if drawing := sum(sizes.get(("value", name), 0) for name in ("drawing", "cells", "picture")):
-        rows.append({"Name": "Drawing", "Kind": "drawing", "State": "", "Size": drawing})
-    if drawings := sum(size for (kind, _), size in sizes.items() if kind == "drawings"):
-        rows.append({"Name": "My handwriting", "Kind": "drawings", "State": "", "Size": drawings})
+        rows.append({"Name": _("Drawing"), "Kind": _("drawing"), "State": "", "Size": drawing})
+    if drawings := sum(size for (kind, _key), size in sizes.items() if kind == "drawings"):
+        rows.append({"Name": _("My handwriting"), "Kind": _("drawings"), "State": "", "Size": drawings})
     if rows:
-        size = st.column_config.NumberColumn(format="bytes")
-        st.dataframe(rows, column_config={"Size": size}, hide_index=True, width="stretch")
+        columns = {
+            "Name": st.column_config.TextColumn(_("Name")),
+            "Kind": st.column_config.TextColumn(_("Kind")),
+            "State": st.column_config.TextColumn(_("State")),
+            "Size": st.column_config.NumberColumn(_("Size"), format="bytes"),
+        }
+        st.dataframe(rows, column_config=columns, hide_index=True, width="stretch")
     if not runs.all_runs():
-        st.caption("No run yet. Train a network on the Train page, and its run appears here.")
+        st.caption(_("No run yet. Train a network on the Train page, and its run appears here."))
     if used:
-        st.caption(f"{used} If there is no room left, the oldest runs are deleted first.")
+        st.caption(f"{used} {_('If there is no room left, the oldest runs are deleted first.')}")
     for name in current.networks:
-        label = f"Delete the network {escape_markdown(name)}"
+        label = _("Delete the network {name}").format(name=escape_markdown(name))
         st.button(label, icon=":material/delete:", type="tertiary", on_click=current.remove_network, args=(name,))
 
 
 def _removed() -> None:
     """Runs that were deleted a short time ago."""
     if removed := workspace().removed_runs():
-        st.header("Deleted runs", anchor=False)
-        st.caption("You can bring them back for one day.")
+        st.header(_("Deleted runs"), anchor=False)
+        st.caption(_("You can bring them back for one day."))
         for run in reversed(removed):
-            label = f"Bring back {escape_markdown(run.name)}"
+            label = _("Bring back {run}").format(run=escape_markdown(run.name))
             st.button(label, icon=":material/undo:", key=run.key, on_click=workspace().restore_run, args=(run.key,))
 
 
 def _files() -> None:
-    st.header("All of it as a file", anchor=False)
+    st.header(_("All of it as a file"), anchor=False)
     st.download_button(
-        "Download everything",
+        _("Download everything"),
         workspace().export_zip,
         f"inkling-{date.today()}.zip",
         "application/zip",
         icon=":material/download:",
         on_click="ignore",
     )
-    st.file_uploader("Upload a file that you downloaded here (.zip)", "zip", key=UPLOAD, on_change=_upload)
+    st.file_uploader(_("Upload a file that you downloaded here (.zip)"), "zip", key=UPLOAD, on_change=_upload)
 
 
 def _upload() -> None:
@@ -105,7 +113,7 @@ def _upload() -> None:
         return
     try:
         added = workspace().import_zip(file.getvalue(), check_file)
-        session().upload_result = f"Added: {', '.join(added) or 'nothing new'}."
+        session().upload_result = _("Added: {names}.").format(names=", ".join(added) or _("nothing new"))
     except InklingError as error:
         report_error(error)
     finally:
@@ -113,35 +121,42 @@ def _upload() -> None:
 
 
 def _link() -> None:
-    st.header("On another device", anchor=False)
+    st.header(_("On another device"), anchor=False)
     if presentation.is_on():
-        st.caption("The link to your work is not shown on the wall: everyone who has it could change and delete your work.")
+        st.caption(
+            _("The link to your work is not shown on the wall: everyone who has it could change and delete your work.")
+        )
         return
-    st.markdown("Open this link or scan the code. Bookmark the page to come back.")
+    st.markdown(_("Open this link or scan the code. Bookmark the page to come back."))
     address = f"{(st.context.url or '').split('?')[0].removesuffix('/work')}?{urlencode({PARAMETER: workspace().id})}"
     picture = segno.make(address, error="m").svg_data_uri(scale=5, border=3, dark="#000", light="#fff")
-    st.html(f'<img class="inkling-code" src="{picture}" alt="QR code of the link">')
+    st.html(f'<img class="inkling-code" src="{picture}" alt="{_("QR code of the link")}">')
     st.code(address, language=None, wrap_lines=True)
-    st.caption("Keep the link to yourself: everyone who has it can see, change and delete your work.")
+    st.caption(_("Keep the link to yourself: everyone who has it can see, change and delete your work."))
     if remembered() not in (None, workspace().id):
-        st.caption("This browser remembers other work. It opens that if you come without a link.")
-        if st.button("Remember this one instead", icon=":material/bookmark:"):
+        st.caption(_("This browser remembers other work. It opens that if you come without a link."))
+        if st.button(_("Remember this one instead"), icon=":material/bookmark:"):
             remember(replace=True)
 
 
 def _forget() -> None:
-    st.header("Delete", anchor=False)
-    if st.button("Forget everything", icon=":material/delete_forever:"):
+    st.header(_("Delete"), anchor=False)
+    if st.button(_("Forget everything"), icon=":material/delete_forever:"):
         _confirm()
 
 
-@st.dialog("Forget everything?")
 def _confirm() -> None:
+    st.dialog(_("Forget everything?"))(_ask)()
+
+
+def _ask() -> None:
     st.markdown(
-        "Your runs, networks, drawings and settings will be deleted, and the class collections that you opened. "
-        "Drawings that you gave to a class stay there: take them back first. **You cannot undo this.**"
+        _(
+            "Your runs, networks, drawings and settings will be deleted, and the class collections that you opened. "
+            "Drawings that you gave to a class stay there: take them back first. **You cannot undo this.**"
+        )
     )
-    if st.button("Delete everything", type="primary", icon=":material/delete_forever:"):
+    if st.button(_("Delete everything"), type="primary", icon=":material/delete_forever:"):
         try:
             forget_everything()
         except InklingError as error:
