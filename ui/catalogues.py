@@ -25,14 +25,14 @@ from ui.translation import LANGUAGES, LOCALES, catalogue_file
 
 KEYWORDS = {"_": None, "N_": None, "ngettext": (1, 2)}
 TRANSLATED = [code for code in LANGUAGES if code != "en"]
-SOURCES = Path(__file__).parent
+PAGES = Path(__file__).parent
 WIDTH = 120  # of a line of a catalogue
 
 
 def template() -> Catalog:
     """All texts, with the files that they are in and no translations."""
     catalogue = Catalog(project="Inkling", copyright_holder="The Inkling authors")
-    python = extract_from_dir(SOURCES, [("**.py", "python")], keywords=KEYWORDS, comment_tags=["Translators:"])
+    python = extract_from_dir(PAGES, [("**.py", "python")], keywords=KEYWORDS, comment_tags=["Translators:"])
     for file, _line, text, comments, _context in python:
         catalogue.add(text, locations=[(f"ui/{file}", 0)], auto_comments=comments)
     for file, text in [*_glossary_texts(), *_engine_texts()]:
