@@ -27,6 +27,7 @@ KEYWORDS = {"_": None, "N_": None, "ngettext": (1, 2)}
 TRANSLATED = [code for code in LANGUAGES if code != "en"]
 PAGES = Path(__file__).parent
 WIDTH = 120  # of a line of a catalogue
+HEADER = "# The pages of Inkling in another language. README.md beside these folders has the terms."
 
 
 def template() -> Catalog:
@@ -91,6 +92,7 @@ def read(code: str) -> Catalog:
 def update(code: str, texts: Catalog) -> Catalog:
     """Write the catalogue of a language with exactly these texts, and the translations that it had."""
     catalogue = read(code)
+    catalogue.fuzzy, catalogue.header_comment = False, HEADER
     texts.creation_date = catalogue.creation_date  # so that a file changes only if its texts do
     catalogue.update(texts, no_fuzzy_matching=True, update_header_comment=False)
     file = catalogue_file(code)

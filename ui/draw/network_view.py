@@ -138,7 +138,8 @@ def _text(column: Column) -> list[str]:
     if column.kind == "scores":
         return [_("Scores"), str(column.count)]
     if column.kind == "units":
-        return [number(column.count), ngettext("unit", "units", column.count)]
+        text = ngettext("{count}\nunit", "{count}\nunits", column.count)
+        return text.format(count=number(column.count)).split("\n")
     return [
         ngettext("{count} map", "{count} maps", column.count).format(count=column.count),
         " x ".join(map(str, column.nodes.shape[1:])),
