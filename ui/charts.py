@@ -34,6 +34,7 @@ SMOOTHING = 0.9  # the weight of the past in the smoothed line
 PADDING = {"left": 0, "top": 5, "right": 12, "bottom": 0}
 MAX_FIXED_EPOCHS = 12  # up to this many, the axis shows all epochs from the beginning; more would crowd the first ones
 MAX_VALIDATION_POINTS = 100  # in one chart
+TITLES = {"loss": N_("Loss"), "accuracy": N_("Accuracy")}
 CURVE_COLUMN = {"loss": 2, "accuracy": 3}  # of ``Snapshot.curve``
 BEFORE_FIRST = 0.5  # the step of what was before the first one, on a logarithmic axis
 MAX_AREAS = len(DIGIT_COLOURS)  # of more classes, those that were the most likely at any time
@@ -183,7 +184,7 @@ def curves(
         _layer(series, mark=mark | {"clip": zoom}, encoding={"tooltip": shown["tooltip"]}) for series, mark in marks.items()
     ]
     encoding = {"x": x, "y": y, "color": colour}
-    return _chart(280, _(quantity.capitalize()), transform=shown["transform"], encoding=encoding, layer=layers)
+    return _chart(280, _(TITLES[quantity]), transform=shown["transform"], encoding=encoding, layer=layers)
 
 
 def overlay(title: str, quantity: str, names: Sequence[str], x_title: str) -> Spec:

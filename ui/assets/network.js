@@ -23,7 +23,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
 }
 
 class View {
-  data = { columns: [], values: "" };
+  data = { columns: [], values: "", texts: {} };
   columns = [];
   key = "";
 
@@ -45,7 +45,6 @@ class View {
     this.stage.addEventListener("keydown", (event) => this.move(event), { signal });
     this.observer = new ResizeObserver(() => this.resize());
     this.observer.observe(this.stage);
-    this.say();
   }
 
   stop() {
@@ -63,7 +62,7 @@ class View {
     }
     cancelAnimationFrame(this.frame);
     this.frame = requestAnimationFrame(() => this.draw());
-    if (this.pointed) this.say(this.pointed);
+    this.say(this.pointed);
   }
 
   // The buttons and labels of other columns.
