@@ -14,7 +14,7 @@ from ui.draw.drawing import Drawing
 from ui.draw.history import show_history
 from ui.draw.panels.tabs import show_panels
 from ui.formatting import escape_markdown
-from ui.translation import N_, _
+from ui.translation import N_, _, language
 from ui.visitor import workspace
 from ui.welcome import show_welcome
 
@@ -121,7 +121,7 @@ def _chosen_above() -> tuple[Any, ...]:
 
     The browser sends a press and a stroke that come at the same time as one message, which runs only a part of the page.
     """
-    return state.session().is_presenting, state.session().explains
+    return language(), state.session().is_presenting, state.session().explains
 
 
 def _chosen() -> tuple[Any, ...]:
