@@ -13,6 +13,7 @@ from engine.training import Trainer
 
 EXPLODING_RATIO = 0.5  # of a layer's size that a step moves it by: 0.001 to 0.03 is usual, and training survives 0.3
 VANISHING_RATIO = 1e-4  # of the largest gradient that a layer gets
+STUCK_RATIO, STUCK_SHARE = 1e-5, 1e-2  # of a layer's size that a step moves it by, and of the ratio of the fastest layer
 
 
 class Problem(StrEnum):
@@ -55,16 +56,16 @@ def layer_health(trainer: Trainer) -> tuple[LayerHealth, ...]:
                 move = _length(getattr(layer, name) - getattr(earlier, name) for name in row.parameters)
                 size = _length(getattr(earlier, name) for name in row.parameters)
                 measured.append((position, layer, gradient, move / size if size else 0.0))
-    largest = max((gradient for _, layer, gradient, _ in measured if not layer.frozen), default=0.0)
+    largest, fastest = (max((row[column] for row in measured if not row[1].frozen), default=0.0) for column in (2, 3))
     return tuple(
         LayerHealth(position, layer.label, 0.0, 0.0, Problem.FROZEN, "keeps its weights")
         if layer.frozen
-        else LayerHealth(position, layer.label, gradient, ratio, *_diagnose(gradient, ratio, largest))
+        else LayerHealth(position, layer.label, gradient, ratio, *_diagnose(gradient, ratio, largest, fastest))
         for position, layer, gradient, ratio in measured
     )
 
 
-def _diagnose(gradient: float, ratio: float, largest: float) -> tuple[Problem, str]:
+def _diagnose(gradient: float, ratio: float, largest: float, fastest: float) -> tuple[Problem, str]:
     if not np.isfinite(gradient) or not np.isfinite(ratio):
         return Problem.EXPLODING, "the gradient or the weights overflowed (NaN or infinity)"
     if ratio >= EXPLODING_RATIO:
@@ -74,6 +75,8 @@ def _diagnose(gradient: float, ratio: float, largest: float) -> tuple[Problem, s
     if gradient < VANISHING_RATIO * largest:
         times = f"{largest / gradient:,.0f}" if largest < 1e6 * gradient else "more than a million"
         return Problem.VANISHING, f"its gradient is {times} times smaller than the largest"
+    if 0 < ratio < min(STUCK_RATIO, STUCK_SHARE * fastest):
+        return Problem.VANISHING, f"one step changes its weights by only {100 * ratio:.1g} % of their size"
     return Problem.NONE, ""
 
 
