@@ -31,7 +31,10 @@ from engine.cli.options import (
 from engine.cli.rescue import rescue
 from engine.config import Config
 from engine.data import Dataset, load_data
+from engine.diagnosis import diagnose, examine
 from engine.initializers import INITIALIZERS
+from engine.jobs import JobState, Snapshot
+from engine.jobs.observer import Observer
 from engine.metrics import evaluate
 from engine.network import dense_layers
 from engine.recipes import RECIPES
@@ -74,7 +77,7 @@ def run_train(options: argparse.Namespace) -> None:
         raise InklingError("--calibrate and --no-test need validation images, and --validation-size leaves none")
     end = train_to_the_end(trainer, quiet=options.json, pause_to=options.pause_to)
     if isinstance(end, Diverged):
-        raise InklingError(f"training diverged at step {end.step:,}: the loss is {end.loss}; try a smaller --learning-rate")
+        raise InklingError(f"training diverged at step {end.step:,}: {explain(trainer, end, train_set)}")
     calibrate_and_round(trainer.result, trainer.validation_set, options)
     report = make_report(trainer, None if options.no_test else test_set)
     if options.out:
@@ -90,6 +93,13 @@ def run_train(options: argparse.Namespace) -> None:
     print(f"{result} after {trainer.seconds:.1f} s")
     if options.out:
         print(f"saved to {options.out}")
+
+
+def explain(trainer: Trainer, end: Diverged, train_set: Dataset) -> str:
+    """Why a training has diverged, with the evidence and one thing to try."""
+    snapshot = Snapshot.of(trainer, JobState.DIVERGED, trainer.result, Observer(trainer.result))
+    found = diagnose(replace(snapshot, end=end), examine(trainer.result, trainer.config, train_set))
+    return str(found[0]) if found else f"the loss is {end.loss}"
 
 
 def train_to_the_end(trainer: Trainer, quiet: bool, pause_to: Path | None = None) -> Event | None:

@@ -65,6 +65,10 @@ class Series:
         """A series on these data sets."""
         return cls(config, lambda: (train_set, test_set), num_seeds, **options)
 
+    def data(self) -> tuple[Dataset, Dataset | None]:
+        """The train and test sets; raises ``InklingError`` if they cannot be loaded any more."""
+        return self._load_data()
+
     @property
     def test_set(self) -> Dataset | None:
         return self._load_data()[1]

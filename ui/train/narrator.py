@@ -10,9 +10,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from engine.diagnosis import diagnose
 from engine.jobs import JobState, Snapshot
-from engine.jobs.health import LayerHealth, Problem
-from engine.training import Diverged, Finished
+from engine.training import Finished
+from ui.advice import in_words
 from ui.formatting import percent
 
 FEW_STEPS, FEW_POINTS = 20, 30  # from which little can be said yet: steps, and points of the curve
@@ -22,7 +23,6 @@ FLAT_SLOPE = 0.1  # a smaller one is a plateau: twice as many steps then change 
 STARTED = 0.9  # of the first loss: above it, hardly anything has been learned
 GUESSING = 0.15  # accuracy: below it, too
 EASY = 0.35  # of the first loss: above it, the network still learns what is easy
-TOO_HIGH, SHOT_UP = 1.1, 5.0  # times the first loss, for long and for a moment
 RISE = 1.2  # times the lowest loss so far
 HARD_ACCURACY = 0.85  # in the first epoch: below it, too
 NEARLY_ALL = 0.995  # of the training images
@@ -31,7 +31,7 @@ WORSE = 1.02  # times the best validation loss, before it is said to have risen
 
 
 def narrate(snapshot: Snapshot) -> str:
-    """What happens now, in one sentence."""
+    """What happens now, in one sentence; or what is wrong, with its evidence and one thing to try."""
     match snapshot.state:
         case JobState.READY:
             return "Nothing has been learned yet."
@@ -57,8 +57,8 @@ def _paused(snapshot: Snapshot) -> str:
 
 def _over(snapshot: Snapshot) -> str:
     end, right = snapshot.end, ""
-    if isinstance(end, Diverged) or snapshot.state is JobState.DIVERGED:
-        return "The loss grew beyond all numbers, so the training ended: its steps were far too large."
+    if snapshot.state is JobState.DIVERGED:
+        return " ".join(map(in_words, diagnose(snapshot)[:1])) or "The loss grew beyond all numbers, so the training ended."
     if snapshot.test:
         right = f": it reads {percent(snapshot.test.accuracy)} of the test images right"
     if isinstance(end, Finished) and end.stopped_early:
@@ -71,14 +71,14 @@ def _over(snapshot: Snapshot) -> str:
 
 def _running(snapshot: Snapshot) -> str:
     trend = _trend(snapshot)
+    if len(snapshot.curve) >= 2 * MIN_POINTS and (found := diagnose(snapshot)):
+        return in_words(found[0])
     if trend is None:
         return "It takes its first steps: it guesses, and each batch moves its weights a little."
-    if trend.mean > TOO_HIGH * trend.first or (trend.guesses and trend.highest > SHOT_UP * trend.first):
-        return "The loss shot up, higher than at the start: the steps are far too large."
     if trend.guesses:
-        return _sickest(snapshot.health) or "The network still guesses: so far, it has learned hardly anything."
+        return "The network still guesses: so far, it has learned hardly anything."
     if trend.rises:
-        return "The loss is rising again: its steps may be too large."
+        return "The loss is rising again."
     epochs = _validation(snapshot)
     if epochs and epochs.is_memorising:
         return (
@@ -88,10 +88,10 @@ def _running(snapshot: Snapshot) -> str:
     if trend.accuracy > NEARLY_ALL:
         return "It reads nearly all training images right: little is left to learn from them."
     if trend.is_flat:
-        return _sickest(snapshot.health) or "The loss hardly moves any more: it is on a plateau."
+        return "The loss hardly moves any more: it is on a plateau."
     if epochs and epochs.since_best >= PATIENCE:
         if not epochs.training_falls:
-            return "Neither the training loss nor the validation loss falls any more: its steps may be too large."
+            return "Neither the training loss nor the validation loss falls any more."
         return "The training loss still falls, but the validation loss does not: it learns little more about new images."
     if trend.now > EASY * trend.first or (snapshot.curve[-1, 1] < 1 and trend.accuracy < HARD_ACCURACY):
         return "The loss falls quickly: it is learning the easy part."
@@ -101,16 +101,13 @@ def _running(snapshot: Snapshot) -> str:
 
 
 class _Trend(NamedTuple):
-    """Where the training loss goes: its mean in the ``first`` batches (at most that of guessing), in the last two thirds of
-    the points (``mean``) and in the latest batches (``now``), the ``lowest`` such mean so far, the ``highest`` loss, and the
-    accuracy of the latest batches. ``slope`` is that of the last two thirds, with its standard ``error``, of the loss over
-    the step on logarithmic axes."""
+    """Where the training loss goes: its mean in the ``first`` batches (at most that of guessing) and in the latest ones
+    (``now``), the ``lowest`` such mean so far, and the accuracy of the latest batches. ``slope`` is that of the last two
+    thirds of the points, with its standard ``error``, of the loss over the step on logarithmic axes."""
 
     first: float
-    mean: float
     now: float
     lowest: float
-    highest: float
     accuracy: float
     slope: float
     error: float
@@ -142,8 +139,7 @@ def _trend(snapshot: Snapshot) -> _Trend | None:
     first, now = float(curve[: max(width // 3, 1), 2].mean()), float(means[-1])
     if snapshot.config.loss == "cross_entropy":
         first = min(first, log(snapshot.network.output_shape[0]))  # the first points may be high already
-    highest, accuracy = curve[:, 2].max(), curve[-width:, 3].mean()
-    trend = _Trend(first, losses.mean(), now, means.min(), highest, accuracy, slope, error, len(curve))
+    trend = _Trend(first, now, means.min(), curve[-width:, 3].mean(), slope, error, len(curve))
     return None if trend.guesses and len(curve) < FEW_POINTS else trend
 
 
@@ -188,17 +184,3 @@ class _Validation(NamedTuple):
 def _validation(snapshot: Snapshot) -> _Validation | None:
     losses, training = (snapshot.history.column(name) for name in ("validation_loss", "loss"))
     return _Validation(losses, training) if len(losses) and not np.isnan(losses).any() else None
-
-
-def _sickest(layers: tuple[LayerHealth, ...]) -> str | None:
-    """The first layer that hardly learns or explodes, in words; None if all are healthy."""
-    reasons = {
-        Problem.DEAD: "no gradient reaches it, so it learns nothing",
-        Problem.VANISHING: "hardly any gradient reaches it, so it learns next to nothing",
-        Problem.EXPLODING: "each step changes its weights far too much",
-    }
-    for problem, reason in reasons.items():
-        for layer in layers:
-            if layer.problem is problem:
-                return f"The loss does not fall; look at layer {layer.position + 1} ({layer.label}): {reason}."
-    return None

@@ -191,7 +191,9 @@ def test_wrong_options_are_refused_in_one_line(refused, idx_folder, options, par
 def test_divergence_is_one_line_and_saves_nothing(refused, idx_folder, tmp_path):
     out = tmp_path / "network.npz"
     options = "--hidden 32,32,32 --activation identity --loss mse --optimizer sgd --learning-rate 10 --epochs 3"
-    refused(["train", "--data", idx_folder, *options.split(), "--json", "--out", out], "diverged", "--learning-rate")
+    refused(
+        ["train", "--data", idx_folder, *options.split(), "--json", "--out", out], "diverged", "Try a learning rate of 0.2"
+    )
     assert not out.exists()
 
 

@@ -52,7 +52,7 @@ def layer(problem):
         (JobState.TESTING, 9, "being measured on the test images"),
         (JobState.FINISHED, 9, "All 100 epochs are done."),
         (JobState.STOPPED, 1_234, "stopped after step 1,234."),
-        (JobState.DIVERGED, 9, "its steps were far too large"),
+        (JobState.DIVERGED, 9, "The loss grew beyond all numbers"),
         (JobState.FAILED, 9, "because of an error"),
     ],
 )
@@ -78,18 +78,22 @@ def test_the_result_belongs_to_the_sentence(snapshot):
         (made_up(2.3 * STEPS[:40] ** -0.5, accuracy=0.9), HARD),
         (made_up(FALLING, np.geomspace(1, 0.4, 40)), "Training and validation loss both fall"),
         (made_up(FALLING, [*np.geomspace(1, 0.4, 30), *[0.401] * 10]), "the validation loss does not"),
-        (made_up(FALLING, [*np.geomspace(1, 0.4, 30), *np.geomspace(0.42, 0.5, 10)]), "has risen since epoch 30 while"),
+        (
+            made_up(FALLING, [*np.geomspace(1, 0.4, 30), *np.geomspace(0.42, 0.5, 10)]),
+            "Since epoch 30, the validation loss rose",
+        ),
         (made_up(FALLING, [*np.geomspace(1, 0.4, 38), 0.5, 0.6]), "both fall"),  # two epochs may be chance
         (made_up([*FALLING[:50], *np.linspace(0.5, 0.6, 250)], np.linspace(0.5, 0.7, 6)), "Neither the training loss nor"),
         (made_up([2.3] * 300, noise=0.01), "still guesses"),
-        (made_up([2.3] * 300, health=(layer(Problem.VANISHING),)), "look at layer 1 (Dense_1): hardly any gradient"),
-        (made_up([2.3] * 300, health=(layer(Problem.DEAD),)), "no gradient reaches it"),
-        (made_up(FALLING, health=(layer(Problem.VANISHING),)), HARD),  # it learns all the same
+        (made_up([2.3] * 300, health=(layer(Problem.VANISHING),)), "Layer 1 (Dense_1) hardly learns"),
+        (made_up([2.3] * 300, health=(layer(Problem.DEAD),)), "No gradient reaches layer 1 (Dense_1)"),
+        (made_up(FALLING, health=(layer(Problem.VANISHING),), accuracy=0.95), HARD),  # it learns all the same
         (made_up([2.3] * 300, health=(layer(Problem.FROZEN),)), "still guesses"),
         (made_up([*FALLING[:100], *[0.5] * 900]), "it is on a plateau"),
         (made_up([*FALLING[:1_000], *np.geomspace(0.3, 0.9, 600)]), "rising again"),
-        (made_up(np.geomspace(2.3, 10, 300)), "higher than at the start"),
-        (made_up([1e5, *[2.4] * 100]), "higher than at the start"),
+        (made_up(np.geomspace(2.3, 10, 300)), "The learning rate is too large. The loss rose to"),
+        (made_up([2.3, 1e5, *[2.4] * 100]), "The learning rate is too large. The loss rose to"),
+        (made_up([1e5, *[2.4] * 100]), "still guesses"),  # before the first step, the rate is not the reason
         (made_up(FALLING, accuracy=0.999), "nearly all training images right"),
     ],
 )
@@ -157,4 +161,25 @@ def test_a_training_whose_steps_are_too_large():
 def test_a_network_that_cannot_learn_says_which_layer_is_the_reason():
     layers = dense_layers((16, 16), initializer="zeros")
     said, _ = sentences(**SMALL | {"layers": layers, "epochs": 5})
-    assert any("layer 1" in sentence and "gradient" in sentence for sentence in said)
+    assert any("All units of layer 1 have the same weights" in sentence for sentence in said)
+    assert not any("learning rate" in sentence for sentence in said)
+
+
+def test_vanishing_gradients_are_named_although_the_loss_moves():
+    layers = dense_layers((16,) * 6, "sigmoid", "glorot_uniform")
+    said, _ = sentences(**SMALL | {"layers": layers, "epochs": 10}, optimizer="sgd", learning_rate=0.2)
+    assert any("Layer 1 (Dense) hardly learns" in sentence for sentence in said)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says", "never"),
+    [
+        ({"l1": 1.0, "learning_rate": 0.1}, "The L1 penalty is too large", "learning rate is too large"),
+        ({"weight_decay": 1.0, "learning_rate": 2.5}, "clipping cannot help", "use gradient clipping"),
+    ],
+    ids=["L1", "decay times rate"],
+)
+def test_a_penalty_that_is_too_large_is_named(settings, says, never):
+    said, _ = sentences(every=2, **SMALL | {"epochs": 4, "optimizer": "sgd"} | settings)
+    assert any(says in sentence for sentence in said)
+    assert not any(never in sentence for sentence in said[1:])
