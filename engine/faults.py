@@ -16,6 +16,7 @@ from engine.layers import Activation, BatchNorm, Conv2D, Dense, Dropout
 from engine.network import Network, dense_layers
 from engine.optimizers import OPTIMIZERS
 
+N_ = str  # marks a text that a page translates
 MAX_RATE = 10.0  # that a Config takes
 RATE_FACTOR = 100
 DEAD_SHARE = (0.9, 1.0)  # of the units in each hidden layer
@@ -179,16 +180,16 @@ def _with_decay_in_gradient(setup: Setup) -> Setup:
 
 
 FAULTS: dict[str, Fault] = {
-    "shifted_labels": Fault("labels shifted by one", shifted_labels),
-    "unscaled_pixels": Fault("pixels not divided by 255", unscaled_pixels),
-    "large_rate": Fault("learning rate 100 times too large", large_rate, _at_constant_rate),
-    "unshuffled": Fault("sorted images, never shuffled", unshuffled),
-    "equal_weights": Fault("all first weights equal", equal_weights, _plain),
-    "dying_relu": Fault("dead ReLU units", dying_relu, _with_relu),
-    "saturated_sigmoids": Fault("saturated sigmoids in six layers", saturated_sigmoids, _with_six_layers),
-    "softmax_twice": Fault("softmax twice", softmax_twice),
-    "leaked_test": Fault("test images in the training set", leaked_test),
-    "large_decay": Fault("weight decay far too large", large_decay, _with_decay_in_gradient),
-    "single_images": Fault("batches of one image with a large rate", single_images, _at_constant_rate),
-    "transposed_prediction": Fault("images transposed at prediction", transposed_prediction),
+    "shifted_labels": Fault(N_("Labels shifted by one"), shifted_labels),
+    "unscaled_pixels": Fault(N_("Pixels not divided by 255"), unscaled_pixels),
+    "large_rate": Fault(N_("Learning rate 100 times too large"), large_rate, _at_constant_rate),
+    "unshuffled": Fault(N_("Sorted images, never shuffled"), unshuffled),
+    "equal_weights": Fault(N_("All first weights equal"), equal_weights, _plain),
+    "dying_relu": Fault(N_("Dead ReLU units"), dying_relu, _with_relu),
+    "saturated_sigmoids": Fault(N_("Saturated sigmoids in six layers"), saturated_sigmoids, _with_six_layers),
+    "softmax_twice": Fault(N_("Softmax twice"), softmax_twice),
+    "leaked_test": Fault(N_("Test images in the training set"), leaked_test),
+    "large_decay": Fault(N_("Weight decay far too large"), large_decay, _with_decay_in_gradient),
+    "single_images": Fault(N_("Batches of one image with a large rate"), single_images, _at_constant_rate),
+    "transposed_prediction": Fault(N_("Images transposed at prediction"), transposed_prediction),
 }

@@ -33,9 +33,9 @@ def png(pixels: npt.NDArray) -> bytes:
     return buffer.getvalue()
 
 
-def digit_url(image: npt.NDArray[np.uint8]) -> str:
+def digit_url(image: npt.NDArray) -> str:
     """``url`` of an image (28, 28) of a data set, cached because the same images are shown again and again."""
-    return _digit_url(image.tobytes())
+    return _digit_url(image.astype(np.uint8).tobytes())
 
 
 @lru_cache(maxsize=512)
@@ -43,7 +43,7 @@ def _digit_url(content: bytes) -> str:
     return url(np.frombuffer(content, np.uint8).reshape(28, 28))
 
 
-def digit(image: npt.NDArray[np.uint8], caption: str, wrong: bool = False, title: str = "") -> str:
+def digit(image: npt.NDArray, caption: str, wrong: bool = False, title: str = "") -> str:
     """One image (28, 28) of a data set with its caption, as HTML."""
     mark = ' class="wrong"' if wrong else ""
     return (

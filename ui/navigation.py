@@ -8,9 +8,11 @@ from collections.abc import Sequence
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from ui import CLASS_PAGE, DRAW_PAGE, HANDWRITING_PAGE, PATHS, TRAIN_PAGE, WORK_PAGE, language, presentation
+from ui import BROKEN_PAGE, CLASS_PAGE, DRAW_PAGE, HANDWRITING_PAGE, PATHS, TRAIN_PAGE, WORK_PAGE, language, presentation
 from ui.components import make_component
 from ui.translation import _
+
+APART = (PATHS[BROKEN_PAGE],)  # pages that other pages lead to: five links fit a phone
 
 
 def choose_page() -> tuple[StreamlitPage, list[StreamlitPage]]:
@@ -20,15 +22,22 @@ def choose_page() -> tuple[StreamlitPage, list[StreamlitPage]]:
         st.Page(TRAIN_PAGE, title=_("Train"), icon=":material/model_training:", url_path=PATHS[TRAIN_PAGE]),
         st.Page(HANDWRITING_PAGE, title=_("My handwriting"), icon=":material/signature:", url_path=PATHS[HANDWRITING_PAGE]),
         st.Page(CLASS_PAGE, title=_("Class"), icon=":material/groups:", url_path=PATHS[CLASS_PAGE]),
+        st.Page(
+            BROKEN_PAGE,
+            title=_("Broken networks"),
+            icon=":material/build:",
+            url_path=PATHS[BROKEN_PAGE],
+            visibility="hidden",
+        ),
         st.Page(WORK_PAGE, title=_("My work"), icon=":material/folder:", url_path=PATHS[WORK_PAGE]),
     ]
     return st.navigation(pages, position="hidden"), pages
 
 
 def show_links(current: StreamlitPage, pages: Sequence[StreamlitPage]) -> None:
-    """One link for each page, of which the current one is marked, and the switch to presentation mode."""
+    """A link to each page that is not ``APART``, of which the current one is marked, and the switch to presentation mode."""
     with st.container(key="pages", horizontal=True, vertical_alignment="center", gap="small"):
-        for page in pages:
+        for page in [page for page in pages if page.url_path not in APART]:
             st.page_link(page, label=page.title, width="content")
         make_component("pages", "<span></span>")(data={"current": current.title}, key="current_page")
         presentation.show_switch()

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ui.handwriting.judging import Readings
     from ui.handwriting.teaching import Lesson
     from ui.handwriting.wall import Wall
+    from ui.puzzles.puzzle import Puzzle
     from ui.train.network_builder import Block
     from ui.workspace import Workspace
 
@@ -57,6 +58,7 @@ class Session:
     challenges: "Progress | None" = None
     latest_drawing: "LatestDrawing | None" = None
     picture: "Picture | None" = None
+    puzzle: "Puzzle | None" = None
     picture_is_read: bool = False  # from the store
     num_pictures: int = 0  # that were brought
     sample_seed: int = 0  # of the ten sample digits on the Draw page

@@ -70,7 +70,7 @@ def healthy_setup(rng, sets):
     activation = str(rng.choice(["relu", "relu", "relu", "leaky_relu", "gelu", "tanh", "sigmoid"]))
     optimizer = str(rng.choice(list(OPTIMIZERS)))
     usual = OPTIMIZERS[optimizer].usual_learning_rate
-    batch_size, train_size = int(rng.choice([16, 32, 64, 128])), int(rng.choice([2_000, 3_000, 5_000]))
+    batch_size, train_size = int(rng.choice([16, 32, 64])), int(rng.choice([1_000, 2_000, 3_000]))
     config = Config(
         layers=healthy_layers(rng, activation),
         optimizer=optimizer,
@@ -83,7 +83,7 @@ def healthy_setup(rng, sets):
         augmentation=AUGMENTATIONS["light"] if rng.random() < 0.2 else None,
         batch_size=batch_size,
         train_size=train_size,
-        epochs=max(int(rng.choice([3, 4, 6])), -(-LEAST_STEPS * batch_size // train_size)),
+        epochs=max(int(rng.choice([3, 4])), -(-LEAST_STEPS * batch_size // train_size)),
         seed=int(rng.integers(2**31)),
     )
     return Setup(config, train_set, test_set)
@@ -103,7 +103,7 @@ def healthy_layers(rng, activation):
     layers = []
     norm, drop = rng.random() < 0.15, rng.random() < 0.15
     for _ in range(int(rng.choice([1, 1, 2, 3]))):
-        layers += [Dense(int(rng.choice([32, 64, 128])), initializer), *[BatchNorm()] * norm, Activation(activation)]
+        layers += [Dense(int(rng.choice([32, 64, 96])), initializer), *[BatchNorm()] * norm, Activation(activation)]
         layers += [Dropout(0.2)] * drop
     return (*layers, Dense(10, initializer))
 

@@ -38,7 +38,7 @@ def dashboard(run: Run, with_headline: bool = True) -> None:
     keyframes = scrubber.past(run, snapshot)
     earlier = scrubber.moment(run, snapshot, keyframes)
     with st.container(horizontal=True, key="figures and outcome"):  # of one height, so that nothing below it moves
-        _figures(earlier)
+        show_figures(earlier)
         with st.container(key="outcome"):
             _outcome(run, snapshot) if earlier is snapshot else _looking_back(earlier)
     panels = {
@@ -135,7 +135,7 @@ def waiting(run: Run) -> str:
     return _("{place}, starts in about {duration}").format(place=text, duration=formatting.duration(place.seconds))
 
 
-def _figures(snapshot: Snapshot) -> None:
+def show_figures(snapshot: Snapshot) -> None:
     """The latest figures. Dots stand for those that are not known yet, so that nothing moves when they come."""
     validation = snapshot.history[-1].validation_accuracy if snapshot.history else None
     figures = {"Training loss": formatting.loss(snapshot.curve[-1, 2]) if len(snapshot.curve) else None}
@@ -287,3 +287,11 @@ def _sample(image: np.ndarray, label: int, probabilities: np.ndarray, names: tup
         name=with_article(names[label]), other=names[predicted], confidence=confidence(probability)
     )
     return images.digit(image, f"<b>{escape(short(names[predicted]))}</b>{bar}", predicted != label, escape(title))
+
+
+PANELS = {
+    "Curves": _curves,
+    "What it learned": _layers,
+    "Predictions": _predictions,
+    "Mistakes": mistakes,
+}  # of any training
