@@ -39,7 +39,7 @@ DEAD_UNITS = 0.6  # share of a layer's units
 EDGE = 0.03  # of 0 or 1, or of the same share of tanh's range: the slope is then less than an eighth of the largest one
 SATURATED_UNITS = 0.6  # share of a layer's outputs
 PULL = 3.0  # times the gradient of the loss, that a penalty's is
-STRONG = 3e-3  # a smaller penalty pulls no weight to 0
+STRONG_L1, STRONG_DECAY = 1e-4, 3e-3  # a smaller penalty pulls no weight to 0
 SHRUNK = 0.5  # of a layer's first weights: what is left after a penalty that is too large
 LEARNS = 0.85  # share of training images that it reads right: a training that learns
 SHOT_UP = 1.5  # times the loss of guessing, or that of the first batch
@@ -350,13 +350,15 @@ def _penalty(view: _View) -> Diagnosis | None:
     if not view.optimizer.decoupled_decay:
         pulls["large_decay"] = config.weight_decay * np.linalg.norm(decayed)
     name = max(pulls, key=pulls.__getitem__)
-    penalty = config.l1 if name == "large_l1" else config.weight_decay
+    penalty, least = (config.l1, STRONG_L1) if name == "large_l1" else (config.weight_decay, STRONG_DECAY)
+    if penalty < least:
+        return None
     gradient = np.sqrt(sum(layer.gradient_norm**2 for layer in view.health))
-    values = {"penalty": f"{penalty:g}", "smaller": f"{_round_down(penalty / 1000):g}" if penalty else "0"}
+    values = {"penalty": f"{penalty:g}", "smaller": f"{_round_down(penalty / 1000):g}"}
     if view.health and pulls[name] > PULL * gradient:
         evidence = N_("It pulls at the weights {times} times as hard as the loss, and little is learned.")
         values["times"] = f"{pulls[name] / gradient:,.0f}" if gradient > 1e-3 * pulls[name] else "1,000"
-    elif penalty >= STRONG and (left := _share_left(view)) < SHRUNK:
+    elif (left := _share_left(view)) < SHRUNK:
         evidence = N_("It pulled the weights of a layer to {left} of their first size, and little is learned.")
         values["left"] = _percent(left)
     else:

@@ -1,5 +1,6 @@
 """The page Broken networks: name the mistake in a training, then mend it."""
 
+from functools import partial
 from html import escape
 
 import numpy as np
@@ -49,7 +50,10 @@ def show(moved: bool) -> None:
             with look:
                 _show_training(puzzle, puzzle.broken)
             with name:
-                _show_solution(puzzle) if puzzle.is_over else _show_question(puzzle, puzzle.broken)
+                if puzzle.is_over:
+                    _show_solution(puzzle)
+                else:
+                    _show_question(puzzle, puzzle.broken)
     if (puzzle is not None and puzzle.moves) != moved:
         st.rerun()
     state.end_run()  # a rerun of this fragment alone does not reach the one in streamlit_app.py
@@ -126,7 +130,7 @@ def _test_accuracy(snapshot: Snapshot) -> str:
 
 def _show_question(puzzle: Puzzle, run: Run) -> None:
     """The choice of all mistakes, and hints."""
-    st.subheader(_("What is wrong?"), anchor=False)
+    st.header(_("What is wrong?"), anchor=False)
     options = list(FAULTS)
     key = f"guess {puzzle.number}"
     st.radio(
@@ -137,31 +141,34 @@ def _show_question(puzzle: Puzzle, run: Run) -> None:
         label_visibility="collapsed",
         **state.keep(key),
     )
-    with st.container(horizontal=True, gap="small", key="puzzle buttons"):
-        st.button(
-            _("That is it"), type="primary", icon=":material/check:", key="name it", on_click=_name, args=(puzzle, key)
-        )
-        if puzzle.num_hints < NUM_HINTS:
-            label = _("Hint {number} of {total}").format(number=puzzle.num_hints + 1, total=NUM_HINTS)
-            is_early = puzzle.num_hints == NUM_HINTS - 1 and not run.series.is_over
-            st.button(
-                label,
-                icon=":material/lightbulb:",
-                key=f"hint {puzzle.num_hints}",
-                on_click=_hint,
-                args=(puzzle,),
-                disabled=is_early,
-                help=_("The last hint comes when the training is over.") if is_early else None,
-            )
-        else:
-            st.button(_("Tell me"), icon=":material/visibility:", key="tell", on_click=_tell, args=(puzzle,))
-    with st.container(key="puzzle answer"):
+    with st.container(key="puzzle reply"):  # on a phone, it stays at the thumb
+        with st.container(horizontal=True, gap="small"):
+            icon, press = ":material/check:", partial(_name, puzzle, key)
+            st.button(_("That is it"), type="primary", icon=icon, key="name it", on_click=press)
+            _hint_button(puzzle, run)
         if puzzle.wrong:
             text = _("It is not “{fault}”. This is what you would see then: {sign}")
             fault, sign = _(FAULTS[puzzle.wrong].label), _(TEXTS[puzzle.wrong].sign)
             st.warning(escape_markdown(text.format(fault=fault, sign=sign)), icon=":material/close:")
-        for hint in _hints(puzzle, run)[: puzzle.num_hints]:
+        for hint in reversed(_hints(puzzle, run)[: puzzle.num_hints]):
             st.info(escape_markdown(hint), icon=":material/lightbulb:")
+
+
+def _hint_button(puzzle: Puzzle, run: Run) -> None:
+    """The next hint, or the answer after the last one."""
+    if puzzle.num_hints == NUM_HINTS:
+        st.button(_("Tell me"), icon=":material/visibility:", key="tell", on_click=_tell, args=(puzzle,))
+        return
+    is_early = puzzle.num_hints == NUM_HINTS - 1 and not run.series.is_over
+    st.button(
+        _("Hint {number} of {total}").format(number=puzzle.num_hints + 1, total=NUM_HINTS),
+        icon=":material/lightbulb:",
+        key=f"hint {puzzle.num_hints}",
+        on_click=_hint,
+        args=(puzzle,),
+        disabled=is_early,
+        help=_("The last hint comes when the training is over.") if is_early else None,
+    )
 
 
 def _hints(puzzle: Puzzle, run: Run) -> list[str]:
@@ -194,6 +201,7 @@ def _tell(puzzle: Puzzle) -> None:
 def _show_solution(puzzle: Puzzle) -> None:
     """What was wrong, why it did that, and how to mend it."""
     texts, fault = TEXTS[puzzle.fault], _(FAULTS[puzzle.fault].label)
+    st.container(key="puzzle solution")  # on a phone, what it marks stands above the curves
     if puzzle.is_named:
         st.success(_("You found it: **{fault}**.").format(fault=fault), icon=":material/check_circle:")
     else:
