@@ -147,7 +147,7 @@ def _show_question(puzzle: Puzzle, run: Run) -> None:
             st.button(_("That is it"), type="primary", icon=icon, key="name it", on_click=press)
             _hint_button(puzzle, run)
         if puzzle.wrong:
-            text = _("It is not “{fault}”. This is what you would see then: {sign}")
+            text = _("It is not “{fault}”. This is what you would see then. {sign}")
             fault, sign = _(FAULTS[puzzle.wrong].label), _(TEXTS[puzzle.wrong].sign)
             st.warning(escape_markdown(text.format(fault=fault, sign=sign)), icon=":material/close:")
         for hint in reversed(_hints(puzzle, run)[: puzzle.num_hints]):
@@ -201,18 +201,18 @@ def _tell(puzzle: Puzzle) -> None:
 def _show_solution(puzzle: Puzzle) -> None:
     """What was wrong, why it did that, and how to mend it."""
     texts, fault = TEXTS[puzzle.fault], _(FAULTS[puzzle.fault].label)
-    st.container(key="puzzle solution")  # on a phone, what it marks stands above the curves
-    if puzzle.is_named:
-        st.success(_("You found it: **{fault}**.").format(fault=fault), icon=":material/check_circle:")
-    else:
-        st.info(_("It was: **{fault}**.").format(fault=fault), icon=":material/visibility:")
-    st.markdown(escape_markdown(_(texts.why)))
-    if puzzle.mended is None:
-        st.button(_("Mend it"), type="primary", icon=":material/build:", key="mend", on_click=_mend, args=(puzzle,))
-        return
-    st.markdown(f":material/build: {escape_markdown(_(texts.mended))}")
-    if not puzzle.moves:
-        _next_button(_("Next broken training"))
+    with st.container(key="puzzle solution"):  # on a phone, above the curves
+        if puzzle.is_named:
+            st.success(_("You found it: **{fault}**.").format(fault=fault), icon=":material/check_circle:")
+        else:
+            st.info(_("It was: **{fault}**.").format(fault=fault), icon=":material/visibility:")
+        st.markdown(escape_markdown(_(texts.why)))
+        if puzzle.mended is None:
+            st.button(_("Mend it"), type="primary", icon=":material/build:", key="mend", on_click=_mend, args=(puzzle,))
+            return
+        st.markdown(f":material/build: {escape_markdown(_(texts.mended))}")
+        if not puzzle.moves:
+            _next_button(_("Next broken training"))
 
 
 def _mend(puzzle: Puzzle) -> None:
