@@ -10,9 +10,13 @@ class ActivationFunction(Protocol):
     """A function of an array, and its derivative.
 
     ``out`` receives the result and is returned. It may be ``None``, for a new array, but must not be one of the inputs.
+    ``formula`` says what ``forward`` does to a number ``z``, and ``derivative`` what ``backward`` makes of ``da``, as the
+    page How it works shows them; ``total`` adds up over the last axis.
     """
 
     label: str
+    formula: str
+    derivative: str
 
     def forward(self, z: npt.NDArray, out: npt.NDArray | None = None) -> npt.NDArray:
         """The activation ``a`` of ``z``."""
@@ -27,6 +31,8 @@ class Identity:
     """``a = z``"""
 
     label = "identity"
+    formula = "z"
+    derivative = "da"
 
     def forward(self, z: npt.NDArray, out: npt.NDArray | None = None) -> npt.NDArray:
         return np.positive(z, out=out)
@@ -39,6 +45,8 @@ class ReLU:
     """``a = max(0, z)`` (Nair & Hinton, 2010)"""
 
     label = "ReLU"
+    formula = "max(0, z)"
+    derivative = "da * (1 if a > 0 else 0)"
 
     def forward(self, z: npt.NDArray, out: npt.NDArray | None = None) -> npt.NDArray:
         return np.maximum(z, 0, out=out)
@@ -51,6 +59,8 @@ class LeakyReLU:
     """``a = z`` if positive, else ``0.01 z`` (Maas, Hannun & Ng, 2013)"""
 
     label = "leaky ReLU"
+    formula = "z if z > 0 else 0.01 * z"
+    derivative = "da * (1 if a > 0 else 0.01)"
 
     slope = 0.01
 
@@ -68,6 +78,8 @@ class Sigmoid:
     """``a = 1 / (1 + exp(-z))``, computed with tanh so that no ``z`` overflows"""
 
     label = "sigmoid"
+    formula = "1 / (1 + exp(-z))"
+    derivative = "da * a * (1 - a)"
 
     def forward(self, z: npt.NDArray, out: npt.NDArray | None = None) -> npt.NDArray:
         out = np.multiply(z, 0.5, out=out)
@@ -87,6 +99,8 @@ class Tanh:
     """``a = tanh(z)``"""
 
     label = "tanh"
+    formula = "tanh(z)"
+    derivative = "da * (1 - a ** 2)"
 
     def forward(self, z: npt.NDArray, out: npt.NDArray | None = None) -> npt.NDArray:
         return np.tanh(z, out=out)
@@ -102,6 +116,12 @@ class GELU:
     """``a = 0.5 z (1 + tanh(sqrt(2 / pi) (z + 0.044715 z^3)))`` (Hendrycks & Gimpel, 2016; their tanh approximation)"""
 
     label = "GELU"
+    formula = "0.5 * z * (1 + tanh(0.7978845608028654 * (z + 0.044715 * z ** 3)))"
+    derivative = (
+        "da * (0.5 * (1 + tanh(0.7978845608028654 * (z + 0.044715 * z ** 3))) + 0.5 * z"
+        " * (1 - tanh(0.7978845608028654 * (z + 0.044715 * z ** 3)) ** 2)"
+        " * 0.7978845608028654 * (1 + 0.134145 * z ** 2))"
+    )
 
     scale, cubic = 0.7978845608028654, 0.044715  # sqrt(2 / pi)
 
@@ -124,6 +144,8 @@ class Softmax:
     """``a = exp(z) / sum(exp(z))`` over the last axis; the largest ``z`` is subtracted first, so that nothing overflows"""
 
     label = "softmax"
+    formula = "exp(z) / total(exp(z))"
+    derivative = "a * (da - total(a * da))"
 
     def forward(self, z: npt.NDArray, out: npt.NDArray | None = None) -> npt.NDArray:
         a = np.subtract(z, z.max(axis=-1, keepdims=True), out=out)

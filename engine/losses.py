@@ -10,10 +10,17 @@ from engine.activations import Softmax
 
 
 class Loss(Protocol):
-    """A loss function. ``output`` is the key in ``OUTPUTS`` that turns the network's outputs into probabilities."""
+    """A loss function. ``output`` is the key in ``OUTPUTS`` that turns the network's outputs into probabilities.
+
+    ``formula`` is the loss of one image, and ``derivative`` the gradient of the batch's loss at one output ``z``, as the
+    page How it works shows them: ``p`` is its probability, ``p_label`` that of the label, ``t`` its target, and ``total``
+    adds up over the K outputs.
+    """
 
     label: str
     output: str
+    formula: str
+    derivative: str
 
     def __call__(self, outputs: npt.NDArray, labels: npt.NDArray, smoothing: float = 0.0) -> tuple[float, npt.NDArray]:
         """The mean loss over a batch, and its gradient (N, K), for outputs (N, K) and integer labels (N,).
@@ -36,6 +43,7 @@ def normalised(outputs: npt.NDArray) -> npt.NDArray:
 
 
 OUTPUTS: dict[str, Callable[[npt.NDArray], npt.NDArray]] = {"softmax": Softmax().forward, "normalised": normalised}
+OUTPUT_FORMULAS = {"softmax": Softmax.formula, "normalised": "min(max(z, 0), 1) / total(min(max(z, 0), 1))"}  # if any z > 0
 
 
 def targets(labels: npt.NDArray, classes: int, dtype: npt.DTypeLike, smoothing: float = 0.0) -> npt.NDArray:
@@ -52,6 +60,8 @@ class CrossEntropy:
 
     label = "cross-entropy"
     output = "softmax"
+    formula = "-log(p_label)"
+    derivative = "(p - t) / N"
 
     def __call__(self, outputs: npt.NDArray, labels: npt.NDArray, smoothing: float = 0.0) -> tuple[float, npt.NDArray]:
         N, K = outputs.shape
@@ -75,6 +85,8 @@ class MeanSquaredError:
 
     label = "mean squared error"
     output = "normalised"
+    formula = "total((z - t) ** 2) / K"
+    derivative = "2 * (z - t) / (N * K)"
 
     def __call__(self, outputs: npt.NDArray, labels: npt.NDArray, smoothing: float = 0.0) -> tuple[float, npt.NDArray]:
         error = outputs - targets(labels, outputs.shape[1], outputs.dtype, smoothing)
@@ -85,6 +97,8 @@ class SumSquaredError(MeanSquaredError):
     """Squared error summed over the classes, mean over the batch: K times the mean squared error."""
 
     label = "sum of squared errors"
+    formula = "total((z - t) ** 2)"
+    derivative = "2 * (z - t) / N"
 
     def __call__(self, outputs: npt.NDArray, labels: npt.NDArray, smoothing: float = 0.0) -> tuple[float, npt.NDArray]:
         loss, gradient = super().__call__(outputs, labels, smoothing)
@@ -96,6 +110,8 @@ class SoftmaxMeanSquaredError:
 
     label = "mean squared error after softmax"
     output = "softmax"
+    formula = "total((p - t) ** 2) / K"
+    derivative = "2 / (N * K) * p * ((p - t) - total(p * (p - t)))"
 
     def __call__(self, outputs: npt.NDArray, labels: npt.NDArray, smoothing: float = 0.0) -> tuple[float, npt.NDArray]:
         softmax = Softmax()

@@ -14,10 +14,15 @@ BLOCK = 1 << 15  # floats; six such blocks fit a 1 MB cache
 
 @dataclass
 class Optimizer:
-    """Base class of the optimizers: holds a state vector for each name in ``slots``, and counts the steps."""
+    """Base class of the optimizers: holds a state vector for each name in ``slots``, and counts the steps.
+
+    ``formula`` says what ``update`` does, one assignment a line, as the page How it works shows it. Its names are
+    ``weight``, ``gradient``, ``learning_rate``, ``steps`` (counted from 1), the slots and the hyperparameters.
+    """
 
     slots: ClassVar[tuple[str, ...]] = ()
     label: ClassVar[str]
+    formula: ClassVar[tuple[str, ...]]
     usual_learning_rate: ClassVar[float]
     decoupled_decay: ClassVar[bool] = False  # if True, weight decay shrinks the weights instead of joining the gradient
 
@@ -44,6 +49,7 @@ class SGD(Optimizer):
     """``p -= lr * g``"""
 
     label = "SGD"
+    formula = ("weight = weight - learning_rate * gradient",)
     usual_learning_rate = 0.2
 
     def update(self, p: npt.NDArray, g: npt.NDArray, lr: float) -> None:
@@ -56,6 +62,7 @@ class Momentum(Optimizer):
     """``v = momentum * v - lr * g; p += v`` (Polyak, 1964)"""
 
     label = "Momentum"
+    formula = ("velocity = momentum * velocity - learning_rate * gradient", "weight = weight + velocity")
     usual_learning_rate = 0.05
     slots = ("velocity",)
     momentum: float = 0.9
@@ -72,6 +79,10 @@ class Nesterov(Optimizer):
     """``v = momentum * v - lr * g; p += momentum * v - lr * g`` (Nesterov, 1983; this form: Bengio et al., 2012)"""
 
     label = "Nesterov"
+    formula = (
+        "velocity = momentum * velocity - learning_rate * gradient",
+        "weight = weight + momentum * velocity - learning_rate * gradient",
+    )
     usual_learning_rate = 0.05
     slots = ("velocity",)
     momentum: float = 0.9
@@ -89,6 +100,10 @@ class RMSProp(Optimizer):
     """``s = decay * s + (1 - decay) * g^2; p -= lr * g / (sqrt(s) + eps)`` (Hinton's lecture 6e, 2012)"""
 
     label = "RMSProp"
+    formula = (
+        "square = decay * square + (1 - decay) * gradient ** 2",
+        "weight = weight - learning_rate * gradient / (sqrt(square) + epsilon)",
+    )
     usual_learning_rate = 0.001
     slots = ("square",)
     decay: float = 0.99
@@ -115,6 +130,12 @@ class Adam(Optimizer):
     """
 
     label = "Adam"
+    formula = (
+        "sum = beta1 * sum + gradient",
+        "square_sum = beta2 * square_sum + gradient ** 2",
+        "weight = weight - learning_rate * (sum * (1 - beta1) / (1 - beta1 ** steps))"
+        " / (sqrt(square_sum * (1 - beta2) / (1 - beta2 ** steps)) + epsilon)",
+    )
     usual_learning_rate = 0.002
     slots = ("sum", "square_sum")
     beta1: float = 0.9
