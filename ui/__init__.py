@@ -5,11 +5,22 @@ from pathlib import Path
 ASSETS = Path(__file__).parent / "assets"
 DRAW_PAGE = Path(__file__).parent / "draw" / "page.py"
 TRAIN_PAGE = Path(__file__).parent / "train" / "page.py"
+HOW_PAGE = Path(__file__).parent / "how_it_works" / "page.py"
 HANDWRITING_PAGE = Path(__file__).parent / "handwriting" / "page.py"
 CLASS_PAGE = Path(__file__).parent / "class_collection" / "page.py"
 BROKEN_PAGE = Path(__file__).parent / "puzzles" / "page.py"
 WORK_PAGE = Path(__file__).parent / "work" / "page.py"
 # below the app's own address, which is that of the Draw page
-PATHS = {TRAIN_PAGE: "train", HANDWRITING_PAGE: "handwriting", CLASS_PAGE: "class", BROKEN_PAGE: "broken", WORK_PAGE: "work"}
+PATHS = {
+    TRAIN_PAGE: "train",
+    HOW_PAGE: "how",
+    HANDWRITING_PAGE: "handwriting",
+    CLASS_PAGE: "class",
+    BROKEN_PAGE: "broken",
+    WORK_PAGE: "work",
+}
 # the first is for all pages
-STYLES = [ASSETS / name for name in ("style.css", "draw.css", "train.css", "handwriting.css", "class.css", "puzzles.css")]
+STYLES = [
+    ASSETS / name
+    for name in ("style.css", "draw.css", "train.css", "how_it_works.css", "handwriting.css", "class.css", "puzzles.css")
+]

@@ -8,11 +8,22 @@ from collections.abc import Sequence
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from ui import BROKEN_PAGE, CLASS_PAGE, DRAW_PAGE, HANDWRITING_PAGE, PATHS, TRAIN_PAGE, WORK_PAGE, language, presentation
+from ui import (
+    BROKEN_PAGE,
+    CLASS_PAGE,
+    DRAW_PAGE,
+    HANDWRITING_PAGE,
+    HOW_PAGE,
+    PATHS,
+    TRAIN_PAGE,
+    WORK_PAGE,
+    language,
+    presentation,
+)
 from ui.components import make_component
 from ui.translation import _
 
-APART = (PATHS[BROKEN_PAGE],)  # pages that other pages lead to: five links fit a phone
+APART = (PATHS[BROKEN_PAGE],)  # pages that only other pages lead to
 
 
 def choose_page() -> tuple[StreamlitPage, list[StreamlitPage]]:
@@ -20,6 +31,7 @@ def choose_page() -> tuple[StreamlitPage, list[StreamlitPage]]:
     pages = [
         st.Page(DRAW_PAGE, title=_("Draw"), icon=":material/draw:", default=True),
         st.Page(TRAIN_PAGE, title=_("Train"), icon=":material/model_training:", url_path=PATHS[TRAIN_PAGE]),
+        st.Page(HOW_PAGE, title=_("How it works"), icon=":material/network_node:", url_path=PATHS[HOW_PAGE]),
         st.Page(HANDWRITING_PAGE, title=_("My handwriting"), icon=":material/signature:", url_path=PATHS[HANDWRITING_PAGE]),
         st.Page(CLASS_PAGE, title=_("Class"), icon=":material/groups:", url_path=PATHS[CLASS_PAGE]),
         st.Page(

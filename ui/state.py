@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ui.handwriting.judging import Readings
     from ui.handwriting.teaching import Lesson
     from ui.handwriting.wall import Wall
+    from ui.how_it_works.hand_step import HandStep
     from ui.puzzles.puzzle import Puzzle
     from ui.train.network_builder import Block
     from ui.workspace import Workspace
@@ -62,6 +63,8 @@ class Session:
     picture_is_read: bool = False  # from the store
     num_pictures: int = 0  # that were brought
     sample_seed: int = 0  # of the ten sample digits on the Draw page
+    hand_step: "HandStep | None" = None  # of the page How it works
+    hand_images: int = 0  # the seed of its images
     refresh_seconds: float = 0.7  # between two looks at a running training
     shown_run: int | None = None
     preset: "tuple[str, Config] | None" = None  # what the settings started from: its name and configuration

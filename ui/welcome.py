@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import TRAIN_PAGE, glossary
+from ui import HOW_PAGE, TRAIN_PAGE, glossary
 from ui.state import session
 from ui.translation import N_, _
 
@@ -67,6 +67,7 @@ def _explanation() -> None:
             "numbers: no machine-learning library is used."
         )
     )
+    st.page_link(HOW_PAGE, label=_("Take one training step by hand, and see every number"), icon=":material/network_node:")
     st.markdown("**{}**".format(_("All technical words")))
     for title, words in glossary.sections().items():
         entries = "".join(f"<dt>{word}</dt><dd>{meaning}</dd>" for word, meaning in words.items())

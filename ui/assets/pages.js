@@ -1,8 +1,21 @@
-// Marks the link to the current page for screen readers: Streamlit only shows it in another colour.
+// Marks the link to the current page for screen readers: Streamlit only shows it in another colour. Where the row of links is wider
+// than the screen, it scrolls, with that link in view.
 export default function ({ data }) {
-  for (const link of document.querySelectorAll(".st-key-pages a")) {
-    if (link.textContent.trim().endsWith(data.current)) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
+  const row = document.querySelector(".st-key-pages");
+  for (const link of row.querySelectorAll("a")) {
+    if (link.textContent.trim().endsWith(data.current)) {
+      link.setAttribute("aria-current", "page");
+      const [box, room] = [link.getBoundingClientRect(), row.getBoundingClientRect()];
+      row.scrollLeft += (box.left + box.right - room.left - room.right) / 2;
+    } else link.removeAttribute("aria-current");
     if (!link.getAttribute("href")) link.setAttribute("href", "./"); // the first page's, in a new tab: "" would be this page's
   }
+  const mark = () => row.classList.toggle("more", row.scrollWidth - row.clientWidth - row.scrollLeft > 4);
+  row.addEventListener("scroll", mark, { passive: true });
+  const observer = new ResizeObserver(mark);
+  observer.observe(row);
+  return () => {
+    row.removeEventListener("scroll", mark);
+    observer.disconnect();
+  };
 }
