@@ -7,6 +7,7 @@ const INK = [255, 255, 255], OFF = [30, 33, 46], ABOVE = [[255, 110, 48], [255, 
 const NARROW = 620; // px
 const SHOWN_TERMS = 2; // of a long sum
 const FIRST_NUDGE = 0.1;
+const FOCUS_TIME = 3000; // ms
 const ARROWS = { // from and to which column, and an example of what happens there
   "to sums": ["pixels", "units", "unit"], "to outputs": ["units", "units", "unit"], "to scores": ["units", "scores", "score"],
   "to probabilities": ["scores", "probabilities", "probability"], "to loss": ["probabilities", "loss", "loss"],
@@ -22,6 +23,7 @@ export default function ({ data, parentElement, setStateValue }) {
   view.update(data);
   return () => {
     view.observer.disconnect();
+    clearInterval(view.passing);
     root.view = undefined;
   };
 }
@@ -59,17 +61,19 @@ class View {
     if (before && before.stage !== data.stage) this.passFocusOn();
   }
 
-  // A pressed button cannot be pressed again and loses the focus: whoever uses the keys goes on with the next one.
+  // A pressed button cannot be pressed again and loses the focus: whoever uses the keys goes on with the next one. Streamlit
+  // draws the buttons a little earlier or later than this.
   passFocusOn() {
-    const focusNext = (tries) => {
-      const focused = document.activeElement;
-      const places = ["step-parts", "guess", "step-ways"].map((key) => document.querySelector(`.st-key-${key} button:enabled`));
-      const next = places.find(Boolean);
-      const isLost = focused === document.body || (focused.closest(".st-key-step-parts, .st-key-step-ways") && focused.disabled);
-      if (isLost && next) next.focus({ preventScroll: true });
-      else if (tries) setTimeout(focusNext, 50, tries - 1);
-    };
-    focusNext(10);
+    clearInterval(this.passing);
+    const end = Date.now() + FOCUS_TIME;
+    this.passing = setInterval(() => {
+      const focused = document.activeElement, isButton = focused.closest(".st-key-step-parts, .st-key-step-ways");
+      if (Date.now() > end || (focused !== document.body && !isButton)) clearInterval(this.passing);
+      else if (!isButton || focused.disabled) {
+        const places = ["step-parts", "guess", "step-ways"].map((key) => document.querySelector(`.st-key-${key} button:enabled`));
+        places.find(Boolean)?.focus({ preventScroll: true });
+      }
+    }, 50);
   }
 
   // ---- the diagram
@@ -97,8 +101,9 @@ class View {
     ];
     this.columns.forEach((column) => column.ids.forEach((item, place) => Object.assign(item, { column, place })));
     this.columns[0].ids[0].node.setAttribute("tabindex", 0);
-    for (const kind of ["pointerover", "focusin"]) this.svg.addEventListener(kind, (event) => this.point(event));
-    for (const kind of ["pointerleave", "focusout"]) this.svg.addEventListener(kind, () => this.point());
+    const around = this.svg.parentElement; // an <svg> that listens to the focus would become a stop of the Tab key itself
+    for (const kind of ["pointerover", "focusin"]) around.addEventListener(kind, (event) => this.point(event));
+    for (const kind of ["pointerleave", "focusout"]) around.addEventListener(kind, () => this.point());
     this.svg.addEventListener("click", (event) => this.choose(event));
     this.svg.addEventListener("keydown", (event) => this.move(event));
   }
@@ -111,13 +116,13 @@ class View {
     node.setAttribute("tabindex", -1);
     node.dataset.id = id;
     Object.assign(item, { id, node, shape });
-    item.node.ariaLabel = this.name(item);
     if (shape === "line") item.hit = make("line", "hit", node);
     item.mark = make(shape === "arrow" ? "path" : shape === "bar" ? "rect" : shape, "mark", node);
     if (shape === "bar") item.fill = make("rect", "fill", node);
     if (shape === "arrow") item.hit = make("rect", "hit", node);
     if (["unit", "score", "probability", "loss"].includes(item.kind)) item.label = make("text", "value", node);
-    if (item.kind === "probability") item.digit = make("text", "digit", node);
+    if (item.kind === "probability") item.digit = make("text", "digit", this.svg);
+    item.digit?.setAttribute("aria-hidden", true); // the name of the item says it
     this.items.set(id, item);
     return item;
   }
@@ -214,7 +219,7 @@ class View {
       } else if (kind === "probability") {
         const value = data.probabilities?.[image][k];
         node.classList.toggle("on", value !== undefined);
-        node.classList.toggle("right", stage >= LOSS && data.labels[image] === k);
+        for (const part of [node, item.digit]) part.classList.toggle("right", stage >= LOSS && data.labels[image] === k);
         attributes(item.fill, { width: (value ?? 0) * item.long });
         label.textContent = value === undefined ? "" : `${Math.round(100 * value)} %`;
         item.digit.textContent = k;
@@ -226,6 +231,7 @@ class View {
         node.classList.toggle("on", stage >= (item.name === "to loss" ? LOSS : item.name.startsWith("to") ? FORWARD : BACKWARD));
       }
     }
+    for (const item of this.items.values()) item.node.ariaLabel = this.nameWithNumber(item);
     this.markPath();
   }
 
@@ -281,7 +287,7 @@ class View {
     this.pointed = this.itemOf(event);
     this.show(this.pointed ?? this.chosen);
     this.markPath();
-    if (event?.type === "focusin" && this.pointed) this.pointed.node.ariaLabel = `${this.name(this.pointed)}. ${this.spoken()}`;
+    if (event?.type === "focusin" && this.pointed) this.pointed.node.ariaLabel = `${this.nameWithNumber(this.pointed)}. ${this.spoken()}`;
   }
 
   choose(event) {
@@ -321,9 +327,14 @@ class View {
     next.node.focus();
   }
 
-  beside(item, step) {
-    const number = this.columns.indexOf(item.column) + step;
-    return item.kind !== "arrow" && number >= 0 && number < 6 ? this.nearest(this.columns[number], item.at, "y", step) : undefined;
+  // In the column beside, what belongs to this item, or else what is at the same height at its edge.
+  beside({ kind, column, at, j, k }, step) {
+    const own = { "w1 1": `b1 ${j}`, "b1 -1": `w1 0 ${j}`, "unit 1": `w2 ${j} 0`, "w2 -1": `unit ${j}`, "w2 1": `b2 ${k}`, "b2 -1": `w2 0 ${k}` };
+    const number = this.columns.indexOf(column) + step;
+    if (kind === "arrow" || number < 0 || number > 5) return undefined;
+    const { ids, across } = this.columns[number];
+    const edge = ids.filter((_, place) => place % across === (step > 0 ? 0 : across - 1));
+    return this.items.get(own[`${kind} ${step}`]) ?? this.nearest({ ids: edge }, at, "y");
   }
 
   // From an arrow above the network down into it, or from one below it up.
@@ -335,8 +346,8 @@ class View {
     return this.nearest({ ids: ends }, item.at, "x");
   }
 
-  nearest({ ids }, at, axis, step = 0) {
-    const distance = (item) => Math.abs(item.at[axis] - at[axis]) * 1e4 + step * item.at.x;
+  nearest({ ids }, at, axis) {
+    const distance = (item) => Math.abs(item.at[axis] - at[axis]);
     return [...ids].sort((a, b) => distance(a) - distance(b))[0];
   }
 
@@ -355,6 +366,11 @@ class View {
     const key = { w1: "weight 1", w2: "weight 2", b1: "bias 1", b2: "bias 2" }[kind] ?? kind;
     if (kind === "arrow") return this.text(name.startsWith("to") ? "forward arrow" : "backward arrow") + ": " + this.text(name);
     return this.fill(key, values);
+  }
+
+  nameWithNumber(item) {
+    const number = item.label?.textContent;
+    return number ? `${this.name(item)}: ${number}` : this.name(item);
   }
 
   position({ kind, i, j, k }) {
@@ -387,6 +403,7 @@ class View {
     for (const formula of this.content.querySelectorAll(".formula")) if (formula.scrollWidth > formula.clientWidth + 1) formula.tabIndex = 0;
     this.showNudge(item);
     const { details } = this;
+    details.classList.toggle("about", !!item);
     if (details.scrollHeight > details.clientHeight + 1) details.tabIndex = 0;
     else details.removeAttribute("tabindex");
   }
@@ -586,6 +603,7 @@ class View {
     this.slider.value = this.by;
     this.label.textContent = this.fill("nudge by", { by: this.write(this.by) });
     if (!result) {
+      if (data.nudge?.position !== this.position(item)) this.outcome.replaceChildren(); // it is about another weight
       this.ask();
       return;
     }

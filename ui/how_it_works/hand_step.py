@@ -9,6 +9,8 @@ import numpy.typing as npt
 from engine.step_by_step import StepByStep
 from ui import state
 
+SEED = 34  # of the first weights: with ReLU, each unit is on for some training digits and off for others
+
 
 @dataclass
 class HandStep:
@@ -37,7 +39,9 @@ def current(
     made_from = (inputs.tobytes(), labels.tobytes(), activation, loss)
     hand = session.hand_step
     if hand is None or hand.made_from != made_from:
-        step = StepByStep(inputs, labels, activation=activation, loss=loss, optimizer=optimizer, learning_rate=learning_rate)
+        step = StepByStep(
+            inputs, labels, activation=activation, loss=loss, optimizer=optimizer, learning_rate=learning_rate, seed=SEED
+        )
         session.hand_step = hand = HandStep(step, made_from, hand.version + 1 if hand else 1)
     elif (hand.step.optimizer_name, hand.step.learning_rate) != (optimizer, learning_rate):
         hand.step.choose(optimizer, learning_rate)

@@ -21,6 +21,7 @@ from ui.translation import N_, _
 SETTINGS = settings_of(Config) | settings_of(Activation)
 SOURCE, DIGIT = "step source", "step digit"  # keys of widgets
 ACTIVATION, LOSS, OPTIMIZER, RATE = "step activation", "step loss", "step optimizer", "step rate"
+OPEN = "step settings"  # key of the switch
 SOURCES = {"one": N_("One image"), "three": N_("Three images"), "own": N_("My drawing")}
 PARTS: dict[Stage, tuple[str, str, Callable[[StepByStep], None]]] = {
     Stage.FORWARD: (N_("Forward"), ":material/arrow_forward:", StepByStep.forward),
@@ -100,12 +101,19 @@ def _other_images() -> None:
 
 
 def show_settings() -> None:
-    """Show what decides the step."""
+    """Show what decides the step, and the switch that shows the choices."""
     for key, default in ((ACTIVATION, "relu"), (LOSS, "cross_entropy"), (OPTIMIZER, "sgd")):
         st.session_state.setdefault(key, default)
     st.session_state.setdefault(RATE, OPTIMIZERS[st.session_state[OPTIMIZER]].usual_learning_rate)
+    is_open = st.toggle(_("Settings"), **state.keep(OPEN, False))
+    chosen = zip((ACTIVATION, LOSS, OPTIMIZER), (ACTIVATIONS, LOSSES, OPTIMIZERS), strict=True)
+    names = ", ".join(registry[st.session_state[key]].label for key, registry in chosen)
+    text = _("{names}, learning rate {rate}").format(names=names, rate=f"{st.session_state[RATE]:g}")
+    st.caption(text, width="content")
+    if not is_open:
+        return
     rates = sorted({*SETTINGS["learning_rate"].usual, st.session_state[RATE]})
-    with st.popover(_("Settings"), icon=":material/tune:"):
+    with st.container(key="step-settings", horizontal=True):
         _choice("function", ACTIVATION, ACTIVATIONS, _("Activation"))
         _choice("loss", LOSS, LOSSES, _("Loss"))
         _choice("optimizer", OPTIMIZER, OPTIMIZERS, _("Optimizer"), on_change=_use_its_rate)
@@ -117,10 +125,6 @@ def show_settings() -> None:
             on_change=guess.forget,
             **state.keep(RATE),
         )
-    chosen = zip((ACTIVATION, LOSS, OPTIMIZER), (ACTIVATIONS, LOSSES, OPTIMIZERS), strict=True)
-    names = ", ".join(registry[st.session_state[key]].label for key, registry in chosen)
-    text = _("{names}, learning rate {rate}").format(names=names, rate=f"{st.session_state[RATE]:g}")
-    st.caption(text, width="content")
 
 
 def _choice(setting: str, key: str, registry: dict[str, Any], label: str, **look: Any) -> None:

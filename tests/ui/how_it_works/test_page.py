@@ -28,7 +28,9 @@ def _digits_that_inkling_draws(monkeypatch):
 
 @pytest.fixture
 def app():
-    return open_app(str(HOW_PAGE))
+    app = open_app(str(HOW_PAGE))
+    app.session_state["step settings"] = True
+    return app.run()
 
 
 def step_of(app):
