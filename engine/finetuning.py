@@ -153,6 +153,7 @@ class FineTuning(Iterator[FineTuningEvent]):
     ) -> None:
         self.settings = settings = settings or FineTuningSettings()
         _check_data(start, drawings, settings, rehearsal_set, test_set)
+        self.config = _config(start, settings)
         self.start, self.rehearsal_set, self.test_set, self.source = start, rehearsal_set, test_set, source
         rng = random_streams(settings.seed)["split"]
         if settings.drawings is not None and settings.drawings < len(drawings):
@@ -190,6 +191,12 @@ class FineTuning(Iterator[FineTuningEvent]):
     def num_folds(self) -> int:
         """In how many parts cross-validation divides the drawings; 0 if there is none."""
         return len(self.folds)
+
+    @property
+    def image_bytes(self) -> int:
+        """How many bytes the images take that it learns from: they are copied once."""
+        num_old = self.settings.steps * round(BATCH_SIZE * self.settings.rehearsal / 100)
+        return 2 * 28 * 28 * (len(self.drawings) + min(num_old, len(self.rehearsal_set or ())))
 
     @property
     def progress(self) -> float:
@@ -253,23 +260,10 @@ class FineTuning(Iterator[FineTuningEvent]):
             rows = np.hstack([rows, rows_of_old])
             images = np.concatenate([images, old_images.reshape(-1, *images.shape[1:])])
             labels = np.concatenate([labels, old_labels])
-        layers = frozen_layers(self.start.layers, settings.trained_layers)
-        config = Config(
-            learning_rate=settings.learning_rate,
-            epochs=1,
-            batch_size=BATCH_SIZE,
-            layers=layers,
-            input_shape=self.start.input_shape,
-            loss=next(name for name, loss in LOSSES.items() if loss.output == self.start.output),
-            schedule="cosine",
-            augmentation=AUGMENTATIONS["strong"],
-            validation_size=0,
-            shuffle=False,
-            seed=settings.seed,
-        )
+        config = self.config
         config.check_memory()
         train_set = Dataset(images, labels, drawings.name, rows.ravel())
-        return Trainer(self.start.copy(layers), config.make_optimizer(), train_set, None, config)
+        return Trainer(self.start.copy(config.layers), config.make_optimizer(), train_set, None, config)
 
     def _measure(self, network: Network, step: int, fold: int, drawings: Collection, held_back: Collection) -> Measured:
         of_held_back = score(network, held_back.dataset) if len(held_back) else None
@@ -281,6 +275,23 @@ class FineTuning(Iterator[FineTuningEvent]):
 
     def _origin(self) -> dict[str, Any]:
         return {"from": self.source, "drawings": len(self.trained_on), "settings": asdict(self.settings)}
+
+
+def _config(start: Network, settings: FineTuningSettings) -> Config:
+    """What the trainer does with each batch."""
+    return Config(
+        learning_rate=settings.learning_rate,
+        epochs=1,
+        batch_size=BATCH_SIZE,
+        layers=frozen_layers(start.layers, settings.trained_layers),
+        input_shape=start.input_shape,
+        loss=next(name for name, loss in LOSSES.items() if loss.output == start.output),
+        schedule="cosine",
+        augmentation=AUGMENTATIONS["strong"],
+        validation_size=0,
+        shuffle=False,
+        seed=settings.seed,
+    )
 
 
 def frozen_layers(layers: Sequence[Layer], trained_layers: int | None = None) -> tuple[Layer, ...]:

@@ -1,6 +1,6 @@
 """Whose hand is read worst? Fine-tune on all writers but one and test on that one, for every writer."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -24,8 +24,9 @@ def leave_one_writer_out(
     drawings: Collection,
     settings: FineTuningSettings | None = None,
     rehearsal_set: Dataset | None = None,
+    writers: Sequence[str] | None = None,
 ) -> Iterator[FineTuningEvent | WriterTested]:
-    """Yield a ``WriterTested`` for each writer of ``drawings``, after the events of that fine-tuning.
+    """Yield a ``WriterTested`` for each writer of ``drawings``, or of these ``writers``, after that fine-tuning's events.
 
     No drawing of the others is held back, and ``settings.drawings`` limits how many of them are used. A fine-tuning that
     diverges ends with ``Diverged``, and its writer is left out. Raises ``DataError`` unless there are two writers.
@@ -34,7 +35,8 @@ def leave_one_writer_out(
     if len(by_writer) < 2:
         raise DataError(f"to leave one writer out, there must be drawings by two writers, got {len(by_writer)}")
     settings = replace(settings or FineTuningSettings(), held_back=0)
-    return _test_each(network, drawings, by_writer, settings, rehearsal_set)
+    tested = by_writer if writers is None else {writer: by_writer[writer] for writer in writers}
+    return _test_each(network, drawings, tested, settings, rehearsal_set)
 
 
 def _test_each(

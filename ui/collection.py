@@ -27,9 +27,9 @@ def keep(drawings: Iterable[LabelledDrawing]) -> list[str]:
     return [record.key for record, _ in entries]
 
 
-def images_only(records: Iterable[DrawingRecord]) -> Collection:
+def images_only(records: Iterable[DrawingRecord], name: str = "my drawings") -> Collection:
     """These drawings in order, without their strokes."""
-    return Collection(tuple(LabelledDrawing(record.label, image(record)) for record in records), "my drawings")
+    return Collection(tuple(LabelledDrawing(record.label, image(record)) for record in records), name)
 
 
 def with_strokes(source: Workspace) -> Collection:

@@ -1,7 +1,8 @@
-"""Trainings that run in worker processes while people watch: a queue, jobs, series of seeds, and what viewers see."""
+"""Trainings and fine-tunings in worker processes while people watch: a queue, jobs, series of seeds, what viewers see."""
 
 from engine.jobs.job import Job, TrainingOver
 from engine.jobs.keyframes import Keyframe, Keyframes
+from engine.jobs.leaving_out import LeavingOut
 from engine.jobs.messages import Saved
 from engine.jobs.pool import Place, Pool, default_pool
 from engine.jobs.series import Series
@@ -14,6 +15,7 @@ __all__ = [
     "JobState",
     "Keyframe",
     "Keyframes",
+    "LeavingOut",
     "Place",
     "Pool",
     "Saved",

@@ -59,6 +59,8 @@ class Job:
     ``paused_training`` ``InklingError``. ``keyframes`` are those of its steps so far, while this process runs.
     """
 
+    can_be_parked = True
+
     def __init__(
         self,
         config: Config,
@@ -234,6 +236,15 @@ class Job:
             if self._snapshot.is_over:
                 return self._snapshot
             return replace(self._snapshot, state=self._state, error=self._error)
+
+    @property
+    def is_over(self) -> bool:
+        return self._state.is_over
+
+    @property
+    def seconds_left(self) -> float | None:
+        """About how long it still needs a worker; None if that is not known."""
+        return self.snapshot().seconds_left
 
     # What the pool calls, with ``changed`` locked.
 

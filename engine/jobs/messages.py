@@ -1,6 +1,7 @@
 """What the server and a worker process send each other about a training, and how."""
 
 import pickle
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 from io import BytesIO
@@ -143,6 +144,25 @@ class Checkpoint(NamedTuple):
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         return Checkpoint, (self.answered, _by_itself(self.training, protocol), self.goal)
+
+
+class Iterate(NamedTuple):
+    """An iterator to run through: the worker reports what it yields as ``Yielded``, then says that it ``HAS_ENDED``.
+
+    It yields None when there is nothing to report: then the worker looks, too, whether it is to ``STOP``.
+    """
+
+    function: Callable[..., Iterator[Any]]
+    arguments: tuple[Any, ...]
+
+
+class Yielded(NamedTuple):
+    """What an iterator has yielded."""
+
+    value: Any
+
+
+STOP, HAS_ENDED = "stop", "has ended"
 
 
 class Failure(NamedTuple):

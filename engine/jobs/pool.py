@@ -1,4 +1,4 @@
-"""``Pool``: worker processes that train, and the queue of the trainings that wait for one."""
+"""``Pool``: worker processes that train, and the queue of what waits for one: trainings, fine-tunings and tests."""
 
 import atexit
 import logging
@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Condition, Lock, Thread
 from time import monotonic
 from types import ModuleType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
@@ -23,7 +23,6 @@ import engine
 from engine.checks import InklingError
 from engine.config import Config
 from engine.jobs import worker as worker_module
-from engine.jobs.job import Job
 from engine.jobs.messages import READY, Failure, Measurement, receive, send
 from engine.memory import total_memory
 from engine.setting_fields import Integer, environment_value
@@ -50,6 +49,41 @@ class Place(NamedTuple):
     seconds: float | None
 
 
+class Work(Protocol):
+    """What a worker does for a visitor, as the pool sees it: a ``Job``, or an ``Iteration``."""
+
+    visitor: str
+    memory: int  # bytes
+    is_watched: Callable[[], bool]
+    last_watched: float
+    worker: "Worker | None"
+    worker_since: float
+    still_since: float | None  # while it is paused
+    can_be_parked: bool  # whether it may make room for others after a turn, and go on later
+    is_parking: bool  # while it does so
+
+    @property
+    def is_still(self) -> bool: ...
+
+    @property
+    def is_over(self) -> bool: ...
+
+    @property
+    def seconds_left(self) -> float | None: ...
+
+    def begin(self, worker: "Worker") -> None: ...
+
+    def park(self, goes_on: bool) -> None: ...
+
+    def pause(self) -> None: ...
+
+    def pause_unattended(self) -> None: ...
+
+    def receive(self, message: Any) -> None: ...
+
+    def lose_worker(self, error: str | None = ...) -> None: ...
+
+
 class Worker:
     """A worker process, and what it does now: a training, a measurement or nothing."""
 
@@ -60,7 +94,7 @@ class Worker:
             self.process.start()
         other_end.close()
         self.is_ready = False
-        self.job: Job | None = None
+        self.job: Work | None = None
         self.measurement: _Measurement | None = None
 
     @property
@@ -93,9 +127,10 @@ class _Measurement(NamedTuple):
 class Pool:
     """At most ``size`` trainings at once, each in a process, within ``memory`` bytes; the others wait.
 
-    Visitors take turns: first comes the one who was served longest ago. A visitor has at most ``per_visitor`` trainings
-    under way. A training that nobody has watched for ``unattended_seconds`` is paused. Worker processes start with
-    ``start_workers`` or when they are needed, and end with this process.
+    A training is a ``Job``, or an ``Iteration``, which is stopped where a ``Job`` is paused. Visitors take turns: first
+    comes the one who was served longest ago. A visitor has at most ``per_visitor`` trainings under way. A training that
+    nobody has watched for ``unattended_seconds`` is paused. Worker processes start with ``start_workers`` or when they are
+    needed, and end with this process.
     """
 
     def __init__(
@@ -110,7 +145,7 @@ class Pool:
         self.memory = memory or total_memory() / 2
         self.changed = Condition()  # guards everything here and in the jobs
         self._workers: list[Worker] = []
-        self._waiting: dict[str, list[Job]] = {}  # of each visitor, in the order in which they take turns
+        self._waiting: dict[str, list[Work]] = {}  # of each visitor, in the order in which they take turns
         self._measurements: list[_Measurement] = []
         self._durations: list[float] = []  # seconds of the latest trainings
         self._thread: Thread | None = None
@@ -151,7 +186,7 @@ class Pool:
 
     # The queue.
 
-    def check_limits(self, job: Job) -> None:
+    def check_limits(self, job: Work) -> None:
         """Raise ``InklingError`` if the job can never run here, or if its visitor has too many under way."""
         self.check_memory(job.memory)
         under_way = len(self._waiting.get(job.visitor, [])) + sum(
@@ -173,14 +208,14 @@ class Pool:
                 f"{max(available, 0) / 1e6:,.0f} MB for trainings: choose fewer units or layers, or a smaller batch_size"
             )
 
-    def enqueue(self, job: Job) -> None:
+    def enqueue(self, job: Work) -> None:
         """Put a job at the end of its visitor's trainings that wait."""
         self.start_workers()
         self._waiting.setdefault(job.visitor, []).append(job)
         self._assign()
         self._make_room()
 
-    def withdraw(self, job: Job) -> None:
+    def withdraw(self, job: Work) -> None:
         """Take a job out of the queue, if it is in it."""
         jobs = self._waiting.get(job.visitor, [])
         if job in jobs:
@@ -188,7 +223,7 @@ class Pool:
         if not jobs:
             self._waiting.pop(job.visitor, None)
 
-    def place(self, job: Job) -> Place | None:
+    def place(self, job: Work) -> Place | None:
         """Where the job stands in the queue; None if it is not in it."""
         with self.changed:
             in_turn = self._in_turn()
@@ -218,18 +253,18 @@ class Pool:
             self._assign()
         return measurement.future
 
-    def _in_turn(self) -> list[Job]:
+    def _in_turn(self) -> list[Work]:
         """The jobs that wait, in the order in which they will start if nothing else comes."""
         rounds = zip_longest(*self._waiting.values())
         return [job for job in chain.from_iterable(rounds) if job is not None]
 
-    def _running(self) -> list[Job]:
+    def _running(self) -> list[Work]:
         return [worker.job for worker in self._workers if worker.job]
 
-    def _seconds_left(self, job: Job) -> float | None:
+    def _seconds_left(self, job: Work) -> float | None:
         """About how long a job will still have a worker: others that wait get it after a turn."""
         turn = max(TURN_SECONDS - (monotonic() - job.worker_since), 0.0) if job.worker else TURN_SECONDS
-        seconds = job.snapshot().seconds_left
+        seconds = job.seconds_left
         if seconds is None and self._durations:
             seconds = float(np.mean(self._durations))
         return None if seconds is None else min(seconds, turn)
@@ -267,8 +302,8 @@ class Pool:
     def _make_room(self) -> None:
         """Have trainings that stand still, or that have had a long turn, give their workers to those that wait."""
         num_waiting, now = len(self._in_turn()), monotonic()
-        running = [job for job in self._running() if not job.is_parking]
-        num_coming = len(self._running()) - len(running) + sum(not worker.is_ready for worker in self._workers)
+        num_coming = sum(job.is_parking for job in self._running()) + sum(not worker.is_ready for worker in self._workers)
+        running = [job for job in self._running() if job.can_be_parked and not job.is_parking]
         still = sorted((job for job in running if job.is_still), key=lambda job: job.still_since or now)
         long = [job for job in running if job.still_since is None and now - job.worker_since > TURN_SECONDS]
         for job in [*still, *long][: max(num_waiting - num_coming, 0)]:
@@ -330,7 +365,7 @@ class Pool:
             elif job := worker.job:
                 with _ends(worker):
                     job.receive(message)
-                if job.snapshot().is_over:
+                if job.is_over:
                     self._durations = [*self._durations[-9:], monotonic() - job.worker_since]
             if worker.is_free:
                 self._assign()

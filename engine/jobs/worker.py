@@ -18,16 +18,20 @@ from engine.checks import InklingError
 from engine.data.dataset import Dataset
 from engine.jobs.messages import (
     GO_ON,
+    HAS_ENDED,
     READY,
     STAND_STILL,
+    STOP,
     Checkpoint,
     Command,
     Failure,
     Goal,
+    Iterate,
     Measurement,
     Report,
     Request,
     Task,
+    Yielded,
     receive,
     send,
 )
@@ -83,6 +87,8 @@ def run(message: Any, connection: Connection) -> None:
     try:
         if isinstance(message, Measurement):
             send(connection, _measure(message))
+        elif isinstance(message, Iterate):
+            _iterate(message, connection)
         elif isinstance(message, Task):
             training = _Training(message, connection)
             del message  # a paused training's file, which was in it, has been read
@@ -93,6 +99,15 @@ def run(message: Any, connection: Connection) -> None:
         if not isinstance(error, InklingError):
             log.exception("training failed")
         send(connection, Failure(one_line(error)))
+
+
+def _iterate(message: Iterate, connection: Connection) -> None:
+    for value in message.function(*message.arguments):
+        if connection.poll() and receive(connection) == STOP:
+            break
+        if value is not None:
+            send(connection, Yielded(value))
+    send(connection, HAS_ENDED)
 
 
 def _measure(measurement: Measurement) -> tuple[float, float] | Failure:

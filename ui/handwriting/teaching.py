@@ -1,4 +1,4 @@
-"""Teach a network the visitor's hand: fine-tune it, watch what it gains and what it forgets, and draw with it."""
+"""Teach a network a hand, or those of a class: fine-tune it, watch what it gains and what it forgets, and draw with it."""
 
 from dataclasses import dataclass
 from html import escape
@@ -8,8 +8,9 @@ import streamlit as st
 
 from engine import InklingError
 from engine.data.collection import Collection
+from engine.data.dataset import Dataset
 from engine.finetuning import FineTuned, FineTuningSettings, Measured, ScoresByClass
-from engine.jobs import Tuning
+from engine.jobs import Place, Tuning
 from engine.metrics import Score
 from engine.setting_fields import settings_of
 from ui import DRAW_PAGE, charts, collection, datasets, images, networks, state
@@ -19,6 +20,7 @@ from ui.state import report_error, session
 from ui.store import DrawingRecord, free_name
 from ui.train.setting_widget import setting_widget
 from ui.train.uploads import MAX_UPLOADS
+from ui.translation import N_, _, ngettext
 from ui.visitor import workspace
 
 LEAST = 10  # drawings
@@ -30,7 +32,32 @@ COLOURS = {
     OWN: charts.COLOURS[charts.TRAINING],
     OLD: charts.COLOURS[charts.SMOOTHED],
 }
-NAME = "taught my hand"
+MAX_COMPARED = 60  # drawings that are shown before and after
+STARTED = "started lesson"  # whose Start was pressed: the subject's key
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Whose drawings are learned from. The texts are translated when they are shown."""
+
+    key: str
+    part: str  # key of the tabs that it is in
+    name: str  # of the network that has learned
+    too_few: str
+    taught: str
+    read_before_and_after: str
+    title: str  # of a drawing's image
+
+
+MY_HAND = Subject(
+    "mine",
+    "handwriting part",
+    "taught my hand",
+    N_("Collect at least {least} drawings first. With five of each digit, a network learns a lot about your hand."),
+    N_("{network} was taught your hand"),
+    N_("New drawings of yours: {before} of {total} right before, {after} after."),
+    N_("your {label}, read as {before} before and as {after} after"),
+)
 
 
 @dataclass
@@ -40,7 +67,9 @@ class Lesson:
     tuning: Tuning
     records: list[DrawingRecord]
     drawings: Collection
+    subject: Subject = MY_HAND
     name: str = ""  # under which the network was kept
+    is_wanted: bool = False  # to draw with, as soon as the page can be left
 
     def records_of(self, part: Collection) -> list[DrawingRecord]:
         """The records of these drawings."""
@@ -50,20 +79,25 @@ class Lesson:
 
 
 def show() -> None:
+    """Teach a network the visitor's own hand."""
+    show_teaching(MY_HAND, workspace().drawings())
+
+
+def show_teaching(subject: Subject, records: list[DrawingRecord]) -> None:
     """The settings and Start; then the curves, and what came of it."""
-    records, lesson = workspace().drawings(), session().lesson
+    lesson = session().lessons.get(subject.key)
+    if lesson and not lesson.tuning.is_over:
+        st.fragment(_watch, run_every=LOOK_EVERY)(lesson, state.value(subject.part))
+        return
     if len(records) < LEAST:
-        st.info(f"Collect at least {LEAST} drawings first. With five of each digit, a network learns a lot about your hand.")
-        return
-    if lesson and lesson.tuning.update():
-        st.fragment(_watch, run_every=LOOK_EVERY)(lesson, state.value("handwriting part"))
-        return
-    _show_settings(records)
+        st.info(_(subject.too_few).format(least=LEAST))
+    else:
+        _show_settings(subject, records)
     if lesson:
         _show_end(lesson)
 
 
-def _show_settings(records: list[DrawingRecord]) -> None:
+def _show_settings(subject: Subject, records: list[DrawingRecord]) -> None:
     candidates = networks.digit_candidates()
     if not candidates:
         st.info("There is no network yet. Train one on the Train page.")
@@ -79,24 +113,41 @@ def _show_settings(records: list[DrawingRecord]) -> None:
             name: setting_widget(fields[name], f"lesson {name}", getattr(defaults, name), slider=name == "rehearsal")
             for name in SHOWN
         }
-    if st.button("Start", type="primary", icon=":material/play_arrow:", key="start lesson"):
-        _start(candidates[chosen], records, FineTuningSettings(**values))
+    press = {"on_click": state.set_value, "args": (STARTED, subject.key)}
+    st.button(_("Start"), type="primary", icon=":material/play_arrow:", key="start lesson", **press)
+    if state.value(STARTED) == subject.key:
+        state.set_value(STARTED, "")
+        _start(subject, candidates[chosen], records, FineTuningSettings(**values))
         st.rerun()
 
 
-def _start(candidate: networks.Candidate, records: list[DrawingRecord], settings: FineTuningSettings) -> None:
-    drawings = collection.images_only(records)
+def _start(
+    subject: Subject, candidate: networks.Candidate, records: list[DrawingRecord], settings: FineTuningSettings
+) -> None:
+    drawings, current = collection.images_only(records, subject.name), workspace()
     try:
-        sets = datasets.load("mnist" if datasets.is_local("mnist") else "synthetic")
-        tuning = Tuning(candidate.network, drawings, settings, *sets, candidate.label)
-        session().lesson = Lesson(tuning, records, drawings)
+        tuning = Tuning(
+            candidate.network,
+            drawings,
+            settings,
+            *old_digits(),
+            candidate.label,
+            visitor=current.id,
+            is_watched=current.is_watched,
+        )
+        session().lessons[subject.key] = Lesson(tuning, records, drawings, subject)
     except InklingError as error:
         report_error(error)
 
 
+def old_digits() -> tuple[Dataset, Dataset]:
+    """Images to rehearse, and others to test what is forgotten."""
+    return datasets.load("mnist" if datasets.is_local("mnist") else "synthetic")
+
+
 def _watch(lesson: Lesson, part: str) -> None:
     """Redraw the curves while the network learns, and everything when it has ended or another part was opened."""
-    if not lesson.tuning.update() or state.value("handwriting part") != part:
+    if lesson.tuning.is_over or state.value(lesson.subject.part) != part:
         st.rerun()
     tuning = lesson.tuning
     st.progress(tuning.progress, text=_doing(tuning))
@@ -104,7 +155,18 @@ def _watch(lesson: Lesson, part: str) -> None:
     _show_curves(tuning)
 
 
+def place_in_words(place: Place) -> str:
+    """Where something waits in the queue of the trainings."""
+    if place.seconds is None:
+        return _("Other trainings are running: number {position} in the queue").format(position=place.position)
+    return _("Other trainings are running: number {position} in the queue, starts in about {time}").format(
+        position=place.position, time=duration(place.seconds)
+    )
+
+
 def _doing(tuning: Tuning) -> str:
+    if place := tuning.place:
+        return place_in_words(place)
     fold = tuning.measurements[-1].fold if tuning.measurements else 0
     if not tuning.measurements:
         return "First it is tested on the old digits"
@@ -173,14 +235,15 @@ def _show_end(lesson: Lesson) -> None:
     elif not isinstance(end, FineTuned):
         st.error("The weights grew without limit. Choose a smaller learning rate.", icon=":material/error:")
     else:
-        st.html(f'<h2 class="inkling-end">{escape(tuning.source)} was taught your hand</h2>')
-        st.html(f"{gain(tuning)}{forgetting(end)}<p><small>It took {duration(end.seconds)}.</small></p>")
+        taught = _(lesson.subject.taught).format(network=escape(tuning.source))
+        st.html(f'<h2 class="inkling-end">{taught}</h2>')
+        st.html(f"{gain(tuning, lesson.subject)}{forgetting(end)}<p><small>It took {duration(end.seconds)}.</small></p>")
         _show_use(lesson)
         _show_curves(tuning)
         _show_before_and_after(lesson)
 
 
-def gain(tuning: Tuning) -> str:
+def gain(tuning: Tuning, subject: Subject) -> str:
     """What the network reads better than before, in HTML."""
     first = next(measured for measured in tuning.measurements if not measured.fold)
     end = tuning.end
@@ -193,10 +256,10 @@ def gain(tuning: Tuning) -> str:
         )
     else:
         how = f"These {end.held_back.total} drawings were held back: it did not learn from them."
-    return (
-        f"<p><b>New drawings of yours: {first.held_back.correct} of {end.held_back.total} right before, "
-        f"{end.held_back.correct} after.</b> {how} {_expected(end.held_back)}</p>"
+    said = _(subject.read_before_and_after).format(
+        before=first.held_back.correct, total=end.held_back.total, after=end.held_back.correct
     )
+    return f"<p><b>{said}</b> {how} {_expected(end.held_back)}</p>"
 
 
 def _expected(score: Score) -> str:
@@ -232,14 +295,20 @@ def errors(scores: ScoresByClass) -> list[int]:
 def _show_use(lesson: Lesson) -> None:
     if lesson.name in workspace().networks:
         st.caption(f"It is kept as {escape_markdown(lesson.name)}. You find it on the Draw page and on My work.")
-    if st.button("Draw with this network", type="primary", icon=":material/draw:", key="draw with pupil"):
-        try:
-            keep(lesson)
-        except InklingError as error:
-            report_error(error)
-            st.rerun()
-        state.set_value("network", networks.upload_label(lesson.name))
+    press = {"on_click": _draw_with, "args": (lesson,)}
+    st.button(_("Draw with this network"), type="primary", icon=":material/draw:", key="draw with pupil", **press)
+    if lesson.is_wanted:
+        lesson.is_wanted = False
         st.switch_page(DRAW_PAGE)
+
+
+def _draw_with(lesson: Lesson) -> None:
+    try:
+        keep(lesson)
+        state.set_value("network", networks.upload_label(lesson.name))
+        lesson.is_wanted = True
+    except InklingError as error:
+        report_error(error)
 
 
 def keep(lesson: Lesson) -> None:
@@ -249,7 +318,7 @@ def keep(lesson: Lesson) -> None:
         return
     if len(current.networks) >= MAX_UPLOADS:
         raise InklingError(f"There is room for {MAX_UPLOADS} uploaded networks. Delete one on the page My work.")
-    lesson.name = free_name(NAME, current.networks)
+    lesson.name = free_name(lesson.subject.name, current.networks)
     current.add_network(lesson.name, lesson.tuning.network)
 
 
@@ -264,15 +333,18 @@ def _show_before_and_after(lesson: Lesson) -> None:
     st.html('<h2 class="inkling-end">The same drawings before and after</h2>')
     if part is tuning.trained_on:
         st.caption("It has learned from these, so it should know them now.")
+    title = _(lesson.subject.title)
     figures = (
         images.digit(
             collection.image(record),
             f"{before[record.key]} → <b>{after[record.key]}</b>",
             wrong=after[record.key] != record.label,
-            title=f"your {record.label}, read as {before[record.key]} before and as {after[record.key]} after",
+            title=title.format(label=record.label, before=before[record.key], after=after[record.key]),
         )
-        for record in shown
+        for record in shown[:MAX_COMPARED]
     )
     others = len(records) - len(shown)
     st.html(images.digits(figures) if shown else "")
+    if (more := len(shown) - MAX_COMPARED) > 0:
+        st.caption(ngettext("and {count} more", "and {count} more", more).format(count=more))
     st.caption(f"{others} of {len(records)} drawings were read right before and after." if others else "")
