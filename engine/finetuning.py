@@ -153,7 +153,7 @@ class FineTuning(Iterator[FineTuningEvent]):
     ) -> None:
         self.settings = settings = settings or FineTuningSettings()
         _check_data(start, drawings, settings, rehearsal_set, test_set)
-        self.config = _config(start, settings)
+        self.config = training_config(start, settings)
         self.start, self.rehearsal_set, self.test_set, self.source = start, rehearsal_set, test_set, source
         rng = random_streams(settings.seed)["split"]
         if settings.drawings is not None and settings.drawings < len(drawings):
@@ -277,8 +277,8 @@ class FineTuning(Iterator[FineTuningEvent]):
         return {"from": self.source, "drawings": len(self.trained_on), "settings": asdict(self.settings)}
 
 
-def _config(start: Network, settings: FineTuningSettings) -> Config:
-    """What the trainer does with each batch."""
+def training_config(start: Network, settings: FineTuningSettings) -> Config:
+    """The configuration of the trainer that fine-tunes ``start``."""
     return Config(
         learning_rate=settings.learning_rate,
         epochs=1,

@@ -1,4 +1,7 @@
-"""Whose hand is read worst? Each writer's drawings, read by one network. Names only if the teacher has turned them on."""
+"""Whose hand is read worst? Each writer's drawings, read by one network, or by one that has learned from all others.
+
+Names only if the teacher has turned them on.
+"""
 
 from collections.abc import Mapping
 from html import escape
@@ -8,32 +11,45 @@ import streamlit as st
 
 from engine.metrics import Score
 from ui import networks
-from ui.formatting import percent
+from ui.class_collection import leaving_out
+from ui.formatting import escape_markdown, percent
 from ui.handwriting.judging import learned_note, num_learned, readings
+from ui.state import keep
 from ui.store import Donation
+from ui.translation import N_, _
 
-KEY = "class network"
+KEY, HOW = "class network", "class test"
+AS_IT_IS, LEFT_OUT = N_("By the network as it is"), N_("By one that learned from all others")
 
 
 class WriterRead(NamedTuple):
-    """How many drawings of a writer are read right."""
+    """How many drawings of a writer are read right; ``before`` the network learned, if it has."""
 
     name: str
     score: Score
+    before: Score | None = None
 
 
-def show(donations: list[Donation], names: Mapping[str, str]) -> None:
+def show(code: str, donations: list[Donation], names: Mapping[str, str]) -> None:
     """A network to choose, and a row for each writer, the one who is read worst first."""
     candidates = networks.digit_candidates()
     if not donations or not candidates:
         st.info("No drawing yet. When phones have given some, this shows how well each writer is read.")
         return
-    name = st.selectbox("Network", list(candidates), format_func=lambda key: candidates[key].label, key=KEY)
-    read = readings(candidates[name].network, [donation.record for donation in donations])
-    writers = by_writer(donations, read, names)
-    total = Score(sum(writer.score.correct for writer in writers), len(donations))
-    note = learned_note(num_learned(candidates[name].network))
-    st.html(f"<p><b>The whole class: {total.correct} of {total.total} right.</b></p>{note}{rows_html(writers)}")
+    with st.container(key="class-fairness", horizontal=True, vertical_alignment="bottom"):
+        name = st.selectbox("Network", list(candidates), format_func=lambda key: candidates[key].label, key=KEY)
+        how = st.segmented_control(
+            _("Each hand is read"), [AS_IT_IS, LEFT_OUT], format_func=_, required=True, **keep(HOW, AS_IT_IS)
+        )
+    if note := learned_note(num_learned(candidates[name].network)):
+        st.html(note)
+    if how == LEFT_OUT:
+        _show_left_out(code, candidates[name], donations, names)
+    else:
+        read = readings(candidates[name].network, [donation.record for donation in donations])
+        writers = by_writer(donations, read, names)
+        total = Score(sum(writer.score.correct for writer in writers), len(donations))
+        st.html(f"<p><b>The whole class: {total.correct} of {total.total} right.</b></p>{rows_html(writers)}")
     st.caption(
         "The bar is the share of drawings that is read right. The thin line is the 95 % interval of Wilson (1927): where "
         "the share may be for many more drawings. If two lines overlap much, the difference may be chance. A network reads "
@@ -41,25 +57,49 @@ def show(donations: list[Donation], names: Mapping[str, str]) -> None:
     )
 
 
+def _show_left_out(code: str, candidate: networks.Candidate, donations: list[Donation], names: Mapping[str, str]) -> None:
+    test = leaving_out.show(code, candidate, donations, names)
+    if not test or not (results := leaving_out.results(test, donations)):
+        return
+    writers = worst_first({phone: after for phone, (_before, after) in results.items()}, names, results)
+    before, after = (Score(*map(sum, zip(*scores, strict=True))) for scores in zip(*results.values(), strict=True))
+    said = _("The hands so far: {before} of {total} right before the network learned, {after} after.").format(
+        before=before.correct, after=after.correct, total=after.total
+    )
+    st.html(f"<p><b>{said}</b></p>{rows_html(writers)}")
+    st.caption(escape_markdown(leaving_out.measured_on(test, donations)))
+
+
 def by_writer(donations: list[Donation], read: Mapping[str, int], names: Mapping[str, str]) -> list[WriterRead]:
     """Each writer's score, the lowest first; without ``names`` the writers are numbered in this order."""
     of_phones: dict[str, list[bool]] = {}
     for donation in donations:
         of_phones.setdefault(donation.phone, []).append(read[donation.record.key] == donation.record.label)
-    scores = {phone: Score(sum(right), len(right)) for phone, right in of_phones.items()}
-    worst_first = sorted(scores, key=lambda phone: (scores[phone].accuracy, -scores[phone].total))
-    return [WriterRead(names.get(phone, f"Hand {place}"), scores[phone]) for place, phone in enumerate(worst_first, 1)]
+    return worst_first({phone: Score(sum(right), len(right)) for phone, right in of_phones.items()}, names)
+
+
+def worst_first(
+    scores: Mapping[str, Score], names: Mapping[str, str], before: Mapping[str, tuple[Score, Score]] | None = None
+) -> list[WriterRead]:
+    """The phones' scores, the lowest first, with their names or numbers, and what they were ``before`` if that is given."""
+    order = sorted(scores, key=lambda phone: (scores[phone].accuracy, -scores[phone].total))
+    return [
+        WriterRead(names.get(phone, f"Hand {place}"), scores[phone], before[phone][0] if before else None)
+        for place, phone in enumerate(order, 1)
+    ]
 
 
 def rows_html(writers: list[WriterRead]) -> str:
-    """A bar with its interval for each writer."""
+    """A bar with its interval for each writer, and a mark where it ended before the network learned."""
     rows = ""
-    for name, score in writers:
+    for name, score, before in writers:
         low, high = (100 * share for share in score.interval)
+        mark = f'<u style="left:{100 * before.accuracy:.1f}%"></u>' if before else ""
+        was = f"<small> {escape(_('was {share}').format(share=percent(before.accuracy, 0)))}</small>" if before else ""
         rows += (
             f'<li><span class="name">{escape(name)}</span><span class="track" aria-hidden="true">'
             f'<i style="width:{100 * score.accuracy:.1f}%"></i>'
-            f'<s style="left:{low:.1f}%;right:{100 - high:.1f}%"></s></span>'
-            f'<span class="share">{percent(score.accuracy, 0)}<small> of {score.total}</small></span></li>'
+            f'<s style="left:{low:.1f}%;right:{100 - high:.1f}%"></s>{mark}</span>'
+            f'<span class="share">{percent(score.accuracy, 0)}<small> of {score.total}</small>{was}</span></li>'
         )
     return f'<ul class="inkling-hands" aria-label="Writers">{rows}</ul>'

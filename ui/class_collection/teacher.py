@@ -15,7 +15,7 @@ from engine.data.collection import Collection, LabelledDrawing, strokes_from_jso
 from engine.data.collection_files import pack
 from ui import collection as drawings_of_workspace
 from ui import state
-from ui.class_collection import fairness, join, wall
+from ui.class_collection import fairness, join, learning, wall
 from ui.class_collection.visit import classes, current, donations, store, writers
 from ui.handwriting.collecting import counts_html
 from ui.handwriting.files import show_downloads
@@ -23,7 +23,7 @@ from ui.store import MAX_DRAWINGS as MAX_WORKSPACE_DRAWINGS
 from ui.store import ClassCollections, ClassRecord, Donation
 from ui.visitor import workspace
 
-PARTS = ["Wall", "Whose hand is read worst?", "Manage"]
+PARTS = ["Wall", "Teach", "Whose hand is read worst?", "Manage"]
 ENOUGH = 0.6  # of a digit's fair share: with fewer drawings it is missing
 
 
@@ -44,13 +44,16 @@ def show() -> None:
             _show_code(collection)
             _show_counts(given)
         with st.container(key="class-main"):
-            wall_part, fairness_part, manage_part = state.tabs(PARTS, key="class part")
+            wall_part, teach_part, fairness_part, manage_part = state.tabs(PARTS, key="class part")
             if wall_part.open:
                 with wall_part:
                     wall.show(collection, given, names)
+            if teach_part.open:
+                with teach_part:
+                    learning.show(collection, given)
             if fairness_part.open:
                 with fairness_part:
-                    fairness.show(given, names)
+                    fairness.show(code, given, names)
             if manage_part.open:
                 with manage_part:
                     _manage(collection, given, names)

@@ -3,7 +3,7 @@
 import hmac
 from dataclasses import dataclass, field
 from itertools import chain, count
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from engine import InklingError
 from ui.class_collection.guesses import ALL, OwnGuesses
@@ -12,6 +12,9 @@ from ui.state import session
 from ui.store import ClassCollections, ClassRecord, Donation, Store
 from ui.store.class_collections import CODE, CODE_LENGTH
 from ui.visitor import workspace
+
+if TYPE_CHECKING:
+    from ui.class_collection.leaving_out import Test
 
 
 class Seen(NamedTuple):
@@ -35,6 +38,7 @@ class Visit:
     guesses: OwnGuesses = field(default_factory=OwnGuesses)
     picked: str = ""  # key of the drawing that the teacher looks at
     seen: Seen | None = None
+    test: "Test | None" = None  # of leaving one writer out
 
 
 def current() -> Visit:

@@ -344,7 +344,8 @@ def _show_before_and_after(lesson: Lesson) -> None:
         for record in shown[:MAX_COMPARED]
     )
     others = len(records) - len(shown)
-    st.html(images.digits(figures) if shown else "")
+    if shown:
+        st.html(images.digits(figures))
     if (more := len(shown) - MAX_COMPARED) > 0:
         st.caption(ngettext("and {count} more", "and {count} more", more).format(count=more))
     st.caption(f"{others} of {len(records)} drawings were read right before and after." if others else "")

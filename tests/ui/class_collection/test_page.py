@@ -2,14 +2,19 @@
 
 import io
 import json
+import time
 from itertools import count
 
+import numpy as np
 import pytest
+from helpers import make_digits
 from pages import SEVEN, button, open_app, session, widget
 
+from engine import Network
 from engine.data.collection_files import FORMATS, read_collection
+from engine.layers import Dense
 from ui import CLASS_PAGE
-from ui.class_collection import fairness, guesses, teacher, visit
+from ui.class_collection import fairness, guesses, leaving_out, teacher, visit
 from ui.class_collection.fairness import by_writer
 from ui.handwriting.collecting import CANVAS
 from ui.store import Donation, DrawingRecord
@@ -289,6 +294,119 @@ def test_while_the_database_is_away_the_page_says_so(board):
     assert "The class cannot be shown" in board.warning[-1].value
     opened.store = store
     workspaces().forget(opened)
+
+
+def give_digits(board, phones, of_each=10):
+    """Donations of digits that a network can learn, as if these phones had drawn them; return the collection's code."""
+    (code,), opened = codes(board), session(board).workspace
+    digits = make_digits(len(phones) * of_each, 5)
+    for place, (label, image) in enumerate(zip(digits.labels, digits.images, strict=True)):
+        name = phones[place % len(phones)]
+        record = DrawingRecord(f"{place:032x}", int(label), 0, image.tobytes())
+        opened.store.class_collections.donate(code, Donation(record, f"secret {name}", name), [])
+    return code
+
+
+@pytest.fixture
+def board_with_network(board, sets, monkeypatch):
+    """The teacher's page, with a small network that learns in a moment, and a known speed."""
+    monkeypatch.setattr(leaving_out, "seconds_per_epoch", lambda *_, **__: 2.0)
+    network = Network([Dense(10)], (784,), rng=np.random.default_rng(0))
+    session(board).workspace.add_network("tiny", network)
+    return board.run()
+
+
+def finish(app, work):
+    deadline = time.monotonic() + 60
+    while not work.is_over:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return app.run()
+
+
+def test_a_network_learns_the_hands_of_the_class_and_is_drawn_with(board_with_network):
+    board = board_with_network
+    open_part(board, "Teach")
+    assert "When there are 10 drawings" in text(board)
+    code = give_digits(board, ["Ada", "Ben"])
+    board.run()
+    widget(board.selectbox, "Network to teach").set_value("Uploaded: tiny").run()
+    button(board, "Start").click().run()
+    assert not board.exception
+    lesson = session(board).lessons[code]
+    assert not lesson.tuning.error
+    finish(board, lesson.tuning)
+    assert not board.exception
+    assert "Uploaded: tiny was taught the hands of the class" in text(board)
+    assert "New drawings of the same hands: " in text(board)
+    own = session(board).workspace
+    button(board, "Draw with this network").click().run()
+    assert not board.exception
+    assert [*own.networks] == ["tiny", f"taught class {code}"]
+
+
+def test_each_hand_is_left_out_and_only_shown_names_are_named(board_with_network):
+    board = board_with_network
+    code = give_digits(board, ["Ada", "Ben", "Eve"])
+    open_part(board, "Whose hand is read worst?")
+    widget(board.selectbox, "Network").set_value("Uploaded: tiny").run()
+    board.session_state["class test"] = fairness.LEFT_OUT
+    board.run()
+    assert "3 hands, which takes about 6.0 s" in text(board)
+    button(board, "Start").click().run()
+    assert not board.exception
+    test = session(board).class_visit.test
+    finish(board, test.work)
+    assert not board.exception
+    assert sorted(result.writer for result in test.work.tested) == ["secret Ada", "secret Ben", "secret Eve"]
+    assert "Hand 3" in text(board)
+    assert " right before the network learned" in text(board)
+    assert "Measured with Uploaded: tiny, on 3 of 3 hands." in text(board).replace("\\", "") + captions(board)
+    assert "Since then" not in captions(board)
+    assert all(name not in text(board) + captions(board) for name in ("Ada", "Ben", "Eve", "secret"))
+    own = session(board).workspace
+    own.store.class_collections.show_names(own.id, code, True)
+    assert "Ada" in text(board.run())
+    own.store.class_collections.take_back(code, "secret Ada")
+    board.run()
+    assert "Ada" not in text(board)
+    assert "Since then the collection has changed." in captions(board)
+
+
+def captions(app):
+    return " ".join(caption.value for caption in app.caption).replace("\\", "")
+
+
+def test_leaving_out_can_be_stopped_and_needs_two_hands(board_with_network, monkeypatch):
+    board = board_with_network
+    give_digits(board, ["Ada"])
+    open_part(board, "Whose hand is read worst?")
+    board.session_state["class test"] = fairness.LEFT_OUT
+    assert "This needs two hands" in text(board.run())
+    give(phone(codes(board)[0]))
+    monkeypatch.setattr(leaving_out, "SETTINGS", leaving_out.replace(leaving_out.SETTINGS, steps=10_000))
+    board.run()
+    assert "Hands with fewer than 5 drawings are not tested" in captions(board)
+    button(board, "Start").click().run()
+    test = session(board).class_visit.test
+    assert test.work.writers == ("secret Ada",)
+    test.work.stop()
+    board.run()
+    assert not board.exception
+    assert test.work.tested == ()
+    assert button(board, "Start")
+
+
+def test_hands_are_tested_as_long_as_there_is_time():
+    given = [donation(f"{phone}", label) for phone in range(60) for label in range(5 + phone % 2)]
+    given += [donation("new", 1)]
+    plan = leaving_out.make_plan(given, None)
+    assert (len(plan.hands), plan.seconds, plan.num_small, plan.is_capped) == (40, None, 1, True)
+    plan = leaving_out.make_plan(given, 30.0)
+    assert (len(plan.hands), plan.seconds, plan.is_capped) == (20, 600.0, True)
+    assert all(int(hand) % 2 for hand in plan.hands)  # those with the most drawings
+    assert len(leaving_out.make_plan(given, 1e9).hands) == 2
+    assert not leaving_out.make_plan(given[:20], 1.0).is_capped
 
 
 def donation(phone, label, nickname=""):

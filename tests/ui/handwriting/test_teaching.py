@@ -75,6 +75,17 @@ def test_a_network_learns_and_is_kept_once(app):
     assert (lesson.tuning.network.parameters == teaching_workspace.networks["taught my hand"].parameters).all()
 
 
+def test_a_network_that_knew_all_drawings_has_nothing_to_compare(app, monkeypatch):
+    fill(app, 20)
+    app.run()
+    widget(app.selectbox, "Network to teach").set_value("Uploaded: tiny").run()
+    monkeypatch.setattr(teaching, "readings", lambda _, records: {record.key: record.label for record in records})
+    button(app, "Start").click().run()
+    finish(app)
+    assert not app.exception
+    assert "20 of 20 drawings were read right before and after." in [caption.value for caption in app.caption]
+
+
 def test_a_lesson_can_be_stopped(app):
     fill(app, 12)
     app.run()
