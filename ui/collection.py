@@ -18,7 +18,7 @@ def keep(drawings: Iterable[LabelledDrawing]) -> list[str]:
     now = time.time()
     entries = [
         (
-            DrawingRecord(secrets.token_hex(16), drawing.label, now + 1e-3 * place, drawing.image.tobytes()),
+            DrawingRecord(secrets.token_hex(16), drawing.label, now + 1e-3 * place, drawing.image.tobytes(), drawing.writer),
             drawing.to_json().get("strokes", []),
         )
         for place, drawing in enumerate(drawings)
@@ -41,6 +41,7 @@ def with_strokes(source: Workspace) -> Collection:
                 record.label,
                 image(record),
                 strokes_from_json(of_record) if (of_record := strokes.get(record.key)) else (),
+                record.writer,
             )
             for record in source.drawings()
         ),

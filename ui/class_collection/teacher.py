@@ -19,8 +19,8 @@ from ui.class_collection import fairness, join, learning, wall
 from ui.class_collection.visit import classes, current, donations, store, writers
 from ui.handwriting.collecting import counts_html
 from ui.handwriting.files import show_downloads
-from ui.store import MAX_DRAWINGS as MAX_WORKSPACE_DRAWINGS
 from ui.store import ClassCollections, ClassRecord, Donation
+from ui.translation import _
 from ui.visitor import workspace
 
 PARTS = ["Wall", "Teach", "Whose hand is read worst?", "Manage"]
@@ -137,9 +137,10 @@ def _manage(collection: ClassRecord, given: list[Donation], names: dict[str, str
     st.header("Download", anchor=False)
     show_downloads(partial(packed, classes(), own, collection), f"class-{code}", f"class {code}", disabled=not given)
     st.caption(
-        "To train a network on these drawings, add the zip file on the page My handwriting, which has room for "
-        f"{MAX_WORKSPACE_DRAWINGS:,} drawings. A drawing "
-        "that is taken back later stays in files that you have downloaded."
+        _(
+            "You can add the zip file on the page My handwriting. A drawing that is taken back later stays in files that "
+            "you have downloaded."
+        )
     )
     st.header("Others", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):

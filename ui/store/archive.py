@@ -14,6 +14,7 @@ from unicodedata import category
 from urllib.parse import quote, unquote
 
 from engine.checks import InklingError, check_number, shown
+from engine.data.collection import check_writer
 from ui.store.schema import DrawingRecord, RunRecord
 
 FORMAT = 1
@@ -194,7 +195,7 @@ def _parse_drawings(content: bytes) -> Iterable[tuple[DrawingRecord, list[Any]]]
     if not isinstance(records, list):
         _refuse(f"its {DRAWINGS} needs to be a list")
     for record in records:
-        if not isinstance(record, dict) or record.keys() != DRAWING_FIELDS:
+        if not isinstance(record, dict) or record.keys() | {"writer"} != DRAWING_FIELDS:  # older files have no writer
             _refuse(f"a drawing needs {', '.join(sorted(DRAWING_FIELDS))}, got {shown(record)}")
         _check_text("the key of a drawing", record["key"])
         if not re.fullmatch("[0-9a-f]{32}", record["key"]):
@@ -206,7 +207,8 @@ def _parse_drawings(content: bytes) -> Iterable[tuple[DrawingRecord, list[Any]]]
         if not isinstance(record["strokes"], list):
             _refuse(f"the strokes of a drawing must be a list, got {shown(record['strokes'])}")
         image = _parse_image(record["image"])
-        yield DrawingRecord(record["key"], record["label"], record["created"], image), record["strokes"]
+        writer = check_writer(record.get("writer", ""))
+        yield DrawingRecord(record["key"], record["label"], record["created"], image, writer), record["strokes"]
 
 
 def _parse_image(text: Any) -> bytes:

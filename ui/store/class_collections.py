@@ -12,6 +12,7 @@ from engine.checks import InklingError
 from engine.data.collection import check_writer
 from ui.store.database import transaction
 from ui.store.schema import CLASS_DRAWINGS, CLASSES, WORKSPACES, ClassRecord, Donation, DrawingRecord
+from ui.store.sizes import workspace_size
 
 ALPHABET = "BCDFGHJKMNPQRTVWXZ"  # no two that look alike, and no vowels, so that no code is a word
 CODE_LENGTH = 8  # 11,000 million codes
@@ -22,12 +23,13 @@ MAX_DRAWINGS = 5_000  # in a collection
 MAX_PHONES = 100  # in a collection
 MAX_OF_PHONE = 300  # drawings
 MAX_A_MINUTE = 30  # drawings of a phone
+SIZE_EVERY = 50  # drawings, after which the workspace's size is looked at: that takes longer than a donation
 MAX_STROKE_BYTES = 10_000  # of a drawing; a digit has about 2,000
 RECORD_COLUMNS = [CLASSES.c[name] for name in ClassRecord.__dataclass_fields__]
 DRAWING_COLUMNS = [
     CLASS_DRAWINGS.c[name]
     for name in (*DrawingRecord.__dataclass_fields__, *Donation.__dataclass_fields__)
-    if name != "record"
+    if name in CLASS_DRAWINGS.c
 ]
 
 
@@ -38,8 +40,9 @@ class ClassCollections:
     Those that take a ``phone`` see the drawings of that phone only.
     """
 
-    def __init__(self, engine: sa.Engine, clock: Callable[[], float]) -> None:
-        self._engine, self._clock = engine, clock
+    def __init__(self, engine: sa.Engine, clock: Callable[[], float], max_bytes: int) -> None:
+        """``max_bytes`` are those of a workspace, in which class collections count."""
+        self._engine, self._clock, self._max_bytes = engine, clock, max_bytes
 
     def find(self, code: str) -> ClassRecord | None:
         """The collection with this code, unless it has expired. Whoever calls this for a guess has to limit the guesses."""
@@ -152,8 +155,13 @@ class ClassCollections:
                 raise InklingError(f"a phone can give {MAX_OF_PHONE} drawings: thank you, that is plenty")
             if not num_of_phone and (connection.scalar(phones) or 0) >= MAX_PHONES:
                 raise InklingError(f"a collection has room for {MAX_PHONES} phones")
-            if (connection.scalar(count) or 0) >= MAX_DRAWINGS:
+            total = connection.scalar(count) or 0
+            if total >= MAX_DRAWINGS:
                 raise InklingError(f"a collection has room for {MAX_DRAWINGS:,} drawings: it is full")
+            if total % SIZE_EVERY == 0:
+                workspace = connection.scalar(sa.select(CLASSES.c.workspace).where(CLASSES.c.code == code)) or ""
+                if workspace_size(connection, workspace) + SIZE_EVERY * (28 * 28 + MAX_STROKE_BYTES) > self._max_bytes:
+                    raise InklingError("the storage of the collection's owner is full: they can delete runs or collections")
             row = {"collection": code, "key": record.key, "phone": donation.phone, "label": record.label, "created": now}
             row |= {"nickname": nickname if collection.keeps_names else "", "image": record.image, "strokes": strokes}
             connection.execute(sa.insert(CLASS_DRAWINGS).values(row))

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    text,
 )
 
 
@@ -66,6 +67,7 @@ class DrawingRecord:
     label: int
     created: float
     image: bytes
+    writer: str = ""
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,7 @@ DRAWINGS = Table(
     Column("created", Double, nullable=False),
     Column("image", LargeBinary, nullable=False),
     Column("strokes", Json, nullable=False),
+    Column("writer", String, nullable=False, server_default=text("''")),
 )
 CLASSES = Table(
     "class_collections",

@@ -10,7 +10,6 @@ import sqlite3
 import tempfile
 import time
 import uuid
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import asdict, replace
@@ -24,18 +23,20 @@ from sqlalchemy.dialects import postgresql, sqlite
 from engine.checks import InklingError, shown
 from engine.setting_fields import Integer, environment_value
 from ui.store.archive import Archive, pack, unpack
+from ui.store.class_collections import MAX_DRAWINGS as MAX_CLASS_DRAWINGS
 from ui.store.class_collections import ClassCollections
 from ui.store.database import default_file, make_engine, sqlite_url, transaction
 from ui.store.migrations import migrate
 from ui.store.schema import DRAWINGS, FILES, NETWORKS, RUNS, SERVERS, VALUES, WORKSPACES, DrawingRecord, RunRecord
+from ui.store.sizes import workspace_size, workspace_sizes
 
 LOG = logging.getLogger(__name__)
 WELL_FORMED = re.compile(r"[A-Za-z0-9_-]{32}")  # what secrets.token_urlsafe(24) makes
 SERVER_SECONDS = 15  # a server without a heartbeat for so long is dead
 RESTORE_SECONDS = 24 * 3600  # a removed run can be restored for so long
 MAX_VALUE_BYTES = 4_000_000
-MAX_DRAWINGS = 2_000  # in a workspace
-MAX_DRAWING_BYTES = 8_000_000  # of their strokes together, so that they fit into the limits of a zip file, too
+MAX_DRAWINGS = MAX_CLASS_DRAWINGS  # in a workspace, so that those of a class can come into it
+MAX_DRAWING_BYTES = 12_000_000  # of their strokes together, so that they fit into the limits of a zip file, too
 RECORD_COLUMNS = [RUNS.c[name] for name in RunRecord.__dataclass_fields__]
 DRAWING_COLUMNS = [DRAWINGS.c[name] for name in DrawingRecord.__dataclass_fields__]
 
@@ -63,7 +64,7 @@ class Store:
         self.keep_days, self.max_bytes, self.is_temporary = keep_days, max_bytes, False
         self._clock = clock
         self._engine = make_engine(url)
-        self.class_collections = ClassCollections(self._engine, clock)
+        self.class_collections = ClassCollections(self._engine, clock, max_bytes)
         with self._transaction() as connection:
             migrate(connection)
 
@@ -120,13 +121,13 @@ class Store:
     def size(self, workspace: str) -> int:
         """The number of bytes of everything in the workspace."""
         with self._transaction(write=False) as connection:
-            return _size(connection, workspace)
+            return workspace_size(connection, workspace)
 
     def sizes(self, workspace: str) -> dict[tuple[str, str], int]:
-        """The number of bytes of each thing in the workspace, by ("run", key), ("network", name), ("value", name)
-        or ("drawings", label)."""
+        """The number of bytes of each thing in the workspace, by ("run", key), ("network", name), ("value", name),
+        ("drawings", label) or ("class", code)."""
         with self._transaction(write=False) as connection:
-            return _sizes(connection, workspace)
+            return workspace_sizes(connection, workspace)
 
     def version(self, workspace: str) -> int:
         """A number that rises with every change of a run, network or labelled drawing; 0 without the workspace."""
@@ -353,7 +354,7 @@ class Store:
                     added.append(name)
             if num_drawings := _add_drawings(connection, workspace, archive.drawings):
                 added.append(f"{num_drawings} drawing{'s' * (num_drawings != 1)}")
-            self._check_size(_size(connection, workspace))
+            self._check_size(workspace_size(connection, workspace))
         return added
 
     # Helpers
@@ -400,7 +401,7 @@ class Store:
 
     def _make_room(self, connection: sa.Connection, workspace: str, spared: str = "") -> list[str]:
         """Delete old runs until the workspace is within ``max_bytes``; return their names."""
-        dropped, size = [], _size(connection, workspace)
+        dropped, size = [], workspace_size(connection, workspace)
         if size > self.max_bytes:
             candidates = sa.select(RUNS.c.key, RUNS.c.name).where(
                 RUNS.c.workspace == workspace, RUNS.c.removed.is_not(None) | RUNS.c.is_over, RUNS.c.key != spared
@@ -408,7 +409,7 @@ class Store:
             for run in connection.execute(candidates.order_by(RUNS.c.removed.is_(None), RUNS.c.number)).all():
                 connection.execute(sa.delete(RUNS).where(_is_run(workspace, run.key)))
                 dropped.append(run.name)
-                size = _size(connection, workspace)
+                size = workspace_size(connection, workspace)
                 if size <= self.max_bytes:
                     break
         self._check_size(size)
@@ -497,7 +498,7 @@ def _add_drawings(connection: sa.Connection, workspace: str, drawings: Iterable[
 def _select_drawings(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[tuple[DrawingRecord, list[Any]]]:
     query = sa.select(*DRAWING_COLUMNS, DRAWINGS.c.strokes).where(condition).order_by(DRAWINGS.c.created, DRAWINGS.c.key)
     rows = connection.execute(query)
-    return [(DrawingRecord(row.key, row.label, row.created, row.image), row.strokes) for row in rows]
+    return [(DrawingRecord(row.key, row.label, row.created, row.image, row.writer), row.strokes) for row in rows]
 
 
 def _is_run(workspace: str, key: str) -> sa.ColumnElement[bool]:
@@ -507,26 +508,6 @@ def _is_run(workspace: str, key: str) -> sa.ColumnElement[bool]:
 def _select_runs(connection: sa.Connection, workspace: str, condition: sa.ColumnElement[bool]) -> list[RunRecord]:
     query = sa.select(*RECORD_COLUMNS).where(RUNS.c.workspace == workspace, condition)
     return [RunRecord(**row) for row in connection.execute(query.order_by(RUNS.c.number, RUNS.c.created)).mappings()]
-
-
-def _size(connection: sa.Connection, workspace: str) -> int:
-    return sum(_sizes(connection, workspace).values())
-
-
-def _sizes(connection: sa.Connection, workspace: str) -> dict[tuple[str, str], int]:
-    sizes: Counter[tuple[str, str]] = Counter()
-    for kind, name, content in (
-        ("run", RUNS.c.key, RUNS.c.details),
-        ("run", FILES.c.run, FILES.c.content),
-        ("network", NETWORKS.c.name, NETWORKS.c.content),
-        ("value", VALUES.c.name, VALUES.c.value),
-        ("drawings", DRAWINGS.c.label, DRAWINGS.c.image),
-        ("drawings", DRAWINGS.c.label, DRAWINGS.c.strokes),
-    ):
-        query = sa.select(name, sa.func.sum(sa.func.length(content))).where(name.table.c.workspace == workspace)
-        for key, size in connection.execute(query.group_by(name)):
-            sizes[kind, str(key)] += int(size)
-    return sizes
 
 
 def free_name(name: str, taken: Collection[str]) -> str:

@@ -67,6 +67,8 @@ def _contents(store: Store) -> None:
         rows.append({"Name": _("Drawing"), "Kind": _("drawing"), "State": "", "Size": drawing})
     if drawings := sum(size for (kind, _key), size in sizes.items() if kind == "drawings"):
         rows.append({"Name": _("My handwriting"), "Kind": _("drawings"), "State": "", "Size": drawings})
+    of_classes = {code: size for (kind, code), size in sizes.items() if kind == "class"}
+    rows += [{"Name": code, "Kind": _("class"), "State": "", "Size": size} for code, size in of_classes.items()]
     if rows:
         columns = {
             "Name": st.column_config.TextColumn(_("Name")),

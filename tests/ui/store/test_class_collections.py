@@ -1,5 +1,6 @@
 """Class collections in the store, on both databases."""
 
+import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -217,3 +218,24 @@ def test_a_drawing_has_a_size(classes, workspace, code):
         with pytest.raises(InklingError, match="784 pixels and a label from 0 to 9"):
             classes.donate(code, Donation(wrong, "phone"), strokes)
     assert classes.drawings(workspace, code) == []
+
+
+def test_class_drawings_count_in_the_storage_of_the_teacher(open_store, monkeypatch):
+    store = open_store(max_bytes=30_000)
+    workspace = store.create()
+    code = store.class_collections.open(workspace)
+    monkeypatch.setattr(class_collections, "SIZE_EVERY", 2)
+    donate(store.class_collections, code)
+    assert store.sizes(workspace)["class", code] == 784 + len(json.dumps(make_drawing()[1], separators=(",", ":")))
+    assert store.size(workspace) == store.sizes(workspace)["class", code]
+    donate(store.class_collections, code)
+    for _ in range(4):
+        store.save_drawings(workspace, [make_drawing()])
+    for _ in range(2):
+        donate(store.class_collections, code, "other")
+    store.save_network(workspace, "large", bytes(20_000))
+    with pytest.raises(InklingError, match="storage of the collection's owner is full"):
+        donate(store.class_collections, code, "other")
+    assert len(store.class_collections.drawings(workspace, code)) == 4
+    store.remove_network(workspace, "large")
+    donate(store.class_collections, code, "other")

@@ -76,6 +76,37 @@ def test_drawings_count_in_the_size_of_the_workspace(open_store):
     assert len(store.drawings(workspace)) == 2
 
 
+def test_writers_are_kept_and_come_back_from_the_zip_file(store, workspace):
+    drawing, strokes = make_drawing(writer="Zoë")
+    store.save_drawings(workspace, [(drawing, strokes), make_drawing()])
+    assert sorted(kept.writer for kept in store.drawings(workspace)) == ["", "Zoë"]
+    other = store.create()
+    store.import_zip(other, store.export_zip(workspace), accept)
+    assert store.drawings(other) == store.drawings(workspace)
+    assert store.remove_drawing(other, drawing.key) == (drawing, strokes)
+
+
+def test_a_zip_file_from_before_there_were_writers_is_read(store, workspace):
+    content = pack(Archive(drawings=[make_drawing()]))
+    source = zipfile.ZipFile(io.BytesIO(content))
+    old = [{k: v for k, v in record.items() if k != "writer"} for record in json.loads(source.read("drawings.json"))]
+    changed = io.BytesIO()
+    with zipfile.ZipFile(changed, "w") as target:
+        target.writestr("workspace.json", source.read("workspace.json"))
+        target.writestr("drawings.json", json.dumps(old))
+    store.import_zip(workspace, changed.getvalue(), accept)
+    assert [kept.writer for kept in store.drawings(workspace)] == [""]
+
+
+def test_as_many_drawings_as_a_class_gives_come_back_from_a_zip_file(store, workspace):
+    points = [[100.5 + 0.5 * k, 120.5 - 0.5 * k] for k in range(150)]  # about 2,000 bytes, as a digit has
+    usual = [{"points": points, "width": 18.0, "erases": False}]
+    made = [(make_drawing()[0], usual) for _ in range(store_module.MAX_DRAWINGS)]
+    store.save_drawings(workspace, made)
+    other = store.create()
+    assert store.import_zip(other, store.export_zip(workspace), accept) == ["5000 drawings"]
+
+
 def test_drawings_come_back_from_the_zip_file_once(store, workspace):
     made = [make_drawing(7, created=1.5), (make_drawing(2, created=2.5)[0], [])]
     store.save_drawings(workspace, made)
@@ -100,7 +131,7 @@ HOSTILE = {
     "no JSON": (b"[", r"its drawings\.json is not JSON"),
     "nested": (b"[" * 500 + b"]" * 500, "nested more than 100 times"),
     "parts": (b"[" + b"[]," * 1_000_000 + b"1]", "more than 1,000,000 parts"),
-    "fields": ([{}], "a drawing needs created, image, key, label, strokes, got {}"),
+    "fields": ([{}], "a drawing needs created, image, key, label, strokes, writer, got {}"),
     "key": ([RECORD | {"key": "../x"}], "must have 32 hexadecimal digits"),
     "label": ([RECORD | {"label": 10}], r"label of a drawing must be in \[0, 9\], got 10"),
     "label's type": ([RECORD | {"label": 7.0}], "label of a drawing must be a whole number"),
