@@ -1,6 +1,6 @@
-"""Whether one machine serves a class: people who draw beside trainings, and thirty who press Start at once.
+"""Whether one machine serves a class: people who draw beside trainings and donating phones, and thirty who press Start.
 
-    python tests/benchmarks/classroom.py [drawing start watched memory] [--before FOLDER] [--people 1 20 60] [--json FILE]
+    python tests/benchmarks/classroom.py [drawing phones start watched memory] [--before FOLDER] [--people 1 20 60] [--json FILE]
 
 Each scenario starts the app anew, and visits it over its own protocol, without browsers (``visitor.py``). With ``--before``,
 another checkout takes its turn in the same run. The exit status is 1 if this one, or ``--app``, misses an aim. The store is
@@ -9,6 +9,8 @@ an empty one, unless ``INKLING_STORE`` names another.
 - drawing: people who draw a stroke every three seconds each, alone and beside trainings. How long it takes from sending a
   message to the end of the answer that contains it: for the canvas's report of a finished stroke, and for the companion's
   messages during a stroke. Nobody begins a stroke before the last one was answered.
+- phones: the same, alone and beside phones that give ten drawings a minute each to a class collection, whose teacher shows
+  the wall; and how long it takes from pressing Next on a phone until the drawing is kept.
 - start: visitors who all press Start within a few seconds, with the default settings. How long it takes until each page
   shows it, and until all trainings are done: compared with the same trainings one after another on all cores, by ``Trainer``
   alone in a process for each core, before and after. The earlier checkout is asked only for the first.
@@ -34,12 +36,13 @@ from statistics import mean, median
 from time import perf_counter
 from typing import Any
 
-from visitor import Artist, Point, Server, Trainee, serve
+from visitor import Artist, Donor, Point, Server, Teacher, Trainee, serve
 
 ROOT = Path(__file__).resolve().parents[2]
 STROKES = ROOT.parent / "shared" / "strokes" / "pen_digits.jsonl.gz"
 CORES = len(os.sched_getaffinity(0))
 PERIOD, STROKE_SECONDS = 3.0, 0.25  # from one stroke of a person to the next, and how long a stroke takes
+GIVE_PERIOD = 6.0  # seconds from one drawing of a phone to the next
 SETTLE_SECONDS = 3.0  # after everybody has come
 MANY_EPOCHS = 100_000  # so that a training does not end
 MAX_SLOWDOWN, MAX_START, MAX_ALL_DONE, MIN_WATCHED, MAX_GROWTH = 1.25, 1.0, 1.15, 0.95, 50  # seconds, megabytes
@@ -97,8 +100,21 @@ async def draw_for(artist: Artist, strokes: list[list[Point]], phase: float, sec
         due = max(due + PERIOD, perf_counter())
 
 
-async def draw_class(server: Server, people: int, trainings: int, seconds: float) -> dict[str, Any]:
-    """Milliseconds until each finished stroke, and each message during one, was answered; and how many strokes in time."""
+async def give_for(donor: Donor, strokes: list[list[Point]], phase: float, seconds: float) -> None:
+    """Give a drawing every six seconds, or when the last one is kept if that takes longer."""
+    rng, started = random.Random(phase), perf_counter()
+    due = started + phase
+    while due < started + seconds:
+        await asyncio.sleep(due - perf_counter())
+        await donor.give([(x + rng.uniform(-5, 5), y) for x, y in rng.choice(strokes)])  # never the same twice
+        due = max(due + GIVE_PERIOD, perf_counter())
+
+
+async def draw_class(server: Server, people: int, seconds: float, trainings: int = 0, phones: int = 0) -> dict[str, Any]:
+    """Milliseconds until each finished stroke, and each message during one, was answered; and how many strokes in time.
+
+    Beside so many trainings, and phones; ``given`` are the milliseconds until each of their drawings was kept.
+    """
     rng, strokes = random.Random(people), load_strokes()
     async with AsyncExitStack() as stack:
         class_ = await trainees(stack, server, trainings, MANY_EPOCHS)
@@ -106,16 +122,28 @@ async def draw_class(server: Server, people: int, trainings: int, seconds: float
             await trainee.start()
         async with Artist(server) as first:  # the server's first answers take longer
             await draw_for(first, strokes, 0, PERIOD + 1)
+        donors: list[Donor] = []
+        if phones:
+            teacher = await stack.enter_async_context(Teacher(server))
+            donors = [await stack.enter_async_context(Donor(server, teacher.code)) for _ in range(phones)]
         artists = [await stack.enter_async_context(Artist(server)) for _ in range(people)]
         await asyncio.sleep(SETTLE_SECONDS)
-        ended = asyncio.gather(*(draw_for(artist, strokes, rng.uniform(0, PERIOD), seconds) for artist in artists))
+        ended = asyncio.gather(
+            *(draw_for(artist, strokes, rng.uniform(0, PERIOD), seconds) for artist in artists),
+            *(give_for(donor, strokes, rng.uniform(0, GIVE_PERIOD), seconds) for donor in donors),
+        )
         await asyncio.sleep(seconds)
         answers = sum(len(artist.finished) for artist in artists)
         await ended
         for trainee in class_:
             await trainee.stop()
     finished = [1000 * value for artist in artists for value in artist.finished]
-    return {"finished": finished, "during": [1000 * v for artist in artists for v in artist.in_stroke], "answers": answers}
+    return {
+        "finished": finished,
+        "during": [1000 * value for artist in artists for value in artist.in_stroke],
+        "given": [1000 * value for donor in donors for value in donor.given],
+        "answers": answers,
+    }
 
 
 async def start_class(server: Server, visitors: int, within: float, epochs: int, to_end: bool) -> dict[str, Any]:
@@ -252,22 +280,33 @@ class Report:
 
 
 def report_drawing(trees: dict[str, Path], options: argparse.Namespace, report: Report) -> Any:
-    """The table of ``draw_class``, alone and beside trainings in turn, for each number of people."""
+    """The table of ``draw_class`` beside trainings."""
+    return _report_beside("trainings", options.trainings, trees, options, report)
+
+
+def report_phones(trees: dict[str, Path], options: argparse.Namespace, report: Report) -> Any:
+    """The table of ``draw_class`` beside phones."""
+    return _report_beside("phones", options.phones, trees, options, report)
+
+
+def _report_beside(what: str, number: int, trees: dict[str, Path], options: argparse.Namespace, report: Report) -> Any:
+    """The table of ``draw_class``, alone and beside so many of ``what`` in turn, for each number of people."""
     report.header(
-        *("people", "checkout", "trainings", "finished stroke: p50 / p95 / longest", "during a stroke: p50 / p95 / longest"),
-        *(f"strokes answered in {options.seconds:g} s", "p95, times that without trainings: finished, during"),
+        *("people", "checkout", what, "finished stroke: p50 / p95 / longest", "during a stroke: p50 / p95 / longest"),
+        *(f"strokes answered in {options.seconds:g} s", "drawing of a phone kept: number, p50 / p95 / longest"),
+        f"p95, times that without {what}: finished, during",
     )
     results = []
     for people in options.people:
         for tree, app in trees.items():
-            runs = {0: [], options.trainings: []}
+            runs = {0: [], number: []}
             with fresh_server(app) as server:
                 for _ in range(options.rounds):
-                    for trainings, rounds in runs.items():
-                        rounds.append(asyncio.run(draw_class(server, people, trainings, options.seconds)))
+                    for beside, rounds in runs.items():
+                        rounds.append(asyncio.run(draw_class(server, people, options.seconds, **{what: beside})))
             p95 = {}
-            for trainings, rounds in runs.items():
-                cells, result = [], {"people": people, "checkout": tree, "trainings": trainings}
+            for beside, rounds in runs.items():
+                cells, result = [], {"people": people, "checkout": tree, what: beside}
                 for name in ("finished", "during"):
                     values = [value for run in rounds for value in run[name]]
                     result[name] = [percentile(values, percent) for percent in (50, 95, 100)]
@@ -275,9 +314,14 @@ def report_drawing(trees: dict[str, Path], options: argparse.Namespace, report: 
                     p95.setdefault(name, []).append(result[name][1])
                 result["answers"] = mean(run["answers"] for run in rounds)
                 result["ratios"] = [with_ / without for without, *rest in p95.values() for with_ in rest]
-                judged = tree == NOW and people == max(options.people) and bool(trainings)
+                given = [value for run in rounds for value in run["given"]]
+                result["given"] = [len(given), *(percentile(given, percent) for percent in (50, 95, 100))]
+                kept = (
+                    f"{len(given)}, {' / '.join(f'{value:,.0f}' for value in result['given'][1:])} ms" if given else NOTHING
+                )
+                judged = tree == NOW and people == max(options.people) and bool(beside)
                 report.row(
-                    *(str(people), tree, str(trainings), *cells, f"{result['answers']:.0f}"),
+                    *(str(people), tree, str(beside), *cells, f"{result['answers']:.0f}", kept),
                     ", ".join(f"{ratio:.2f}" for ratio in result["ratios"]) or NOTHING,
                     aim=f"at most {MAX_SLOWDOWN}" if judged else NOTHING,
                     met=max(result["ratios"]) <= MAX_SLOWDOWN if judged else None,
@@ -359,7 +403,13 @@ def report_memory(trees: dict[str, Path], options: argparse.Namespace, report: R
     return results
 
 
-SCENARIOS = {"drawing": report_drawing, "start": report_start, "watched": report_watched, "memory": report_memory}
+SCENARIOS = {
+    "drawing": report_drawing,
+    "phones": report_phones,
+    "start": report_start,
+    "watched": report_watched,
+    "memory": report_memory,
+}
 
 
 def main() -> None:
@@ -369,6 +419,7 @@ def main() -> None:
     parser.add_argument("--before", type=Path, help="a checkout to compare it with")
     parser.add_argument("--people", type=int, nargs="+", default=[1, 20, 60], help="who draw")
     parser.add_argument("--trainings", type=int, default=3, help="beside those who draw")
+    parser.add_argument("--phones", type=int, default=30, help="that give ten drawings a minute each, beside those who draw")
     parser.add_argument("--seconds", type=float, default=25.0, help="of drawing")
     parser.add_argument("--visitors", type=int, default=30, help="who press Start, and of the memory's class")
     parser.add_argument("--within", type=float, default=5.0, help="seconds in which they press Start")

@@ -2,7 +2,8 @@
 
 ``Visitor`` does what the browser does with any page: it learns the widgets from what the server sends, sends back their
 values and the address, and reruns fragments when their timers say so. ``Artist`` draws as the canvas and its companion
-(``ui/assets/companion.js``) do, ``Trainee`` uses the buttons of the Train page.
+(``ui/assets/companion.js``) do, ``Trainee`` uses the buttons of the Train page. ``Teacher`` and ``Donor`` are on the page
+Class: the one shows a collection, and the other gives drawings to it.
 
 They acknowledge what they receive at once. Linux would wait up to 40 ms, and a server whose sockets lack TCP_NODELAY, as
 those of Streamlit 1.67, sends the rest of an answer only then. This is a matter of the network, not of the app's load.
@@ -392,3 +393,54 @@ class Trainee(Visitor):
             shows_run = element.label == "Pause" or (element.label == "Stop" and not element.disabled)
         if shows_run and self._pressed:
             self.begun_at = self.begun_at or perf_counter()
+
+
+class Teacher(Visitor):
+    """Somebody who has opened a collection on the page Class, and shows its wall. ``code`` is that of the collection."""
+
+    path = "class"
+    code = ""
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        self.click("Open a collection")
+        await self.until(lambda: self.code and self._timers)
+        return self
+
+    def take_element(self, name: str, element: Any) -> None:
+        if name == "html" and (found := re.search(r"inkling-class-code\">(\w{4})-(\w{4})<", element.body)):
+            self.code = found[1] + found[2]
+
+
+class Donor(Visitor):
+    """A phone in a collection. ``given`` are the seconds from pressing Next until the phone says that a drawing was kept."""
+
+    path = "class"
+    canvas = "donate-canvas"
+
+    def __init__(self, server: Server, code: str) -> None:
+        super().__init__(server)
+        self._query = f"c={code}"
+        self.given: list[float] = []
+        self._num_kept = 0
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        self.click("I agree: let me draw")
+        await self.until(lambda: "Next" in self.widgets and self.canvas in self.widgets and self._is_idle)
+        return self
+
+    async def give(self, points: Sequence[Point]) -> None:
+        """Draw a stroke, press Next, and wait until it is kept."""
+        stroke = {"points": points, "colour": "#FFFFFF", "width": 18}
+        raw = {"version": "7.0.0", "objects": [_fabric_path(stroke)], "background": "#000000"}
+        self.set_value(self.canvas, json_value=json.dumps({"drawing": {"raw": raw, "data": None}}))
+        await asyncio.sleep(REPORT_SECONDS)
+        before, pressed_at = self._num_kept, perf_counter()
+        self.click("Next")
+        await self.until(lambda: self._num_kept > before)
+        self.given.append(perf_counter() - pressed_at)
+
+    def take_element(self, name: str, element: Any) -> None:
+        if name == "html" and (found := re.search(r"inkling-total\"><b>(\d+) drawing", element.body)):
+            self._num_kept = int(found[1])
