@@ -1,6 +1,7 @@
 """Whether one machine serves a class: people who draw beside trainings and donating phones, and thirty who press Start.
 
-    python tests/benchmarks/classroom.py [drawing phones start watched memory] [--before FOLDER] [--people 1 20 60] [--json FILE]
+    python tests/benchmarks/classroom.py [drawing phones start watched memory] [--before FOLDER] [--people 1 20 60]
+        [--json FILE]
 
 Each scenario starts the app anew, and visits it over its own protocol, without browsers (``visitor.py``). With ``--before``,
 another checkout takes its turn in the same run. The exit status is 1 if this one, or ``--app``, misses an aim. The store is

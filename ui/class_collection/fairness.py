@@ -19,7 +19,13 @@ from ui.store import Donation
 from ui.translation import N_, _
 
 KEY, HOW = "class network", "class test"
-AS_IT_IS, LEFT_OUT = N_("By the network as it is"), N_("By one that learned from all others")
+AS_IT_IS, LEFT_OUT = N_("As it is"), N_("Leave one hand out")
+BARS = N_(
+    "The bar is the share of drawings that is read right. The thin line is the 95 % interval of Wilson (1927): where the share "
+    "may be for many more drawings. If two lines overlap much, the difference may be chance. A network reads a hand badly if its "
+    "training had few such hands: it says nothing about how well somebody writes."
+)
+MARK = N_("The upright mark is where the bar ended before the network learned from the others.")
 
 
 class WriterRead(NamedTuple):
@@ -39,7 +45,7 @@ def show(code: str, donations: list[Donation], names: Mapping[str, str]) -> None
     with st.container(key="class-fairness", horizontal=True, vertical_alignment="bottom"):
         name = st.selectbox("Network", list(candidates), format_func=lambda key: candidates[key].label, key=KEY)
         how = st.segmented_control(
-            _("Each hand is read"), [AS_IT_IS, LEFT_OUT], format_func=_, required=True, **keep(HOW, AS_IT_IS)
+            _("Test the network"), [AS_IT_IS, LEFT_OUT], format_func=_, required=True, **keep(HOW, AS_IT_IS)
         )
     if note := learned_note(num_learned(candidates[name].network)):
         st.html(note)
@@ -50,11 +56,7 @@ def show(code: str, donations: list[Donation], names: Mapping[str, str]) -> None
         writers = by_writer(donations, read, names)
         total = Score(sum(writer.score.correct for writer in writers), len(donations))
         st.html(f"<p><b>The whole class: {total.correct} of {total.total} right.</b></p>{rows_html(writers)}")
-    st.caption(
-        "The bar is the share of drawings that is read right. The thin line is the 95 % interval of Wilson (1927): where "
-        "the share may be for many more drawings. If two lines overlap much, the difference may be chance. A network reads "
-        "a hand badly if its training had few such hands: it says nothing about how well somebody writes."
-    )
+        st.caption(_(BARS))
 
 
 def _show_left_out(code: str, candidate: networks.Candidate, donations: list[Donation], names: Mapping[str, str]) -> None:
@@ -67,7 +69,7 @@ def _show_left_out(code: str, candidate: networks.Candidate, donations: list[Don
         before=before.correct, after=after.correct, total=after.total
     )
     st.html(f"<p><b>{said}</b></p>{rows_html(writers)}")
-    st.caption(escape_markdown(leaving_out.measured_on(test, donations)))
+    st.caption(f"{escape_markdown(leaving_out.measured_on(test, donations))}\n\n{_(MARK)} {_(BARS)}")
 
 
 def by_writer(donations: list[Donation], read: Mapping[str, int], names: Mapping[str, str]) -> list[WriterRead]:
