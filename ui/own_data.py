@@ -3,6 +3,7 @@
 import re
 import tempfile
 from collections import Counter
+from dataclasses import replace
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path, PurePath
@@ -12,7 +13,8 @@ from typing import NamedTuple
 from engine.checks import InklingError, shorten
 from engine.data import load_data
 from engine.data.collection_folder import open_zip
-from engine.data.dataset import DataError, Dataset
+from engine.data.conventions import MAX_NAME_LENGTH
+from engine.data.dataset import DIGITS, MAX_CLASSES, DataError, Dataset
 from engine.data.idx import unpacked
 from engine.data.mapped import map_dataset
 from ui.formatting import number
@@ -34,6 +36,11 @@ class OwnData(NamedTuple):
     train_set: Dataset
     test_set: Dataset
     notices: tuple[str, ...]
+
+    @property
+    def may_be_no_digits(self) -> bool:
+        """Whether its classes were taken for digits because they are at most ten: a file may have no names."""
+        return self.train_set.class_names == DIGITS
 
 
 _kept: dict[str, OwnData] = {}  # by source, for all sessions
@@ -82,7 +89,24 @@ def add(file_name: str, content: bytes) -> OwnData:
     if train_set.labels.min() == train_set.labels.max():
         raise DataError(f"{file_name} must have at least two classes, got one")
     name = re.sub(r"[^\w .-]", "_", PurePath(file_name).name.split(".")[0])[:MAX_NAME].strip() or "data"
-    train_set, test_set, notices = map_dataset(train_set).open(), map_dataset(test_set).open(), train_set.notices
+    return _keep(name, map_dataset(train_set).open(), map_dataset(test_set).open(), train_set.notices)
+
+
+def with_names(own: OwnData, text: str) -> OwnData:
+    """The same data set with these names of its classes, separated by commas. Raises ``DataError`` if they do not fit."""
+    names = tuple(" ".join(name.split()) for name in text.strip().rstrip(",").split(","))
+    needed = 1 + max(int(part.own_labels.max()) for part in (own.train_set, own.test_set))
+    if not needed <= len(names) <= MAX_CLASSES:
+        raise DataError(f"there must be a name for each of the {needed} classes, with commas between them, got {len(names)}")
+    if len(set(names)) < len(names) or not all(names):
+        raise DataError("each class must have a name of its own")
+    if any(len(name) > MAX_NAME_LENGTH or not name.isprintable() for name in names):
+        raise DataError(f"a class's name must be at most {MAX_NAME_LENGTH} printable characters")
+    train_set, test_set = (replace(part, class_names=names) for part in (own.train_set, own.test_set))
+    return _keep(label(own.source), train_set, test_set, own.notices)
+
+
+def _keep(name: str, train_set: Dataset, test_set: Dataset, notices: tuple[str, ...]) -> OwnData:
     parts = [part.fingerprint()["sha256"] for part in (train_set, test_set)]
     digest = sha256(repr((parts, train_set.class_names)).encode()).hexdigest()
     own = OwnData(f"own/{name}/{digest[:12]}", train_set, test_set, notices)

@@ -114,3 +114,34 @@ def test_other_names_are_no_source(source):
     assert not own_data.is_own(source)
     with pytest.raises(InklingError):
         datasets.check_source(source)
+
+
+def test_unnamed_classes_get_names():
+    own = own_data.add("pets.npz", npz(classes=3))
+    assert own.may_be_no_digits
+    named = own_data.with_names(own, " cat,  a  dog , horse,")
+    assert named.train_set.class_names == ("cat", "a dog", "horse")
+    assert not named.may_be_no_digits
+    assert named.source != own.source
+    assert own_data.label(named.source) == "pets"
+    assert (datasets.load(named.source)[0].images == own.train_set.images).all()
+    assert "3 classes: cat, a dog, horse. Each has" in " ".join(own_data.describe(named))
+    assert own_data.find(own.source) is own
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ("cat, dog", "a name for each of the 3 classes, with commas between them, got 2"),
+        ("", "a name for each of the 3 classes"),
+        (",".join(map(str, range(63))), "got 63"),
+        ("cat, cat, dog", "a name of its own"),
+        ("cat, , dog", "a name of its own"),
+        (f"cat, {'x' * 31}, dog", "at most 30 printable"),
+        ("cat, d\0g, horse", "at most 30 printable"),
+    ],
+)
+def test_names_that_do_not_fit_are_refused(names, message):
+    own = own_data.add("pets.npz", npz(classes=3))
+    with pytest.raises(DataError, match=message):
+        own_data.with_names(own, names)

@@ -21,9 +21,9 @@ from ui.translation import N_, _
 KEY, HOW = "class network", "class test"
 AS_IT_IS, LEFT_OUT = N_("As it is"), N_("Leave one hand out")
 BARS = N_(
-    "The bar is the share of drawings that is read right. The thin line is the 95 % interval of Wilson (1927): where the share "
-    "may be for many more drawings. If two lines overlap much, the difference may be chance. A network reads a hand badly if its "
-    "training had few such hands: it says nothing about how well somebody writes."
+    "The bar is the share of drawings that is read right. The thin line is the 95 % interval of Wilson (1927): where the "
+    "share may be for many more drawings. If two lines overlap much, the difference may be chance. A network reads a hand "
+    "badly if its training had few such hands: it says nothing about how well somebody writes."
 )
 MARK = N_("The upright mark is where the bar ended before the network learned from the others.")
 
@@ -65,7 +65,7 @@ def _show_left_out(code: str, candidate: networks.Candidate, donations: list[Don
         return
     writers = worst_first({phone: after for phone, (_before, after) in results.items()}, names, results)
     before, after = (Score(*map(sum, zip(*scores, strict=True))) for scores in zip(*results.values(), strict=True))
-    said = _("The hands so far: {before} of {total} right before the network learned, {after} after.").format(
+    said = _("The tested hands: {before} of {total} right before the network learned, {after} after.").format(
         before=before.correct, after=after.correct, total=after.total
     )
     st.html(f"<p><b>{said}</b></p>{rows_html(writers)}")
@@ -97,7 +97,8 @@ def rows_html(writers: list[WriterRead]) -> str:
     for name, score, before in writers:
         low, high = (100 * share for share in score.interval)
         mark = f'<u style="left:{100 * before.accuracy:.1f}%"></u>' if before else ""
-        was = f"<small> {escape(_('was {share}').format(share=percent(before.accuracy, 0)))}</small>" if before else ""
+        said = escape(_("was {share}").format(share=percent(before.accuracy, 0))) if before else ""
+        was = f'<small class="was"> {said}</small>' if before else ""
         rows += (
             f'<li><span class="name">{escape(name)}</span><span class="track" aria-hidden="true">'
             f'<i style="width:{100 * score.accuracy:.1f}%"></i>'

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from helpers import make_digits
-from pages import SEVEN, draw, open_app
+from pages import SEVEN, draw, open_app, session, widget
 
 from engine import Config
 from tests.ui.train.steps import evaluation, html, open_panel, open_train, run_to_end, says, start
@@ -86,6 +86,26 @@ def test_own_data_are_trained_on_with_an_output_for_each_class(monkeypatch):
     app.session_state["source"] = "synthetic"
     app.run()
     assert not says(app.caption, "12 outputs")
+
+
+def test_a_set_without_names_may_show_something_else(monkeypatch):
+    monkeypatch.setattr(own_data, "_kept", {})
+    file = io.BytesIO()
+    np.savez(file, images=make_digits(60).images, labels=np.arange(60) % 3)
+    app = open_with_form()
+    upload_data(app, "pets.npz", file.getvalue())
+    question = next(entry for entry in app.button_group if entry.label == "What do the images show?")
+    app.session_state[question.key] = "something else"
+    app.run()
+    field = widget(app.text_input, "Names of the classes, from class 0 on")
+    field.set_value("cat").run()
+    assert "a name for each of the 3 classes" in app.error[0].value
+    widget(app.text_input, "Names of the classes, from class 0 on").set_value("cat, dog, horse").run()
+    assert not app.exception
+    chosen = app.session_state["source"]
+    assert datasets.class_names(chosen) == ("cat", "dog", "horse")
+    assert session(app).own_sources == [chosen]
+    assert says(app.caption, r"3 classes\: cat, dog, horse")
 
 
 def test_settings_of_a_run_on_own_data_can_be_used_again():
