@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from html import escape
+from typing import Literal
 from urllib.parse import urlencode
 
 import segno
@@ -59,9 +60,9 @@ def show() -> None:
                     _manage(collection, given, names)
 
 
-def show_open_button() -> None:
+def show_open_button(type: Literal["primary", "secondary"] = "primary") -> None:
     """The button that opens a new collection."""
-    st.button("Open a collection", type="primary", icon=":material/groups:", key="open class", on_click=_open)
+    st.button("Open a collection", type=type, icon=":material/groups:", key="open class", on_click=_open)
 
 
 def address(code: str) -> str:
@@ -142,11 +143,11 @@ def _manage(collection: ClassRecord, given: list[Donation], names: dict[str, str
             "you have downloaded."
         )
     )
-    st.header("Others", anchor=False)
+    st.header(_("Another collection"), anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         with st.container(width="content"):
             join.show_field()
-        show_open_button()
+        show_open_button("secondary")
 
 
 def _manage_names(collection: ClassRecord, given: list[Donation], names: dict[str, str]) -> None:

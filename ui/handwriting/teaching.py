@@ -114,7 +114,12 @@ def _show_settings(subject: Subject, records: list[DrawingRecord]) -> None:
             for name in SHOWN
         }
     press = {"on_click": state.set_value, "args": (STARTED, subject.key)}
-    st.button(_("Start"), type="primary", icon=":material/play_arrow:", key="start lesson", **press)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(_("Start"), type="primary", icon=":material/play_arrow:", key="start lesson", **press)
+        text = _(
+            "The network learns from the {count} drawings. You see what it gains, and what it forgets of the old digits."
+        )
+        st.caption(text.format(count=len(records)))
     if state.value(STARTED) == subject.key:
         state.set_value(STARTED, "")
         _start(subject, candidates[chosen], records, FineTuningSettings(**values))
