@@ -11,7 +11,16 @@ import sqlalchemy as sa
 from engine.checks import InklingError
 from engine.data.collection import check_writer
 from ui.store.database import transaction
-from ui.store.schema import CLASS_DRAWINGS, CLASSES, WORKSPACES, ClassRecord, Donation, DrawingRecord
+from ui.store.class_lessons import ClassLessons
+from ui.store.schema import (
+    CLASS_DRAWINGS,
+    CLASS_LESSONS,
+    CLASSES,
+    WORKSPACES,
+    ClassRecord,
+    Donation,
+    DrawingRecord,
+)
 from ui.store.sizes import workspace_size
 
 ALPHABET = "BCDFGHJKMNPQRTVWXZ"  # no two that look alike, and no vowels, so that no code is a word
@@ -42,7 +51,7 @@ class ClassCollections:
 
     def __init__(self, engine: sa.Engine, clock: Callable[[], float], max_bytes: int) -> None:
         """``max_bytes`` are those of a workspace, in which class collections count."""
-        self._engine, self._clock, self._max_bytes = engine, clock, max_bytes
+        self._engine, self._clock, self._max_bytes = engine, clock, max_bytes        self.lessons = ClassLessons(engine, clock)
 
     def find(self, code: str) -> ClassRecord | None:
         """The collection with this code, unless it has expired. Whoever calls this for a guess has to limit the guesses."""
@@ -101,6 +110,7 @@ class ClassCollections:
         with transaction(self._engine) as connection:
             if self._touch(connection, _is(code, workspace), keeps_names=False, shows_names=False):
                 connection.execute(sa.update(CLASS_DRAWINGS).where(CLASS_DRAWINGS.c.collection == code).values(nickname=""))
+                connection.execute(sa.update(CLASS_LESSONS).where(CLASS_LESSONS.c.collection == code).values(nickname=""))
 
     def delete(self, workspace: str, code: str) -> None:
         """Delete the collection and all of its drawings."""

@@ -95,6 +95,17 @@ class Donation:
     nickname: str = ""
 
 
+@dataclass(frozen=True)
+class LessonReport:
+    """How far a phone of a class is in a lesson: ``done`` of ``total`` parts."""
+
+    phone: str
+    lesson: str
+    done: int
+    total: int
+    nickname: str = ""
+
+
 METADATA = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
@@ -188,6 +199,18 @@ CLASS_DRAWINGS = Table(
     Column("image", LargeBinary, nullable=False),
     Column("strokes", Json, nullable=False),
     Index(None, "collection", "phone", "created"),  # what the limits count
+)
+CLASS_LESSONS = Table(
+    "class_lessons",
+    METADATA,
+    Column("collection", String, ForeignKey("class_collections.code", ondelete="CASCADE"), primary_key=True),
+    Column("phone", String, primary_key=True),
+    Column("lesson", String, primary_key=True),
+    Column("nickname", String, nullable=False),
+    Column("done", Integer, nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("begun", Double, nullable=False),
+    Column("updated", Double, nullable=False),
 )
 SERVERS = Table(
     "servers",

@@ -135,7 +135,7 @@ def test_a_database_of_the_first_version_gets_room_for_drawings_and_classes(new_
     store = Store(new_url)
     workspace = store.create()
     store.save_run(workspace, make_run())
-    for table in ("class_drawings", "class_collections", "drawings"):
+    for table in ("class_lessons", "class_drawings", "class_collections", "drawings"):
         connection.execute(sa.text(f"DROP TABLE {table}"))
     connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
     connection.commit()
