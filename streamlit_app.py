@@ -4,6 +4,7 @@ import streamlit as st
 
 if __name__ == "__main__":  # run for a visitor
     from ui import ASSETS, STYLES, language, navigation, presentation, state, visitor
+    from ui.lessons import panel as lesson_panel
 
     st.set_page_config(page_title="Inkling", page_icon=ASSETS / "icon.png", layout="wide")
     for style in [*STYLES, *presentation.styles()]:
@@ -13,6 +14,7 @@ if __name__ == "__main__":  # run for a visitor
     page, pages = navigation.choose_page()
     navigation.show_links(page, pages)
     state.begin_run(page.title)
+    lesson_panel.show(page, pages)
     visitor.show_notices()
     page.run()
     language.show_menu("language_below")

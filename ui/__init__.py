@@ -9,11 +9,13 @@ HOW_PAGE = Path(__file__).parent / "how_it_works" / "page.py"
 HANDWRITING_PAGE = Path(__file__).parent / "handwriting" / "page.py"
 CLASS_PAGE = Path(__file__).parent / "class_collection" / "page.py"
 BROKEN_PAGE = Path(__file__).parent / "puzzles" / "page.py"
+LESSONS_PAGE = Path(__file__).parent / "lessons" / "page.py"
 WORK_PAGE = Path(__file__).parent / "work" / "page.py"
 # below the app's own address, which is that of the Draw page
 PATHS = {
     TRAIN_PAGE: "train",
     HOW_PAGE: "how",
+    LESSONS_PAGE: "lessons",
     HANDWRITING_PAGE: "handwriting",
     CLASS_PAGE: "class",
     BROKEN_PAGE: "broken",
@@ -21,6 +23,6 @@ PATHS = {
 }
 # the first is for all pages
 STYLES = [
-    ASSETS / name
-    for name in ("style.css", "draw.css", "train.css", "how_it_works.css", "handwriting.css", "class.css", "puzzles.css")
+    ASSETS / f"{name}.css"
+    for name in ("style", "draw", "train", "how_it_works", "lessons", "handwriting", "class", "puzzles")
 ]

@@ -14,6 +14,7 @@ from ui import (
     DRAW_PAGE,
     HANDWRITING_PAGE,
     HOW_PAGE,
+    LESSONS_PAGE,
     PATHS,
     TRAIN_PAGE,
     WORK_PAGE,
@@ -32,6 +33,7 @@ def choose_page() -> tuple[StreamlitPage, list[StreamlitPage]]:
         st.Page(DRAW_PAGE, title=_("Draw"), icon=":material/draw:", default=True),
         st.Page(TRAIN_PAGE, title=_("Train"), icon=":material/model_training:", url_path=PATHS[TRAIN_PAGE]),
         st.Page(HOW_PAGE, title=_("How it works"), icon=":material/network_node:", url_path=PATHS[HOW_PAGE]),
+        st.Page(LESSONS_PAGE, title=_("Lessons"), icon=":material/school:", url_path=PATHS[LESSONS_PAGE]),
         st.Page(HANDWRITING_PAGE, title=_("My handwriting"), icon=":material/signature:", url_path=PATHS[HANDWRITING_PAGE]),
         st.Page(CLASS_PAGE, title=_("Class"), icon=":material/groups:", url_path=PATHS[CLASS_PAGE]),
         st.Page(

@@ -29,7 +29,16 @@ from ui.translation import N_
 CACHE_BYTES = 200_000_000  # of snapshots of stored runs in memory, for all visitors
 MAX_NAME = 200  # characters
 MAX_SEEDS = 10
-VALUES = ("drawing", "cells", "picture", "puzzles", "settings", "language")  # the JSON values of a workspace
+VALUES = (
+    "drawing",
+    "cells",
+    "picture",
+    "challenges",
+    "language",
+    "lessons",
+    "puzzles",
+    "settings",
+)  # the JSON values of a workspace
 SERVER_ENDED = N_("The server was restarted while this training ran. Press Resume: it goes on from its last checkpoint.")
 ELSEWHERE = N_("This run is open in another window, on another server. Use that one, or close it and wait 15 seconds.")
 

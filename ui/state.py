@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from ui.handwriting.teaching import Lesson
     from ui.handwriting.wall import Wall
     from ui.how_it_works.hand_step import HandStep
+    from ui.lessons.progress import Progress as Lessons
     from ui.puzzles.puzzle import Puzzle
+    from ui.store import LessonReport
     from ui.train.network_builder import Block
     from ui.workspace import Workspace
 
@@ -57,6 +59,11 @@ class Session:
     readings: "Readings" = field(default_factory=WeakKeyDictionary)
     class_visit: "Visit | None" = None
     challenges: "Progress | None" = None
+    lessons: "Lessons | None" = None
+    lesson_changed: bool = False  # what is on the page, by a button of the lesson's panel
+    lesson_page: str | None = None  # that the lesson wants to be open
+    lesson_ink: bytes | None = None  # the drawing at the last look at it
+    lesson_report: "tuple[tuple[str, LessonReport] | None, float] | None" = None  # the last one, and when it failed
     latest_drawing: "LatestDrawing | None" = None
     picture: "Picture | None" = None
     puzzle: "Puzzle | None" = None

@@ -5,7 +5,7 @@ from helpers import ROOT
 from pages import button, open_app, session
 from streamlit.testing.v1 import AppTest
 
-from ui import BROKEN_PAGE, CLASS_PAGE, HANDWRITING_PAGE, HOW_PAGE, PATHS, TRAIN_PAGE, WORK_PAGE
+from ui import BROKEN_PAGE, CLASS_PAGE, HANDWRITING_PAGE, HOW_PAGE, LESSONS_PAGE, PATHS, TRAIN_PAGE, WORK_PAGE
 from ui.navigation import APART
 from ui.presentation import STYLE
 
@@ -14,10 +14,12 @@ def links(app: AppTest) -> list[str]:
     return [link.proto.label for link in app.get("page_link")][: len(PATHS) + 1 - len(APART)]
 
 
-@pytest.mark.parametrize("page", [None, TRAIN_PAGE, HOW_PAGE, HANDWRITING_PAGE, CLASS_PAGE, BROKEN_PAGE, WORK_PAGE])
+@pytest.mark.parametrize(
+    "page", [None, TRAIN_PAGE, HOW_PAGE, LESSONS_PAGE, HANDWRITING_PAGE, CLASS_PAGE, BROKEN_PAGE, WORK_PAGE]
+)
 def test_each_page_has_a_link_to_every_page(page):
     app = open_app(page and str(page))
-    assert links(app) == ["Draw", "Train", "How it works", "My handwriting", "Class", "My work"]
+    assert links(app) == ["Draw", "Train", "How it works", "Lessons", "My handwriting", "Class", "My work"]
     paths = [link.proto.page for link in app.get("page_link")][: len(PATHS) + 1 - len(APART)]
     assert paths == ["", *(path for path in PATHS.values() if path not in APART)]
 

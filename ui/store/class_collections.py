@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from engine.checks import InklingError
 from engine.data.collection import check_writer
-from ui.store.database import transaction
 from ui.store.class_lessons import ClassLessons
+from ui.store.database import transaction
 from ui.store.schema import (
     CLASS_DRAWINGS,
     CLASS_LESSONS,
@@ -51,7 +51,8 @@ class ClassCollections:
 
     def __init__(self, engine: sa.Engine, clock: Callable[[], float], max_bytes: int) -> None:
         """``max_bytes`` are those of a workspace, in which class collections count."""
-        self._engine, self._clock, self._max_bytes = engine, clock, max_bytes        self.lessons = ClassLessons(engine, clock)
+        self._engine, self._clock, self._max_bytes = engine, clock, max_bytes
+        self.lessons = ClassLessons(engine, clock)
 
     def find(self, code: str) -> ClassRecord | None:
         """The collection with this code, unless it has expired. Whoever calls this for a guess has to limit the guesses."""
