@@ -6,7 +6,7 @@ from urllib.parse import urlencode, urlsplit
 import streamlit as st
 
 from engine import InklingError
-from ui import state
+from ui import PATHS, state
 from ui.class_collection.join import PARAMETER as CLASS_PARAMETER
 from ui.class_collection.visit import classes
 from ui.formatting import escape_markdown
@@ -47,6 +47,14 @@ def _cards(code: str) -> None:
         for lesson in lessons().values():
             with st.container(border=True, key=f"card {lesson.name}"):
                 _card(lesson, progress.get(lesson.name), code)
+        broken = next((file for file, path in PATHS.items() if path == "broken"), None)
+        if broken:
+            with st.container(border=True, key="card broken"):
+                title, goal = _("Broken networks"), _("Find out what is wrong with a network from its curves, and mend it.")
+                st.html(
+                    f'<h2 class="inkling-card-title">{escape(title)}</h2><p class="inkling-card-goal">{escape(goal)}</p>'
+                )
+                st.page_link(broken, label=_("Open the page"), icon=":material/arrow_forward:")
 
 
 def _card(lesson: Lesson, progress: LessonProgress | None, code: str) -> None:
