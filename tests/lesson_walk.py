@@ -64,7 +64,9 @@ class Walker:
         self.page.locator(f".st-key-{switch.replace(' ', '-')} label").click()
 
     def chosen(self, step, network):
-        self.page.get_by_role("combobox", name="Network").click()
+        self.page.get_by_test_id("stSelectbox").filter(has=self.page.get_by_role("combobox", name="Network")).get_by_role(
+            "button"
+        ).click()
         self.page.get_by_role("option").filter(has_text="best network").click()
 
     def steps_taken(self, step, steps):

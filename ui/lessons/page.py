@@ -32,9 +32,16 @@ def page() -> None:
         st.warning(escape_markdown(f"{error}."), icon=":material/cloud_off:")
         codes = []
     code = teacher.choose(codes) if codes else ""
-    _cards(code)
-    if code:
-        teacher.show(code)
+    if not code:
+        _cards(code)
+        return
+    cards, progress = state.tabs([_("Lessons"), _("How far is the class?")], key="lessons part")
+    if cards.open:
+        with cards:
+            _cards(code)
+    if progress.open:
+        with progress:
+            teacher.show(code)
 
 
 @st.fragment

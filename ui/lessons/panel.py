@@ -6,7 +6,6 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from ui import DRAW_PAGE, LESSONS_PAGE, PATHS
-from ui.components import make_component
 from ui.lessons import course, reporting
 from ui.lessons.lesson import DRAW, Lesson, lessons
 from ui.lessons.progress import LessonProgress
@@ -29,8 +28,7 @@ def show(page: StreamlitPage, pages: list[StreamlitPage]) -> None:
     opened = course.open_lesson()
     session().lesson_changed = False
     if opened:
-        is_watching = opened[1].step < len(opened[0].steps)
-        st.fragment(_panel, run_every=LOOK_SECONDS if is_watching else None)(path)
+        st.fragment(_panel)(path)
 
 
 def _open_link() -> None:
@@ -45,19 +43,26 @@ def _open_link() -> None:
 
 
 def _panel(page: str) -> None:
-    """The whole panel; it looks by itself whether the step is done."""
+    """The whole panel."""
     opened = course.open_lesson()
     if session().lesson_changed or opened is None:  # a button of the panel has changed what is on the page
         st.rerun()
     lesson, progress = opened
-    if notice(lesson, progress, page):
-        course.note_done()
     reporting.report()
     with st.container(key="lesson"):
         with st.container(key="lesson bar"):
             _bar(lesson, progress)
         with st.container(key="lesson body"):
             _body(lesson, progress, page)
+        if progress.step < len(lesson.steps) and not progress.is_step_done:
+            st.fragment(_watch, run_every=LOOK_SECONDS)(page)
+
+
+def _watch(page: str) -> None:
+    """Look whether the step is done. It shows nothing, so that the pen does not wait for it."""
+    if (opened := course.open_lesson()) and notice(*opened, page):
+        course.note_done()
+        st.rerun()
 
 
 def _bar(lesson: Lesson, progress: LessonProgress) -> None:
@@ -70,12 +75,7 @@ def _bar(lesson: Lesson, progress: LessonProgress) -> None:
         text, kind = _("Done! Open this to see what it shows."), "done"
     else:
         text, kind = lesson.steps[progress.step].do.replace("**", ""), "todo"
-    make_component("morph", "<div data-morph></div>")(
-        data={
-            "html": f'<p class="inkling-lesson-bar {kind}"><b>{_place(lesson, progress)}</b><span>{escape(text)}</span></p>'
-        },
-        key="lesson now",
-    )
+    st.html(f'<p class="inkling-lesson-bar {kind}"><b>{_place(lesson, progress)}</b><span>{escape(text)}</span></p>')
     st.checkbox(_("Show the lesson"), **keep(IS_OPEN, False))
 
 
@@ -148,7 +148,7 @@ def _question(lesson: Lesson, progress: LessonProgress) -> None:
     if choice not in (None, question.right):
         st.info(_("Not quite. Think about what you have just seen, and try another answer."), icon=":material/help:")
     if progress.is_answered:
-        st.success(f"**{question.choices[question.right]}** — {question.answer}", icon=":material/check_circle:")
+        st.success(f"**{question.choices[question.right]}**\n\n{question.answer}", icon=":material/check_circle:")
         st.markdown(f"**{_('What to read next')}**")
         st.markdown(lesson.read)
         if following := lessons().get(lesson.next):

@@ -25,7 +25,7 @@ def choose(codes: list[str]) -> str:
         st.session_state[CHOSEN] = codes[0]
     with st.container(horizontal=True, vertical_alignment="center"):
         return st.selectbox(
-            _("The links below lead to"),
+            _("The links lead to"),
             list(labels),
             format_func=labels.__getitem__,
             width=260,
@@ -37,7 +37,6 @@ def choose(codes: list[str]) -> str:
 @st.fragment(run_every=REFRESH_SECONDS)
 def show(code: str) -> None:
     """A row for each phone, and a column for each lesson that one of them has begun."""
-    st.header(_("How far is the class?"), anchor=False)
     try:
         collection = next((one for one in classes().of_workspace(workspace().id) if one.code == code), None)
         reports = classes().lessons.of_class(workspace().id, code)
