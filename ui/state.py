@@ -54,7 +54,7 @@ class Session:
     kept: "Kept | None" = None  # the drawing that got a label on the Draw page last
     collecting: "Collecting | None" = None
     wall: "Wall | None" = None
-    lessons: "dict[str, Lesson]" = field(default_factory=dict)  # by the key of their subject
+    teachings: "dict[str, Lesson]" = field(default_factory=dict)  # by the key of their subject
     added_drawings: str = ""  # what an upload has added
     readings: "Readings" = field(default_factory=WeakKeyDictionary)
     class_visit: "Visit | None" = None

@@ -85,7 +85,7 @@ def show() -> None:
 
 def show_teaching(subject: Subject, records: list[DrawingRecord]) -> None:
     """The settings and Start; then the curves, and what came of it."""
-    lesson = session().lessons.get(subject.key)
+    lesson = session().teachings.get(subject.key)
     if lesson and not lesson.tuning.is_over:
         st.fragment(_watch, run_every=LOOK_EVERY)(lesson, state.value(subject.part))
         return
@@ -140,7 +140,7 @@ def _start(
             visitor=current.id,
             is_watched=current.is_watched,
         )
-        session().lessons[subject.key] = Lesson(tuning, records, drawings, subject)
+        session().teachings[subject.key] = Lesson(tuning, records, drawings, subject)
     except InklingError as error:
         report_error(error)
 

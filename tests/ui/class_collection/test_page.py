@@ -333,7 +333,7 @@ def test_a_network_learns_the_hands_of_the_class_and_is_drawn_with(board_with_ne
     widget(board.selectbox, "Network to teach").set_value("Uploaded: tiny").run()
     button(board, "Start").click().run()
     assert not board.exception
-    lesson = session(board).lessons[code]
+    lesson = session(board).teachings[code]
     assert not lesson.tuning.error
     finish(board, lesson.tuning)
     assert not board.exception

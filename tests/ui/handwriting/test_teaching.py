@@ -36,7 +36,7 @@ def app(sets):
 
 
 def finish(app):
-    lesson, deadline = session(app).lessons["mine"], time.monotonic() + WAIT
+    lesson, deadline = session(app).teachings["mine"], time.monotonic() + WAIT
     while not lesson.tuning.is_over:
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -65,7 +65,7 @@ def test_a_network_learns_and_is_kept_once(app):
     assert "of 30 right before" in shown
     assert "cross-validation" in shown
     assert "The same drawings before and after" in shown
-    lesson = session(app).lessons["mine"]
+    lesson = session(app).teachings["mine"]
     teaching_workspace = session(app).workspace
     button(app, "Draw with this network").click().run()
     assert not app.exception
@@ -90,7 +90,7 @@ def test_a_lesson_can_be_stopped(app):
     fill(app, 12)
     app.run()
     button(app, "Start").click().run()
-    session(app).lessons["mine"].tuning.stop()
+    session(app).teachings["mine"].tuning.stop()
     app.run()
     assert not app.exception
     assert any("so the network is as it was" in caption.value for caption in app.caption)

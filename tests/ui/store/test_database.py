@@ -128,7 +128,7 @@ def test_a_database_is_migrated_once_and_opened_again(new_url, connection):
     workspace = store.create()
     store.save_run(workspace, make_run(), {"seed-0": b"x"})
     assert names(Store(new_url).runs(workspace)) == ["Run 1"]
-    assert connection.execute(sa.text("SELECT version_num FROM alembic_version")).all() == [("0004",)]
+    assert connection.execute(sa.text("SELECT version_num FROM alembic_version")).all() == [("0005",)]
 
 
 def test_a_database_of_the_first_version_gets_room_for_drawings_and_classes(new_url, connection):
