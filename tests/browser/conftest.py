@@ -12,9 +12,15 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session")
-def app(mnist):
+def store_address(tmp_path_factory):
+    """The address of the database of the running app."""
+    return f"sqlite:///{tmp_path_factory.mktemp('browser') / 'inkling.sqlite3'}"
+
+
+@pytest.fixture(scope="session")
+def app(mnist, store_address):
     """The address of a running app that has MNIST."""
-    with serve({}) as (_, url):
+    with serve({"INKLING_STORE": store_address}) as (_, url):
         yield url
 
 

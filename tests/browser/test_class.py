@@ -5,12 +5,15 @@ from urllib.parse import urlsplit
 
 import pytest
 from browser.test_accessibility import AXE, VIOLATIONS
-from helpers import need
+from helpers import make_digits, need
+
+from ui.store import Donation, DrawingRecord, Store
 
 pytestmark = pytest.mark.browser
 expect = pytest.importorskip("playwright.sync_api").expect
 
 SEVEN = [(60, 60), (200, 60), (120, 230)]
+SLOW = 500_000  # milliseconds: what learns shares the machine with everything else
 PHONE = {"width": 390, "height": 844, "touch": True}
 
 
@@ -115,3 +118,60 @@ def test_the_teacher_closes_downloads_and_deletes(visit, dark):
     phone.picture("class-start")
     assert "c=" not in urlsplit(phone.page.url).query.split("w=")[0]
     assert phone.errors == teacher.errors == []
+
+
+def give_many(store, code, phones, of_each=30):
+    """Give digits as if so many phones had drawn them: a test has no time for that many strokes."""
+    store = Store(store)
+    digits = make_digits(phones * of_each, 4)
+    for place, (label, image) in enumerate(zip(digits.labels, digits.images, strict=True)):
+        phone = place % phones
+        record = DrawingRecord(f"{place:032x}", int(label), 0, image.tobytes())
+        store.class_collections.donate(code.replace("-", ""), Donation(record, f"phone {phone}", f"Pupil {phone}"), [])
+    store.close()
+
+
+def choose_dense(visitor, label):
+    visitor.page.get_by_role("combobox", name=label, exact=True).click()
+    visitor.page.get_by_role("option", name=re.compile("dense")).click()
+
+
+@pytest.mark.timeout(1200)
+def test_a_class_is_learned_while_phones_draw(visit, store_address):
+    teacher = visit("/class")
+    code = open_collection(teacher)
+    phones = [visit(f"/class?c={code}", **PHONE) for _ in range(2)]
+    for phone, nickname in zip(phones, ("Ada", ""), strict=True):
+        agree(phone, nickname)
+        give(phone, 1)
+    give_many(store_address, code, 3)
+    teacher.page.get_by_role("tab", name="Teach").click()
+    choose_dense(teacher, "Network to teach")
+    teacher.button("Start").click()
+    expect(teacher.button("Stop")).to_be_visible(timeout=SLOW)
+    give(phones[0], 2)
+    expect(teacher.button("Draw with this network")).to_be_visible(timeout=SLOW)
+    expect(teacher.page.get_by_text("New drawings of the same hands: ")).to_be_visible()
+    teacher.picture("class-taught")
+    assert violations(teacher) == []
+    teacher.page.get_by_role("tab", name="Whose hand is read worst?").click()
+    choose_dense(teacher, "Network")
+    teacher.page.get_by_text("Leave one hand out", exact=True).click()
+    expect(teacher.page.get_by_text(re.compile("3 hands, which takes about"))).to_be_visible(timeout=SLOW)
+    expect(teacher.page.get_by_text("Hands with fewer than 5 drawings are not tested")).to_be_visible()
+    teacher.button("Start").click()
+    hands = teacher.page.locator(".inkling-hands li")
+    expect(hands).to_have_count(1, timeout=SLOW)
+    expect(teacher.button("Stop")).to_be_visible()
+    give(phones[1], 2)
+    teacher.picture("class-leave-one-out")
+    assert violations(teacher) == []
+    expect(hands).to_have_count(3, timeout=SLOW)
+    expect(teacher.page.get_by_text("on 3 of 3 hands.")).to_be_visible()
+    expect(teacher.page.locator("body")).not_to_contain_text("Pupil")
+    teacher.page.get_by_role("tab", name="Teach").click()
+    teacher.button("Draw with this network").click()
+    teacher.stroke(*SEVEN)
+    expect(teacher.digit()).to_have_text(re.compile("[0-9?]"))  # it may be unsure: it has learned from few drawings
+    expect(teacher.page.get_by_role("combobox", name="Network")).to_have_value(re.compile("Uploaded: taught class"))
+    assert teacher.errors == phones[0].errors == phones[1].errors == []
