@@ -426,7 +426,7 @@ class View {
         const chosen = { "to outputs": [1], "from scores": [2], "from outputs": [3], "from loss": [1], "from sums": [0] }[item.name] ?? [0];
         const shown = chosen.map((place) => blocks[place]).filter(Boolean);
         const stageNeeded = isBack ? BACKWARD : item.name === "to loss" ? LOSS : FORWARD;
-        return [p(item.name), ...(shown.length ? [element("p", "", `${this.text("example")} ${this.name(about)}`), ...shown] : [later(stageNeeded)])];
+        return shown.length ? [element("p", "", `${this.text("example")} ${this.name(about)}`), ...shown] : [later(stageNeeded)];
       }
       case "pixel": {
         const parts = [p("pixel is"), this.equation("x", undefined, {}, data.inputs[n][i])];
