@@ -5,11 +5,11 @@ import re
 import numpy as np
 
 from engine.data.synthetic.skeletons import SKELETONS, curve
-from ui.lessons.lesson import DRAW, Lesson, Step
-from ui.train.setting_widget import NOTHING
+from ui.lessons.lesson import Step
 
 SIZE, SMALL = 170, 50  # pixels of a digit's height
 MIDDLE, CORNER = (140, 140), (230, 230)
+ROW = 36  # pixels of the table's rows
 SECONDS = 120  # that a training may take on a busy machine
 
 
@@ -64,9 +64,10 @@ class Walker:
         self.page.locator(f".st-key-{switch.replace(' ', '-')} label").click()
 
     def chosen(self, step, network):
-        self.page.get_by_test_id("stSelectbox").filter(has=self.page.get_by_role("combobox", name="Network")).get_by_role(
-            "button"
-        ).click()
+        box = self.page.get_by_role("combobox", name="Network")
+        box.scroll_into_view_if_needed()
+        self.page.wait_for_timeout(500)  # the list closes when the page scrolls
+        box.click()
         self.page.get_by_role("option").filter(has_text="best network").click()
 
     def steps_taken(self, step, steps):
@@ -102,19 +103,11 @@ class Walker:
         self.start()
 
     def compared(self, step, runs):
+        """Tick the last rows of the table, which is painted on a canvas."""
         table = self.page.get_by_test_id("stDataFrame")
         table.scroll_into_view_if_needed()
-        box = table.bounding_box()
-        rows = int(self.page.evaluate("() => 0") or runs)
-        total = self.num_runs()
-        for row in range(total - rows, total):
-            self.page.mouse.click(box["x"] + 14, box["y"] + 36 * (row + 1) + 18)
+        box, total = table.bounding_box(), table.locator("[role=row]").count() - 1
+        for row in range(total - runs, total):
+            self.page.mouse.click(box["x"] + 14, box["y"] + ROW * (row + 1.5))
             self.visitor.idle()
             self.page.wait_for_timeout(300)
-
-    def num_runs(self):
-        rows = self.page.get_by_test_id("stDataFrame").locator("canvas table tbody tr, [role=row]").count()
-        return max(rows - 1, 0)
-
-
-__all__ = ["DRAW", "NOTHING", "Lesson", "Walker", "strokes_of"]
