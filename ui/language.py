@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from ui import state
 from ui.components import make_component
 from ui.translation import CHOICE, LANGUAGES, _, language
 from ui.visitor import workspace
@@ -39,5 +40,6 @@ def show_menu(key: str) -> None:
 
 def _choose(key: str) -> None:
     code = st.session_state[key]
+    state.keep_through_new_labels()
     st.session_state[CHOICE] = code
     workspace().set_value(STORED, lambda: code)

@@ -83,6 +83,7 @@ class Session:
     upload_result: str = ""
     own_sources: list[str] = field(default_factory=list)  # data sets that this session brought
     image_error: str = ""
+    kept_keys: set[str] = field(default_factory=set)  # of the widgets that keep their values
     open_parts: dict[str, Any] = field(default_factory=dict)  # of tabs and expanders, by key
     unconfirmed: dict[str, tuple[Any, Any]] = field(
         default_factory=dict
@@ -126,7 +127,14 @@ def keep(key: str, default: Any = None) -> dict[str, Any]:
     The options of a select box that is kept must not change their labels: the browser stores its choice as a label.
     """
     st.session_state.setdefault(key, default)
+    session().kept_keys.add(key)
     return {"key": key, "persist_state": "session"}
+
+
+def keep_through_new_labels() -> None:
+    """Have the widgets that keep their values do so although all labels change: to be called in a callback."""
+    for key in session().kept_keys & {str(key) for key in st.session_state}:
+        set_value(key, st.session_state[key])
 
 
 def value(key: str, default: Any = None) -> Any:
