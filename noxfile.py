@@ -73,6 +73,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def translate(session: nox.Session) -> None:
+    """Collect the texts of the pages into the catalogues of ui/locale, and say how many have no translation."""
+    session.install("-r", "requirements.txt")
+    session.run("python", "-m", "ui.catalogues")
+
+
+@nox.session
 def audit(session: nox.Session) -> None:
     """Known security problems of the installed packages."""
     session.install("-e", ".[dev]")
