@@ -24,5 +24,5 @@ PATHS = {
 # the first is for all pages
 STYLES = [
     ASSETS / f"{name}.css"
-    for name in ("style", "draw", "train", "how_it_works", "lessons", "handwriting", "class", "puzzles")
+    for name in ("style", "draw", "train", "how_it_works", "lessons", "handwriting", "class", "puzzles", "map")
 ]

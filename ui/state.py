@@ -10,6 +10,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+import numpy.typing as npt
 import streamlit as st
 
 from ui.formatting import escape_markdown
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
     from ui.draw.digit_keys import Kept
     from ui.draw.drawing import Drawing
     from ui.draw.keyboard_grid import Cells
+    from ui.draw.panels.drawing_map import Shown
     from ui.draw.picture import Picture
-    from ui.draw.prediction import LatestDrawing
+    from ui.draw.prediction import LatestDrawing, LatestOutputs
     from ui.handwriting.collecting import Collecting
     from ui.handwriting.judging import Readings
     from ui.handwriting.teaching import Lesson
@@ -65,6 +67,9 @@ class Session:
     lesson_ink: bytes | None = None  # the drawing at the last look at it
     lesson_report: "tuple[tuple[str, LessonReport] | None, float] | None" = None  # the last one, and when it failed
     latest_drawing: "LatestDrawing | None" = None
+    latest_outputs: "LatestOutputs | None" = None
+    image_map: "Shown | None" = None
+    run_map: "tuple[str, npt.NDArray] | None" = None  # the map of a run that was shown last: of which run, and its points
     picture: "Picture | None" = None
     puzzle: "Puzzle | None" = None
     picture_is_read: bool = False  # from the store

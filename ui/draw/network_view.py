@@ -13,12 +13,13 @@ import numpy.typing as npt
 import streamlit as st
 
 from engine import Network
-from engine.layer_outputs import LayerActivity, activity
+from engine.layer_outputs import LayerActivity
 from engine.layers import Dense
 from ui import state
 from ui.components import make_component
 from ui.draw.panels import activations, tabs
 from ui.draw.panels.activations import Block
+from ui.draw.prediction import layer_outputs
 from ui.formatting import number
 from ui.translation import N_, _, ngettext
 
@@ -84,7 +85,7 @@ def _pick() -> None:
 def view_data(network: Network, seen: npt.NDArray[np.float32] | None) -> dict[str, Any]:
     """The message to the browser."""
     image = np.zeros((28, 28), np.float32) if seen is None else seen
-    outputs = activity(network, image)
+    outputs = layer_outputs(network, image)
     blocks = activations.blocks(network.layers, [output.values for output in outputs])
     columns = [Column("image", -1, image[None], 1), *_columns(blocks, outputs)]
     side = next((side for side in MAP_SIDES if _num_bytes(columns, side) <= MAX_BYTES), MAP_SIDES[-1])

@@ -12,6 +12,7 @@ from ui.class_names import reads_digits
 from ui.draw import canvas, challenges, digit_keys, image_input, keyboard_grid, network_view, picture, prediction, share
 from ui.draw.drawing import Drawing
 from ui.draw.history import show_history
+from ui.draw.panels.drawing_map import move_point
 from ui.draw.panels.tabs import show_panels
 from ui.formatting import escape_markdown
 from ui.translation import N_, _, language
@@ -111,6 +112,7 @@ def show_prediction(network: Network | None, pen: canvas.Pen | None) -> None:
         spoken = answer.text if answer and not surface.pending else ""
         prediction.show_panel(answer, spoken, network.class_names if network else DIGITS)
         network_view.show_network(network, answer and answer.seen)
+    move_point(answer, bool(surface.pending))
     if pen is not None:
         store_drawing(surface)
         canvas.run_companion(pen)  # last: once this has run, the companion sends its next message

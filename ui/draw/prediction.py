@@ -12,6 +12,7 @@ import numpy.typing as npt
 from engine import Network
 from engine.calibration import threshold
 from engine.data.dataset import DIGITS
+from engine.layer_outputs import LayerActivity, activity
 from engine.preprocessing import BlankDrawing, prepare
 from engine.reading import Reading, Writing, find_writing, read_writing
 from ui.class_names import listed, reads_digits, short
@@ -185,6 +186,14 @@ class LatestDrawing(NamedTuple):
     answers: dict[Network, Answer]
 
 
+class LatestOutputs(NamedTuple):
+    """The outputs of a network's layers for what it saw last in a session."""
+
+    network: Network
+    seen: npt.NDArray[np.float32]
+    outputs: list[LayerActivity]
+
+
 def chance(p: float) -> str:
     """A probability as the Draw page shows it everywhere: in at most seven characters, and never 100 %."""
     return confidence(min(float(p), CERTAIN), is_short=True)
@@ -225,6 +234,14 @@ def answer(network: Network, image: npt.NDArray[np.uint8] | None) -> Answer | No
             latest.answers.clear()
         latest.answers[network] = _answer(network, image, latest.writing)
     return latest.answers[network]
+
+
+def layer_outputs(network: Network, seen: npt.NDArray[np.float32]) -> list[LayerActivity]:
+    """The outputs of each layer for ``Answer.seen``, computed once for all that show them."""
+    latest = session().latest_outputs
+    if latest is None or latest.network is not network or latest.seen is not seen:
+        latest = session().latest_outputs = LatestOutputs(network, seen, activity(network, seen))
+    return latest.outputs
 
 
 def _answer(network: Network, image: npt.NDArray[np.uint8], writing: Writing) -> Answer:

@@ -16,6 +16,7 @@ from ui.state import keep, tabs
 from ui.train import scrubber
 from ui.train.confusion import mistakes
 from ui.train.downloads import save_and_share
+from ui.train.epoch_map import show_epoch_map
 from ui.train.narrator import narrate
 from ui.train.race import PANEL, lanes
 from ui.train.run_summary import summary
@@ -44,6 +45,7 @@ def dashboard(run: Run, with_headline: bool = True) -> None:
     panels = {
         N_("Curves"): _curves,
         N_("What it learned"): _layers,
+        N_("Map"): show_epoch_map,
         N_("Predictions"): _predictions,
         N_("Mistakes"): mistakes,
         PANEL: lanes,

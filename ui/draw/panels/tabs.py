@@ -5,7 +5,7 @@ import streamlit as st
 from engine import Network
 from ui import state
 from ui.current_drawing import current_image
-from ui.draw.panels import activations, attribution, comparison, numbers, preprocessing
+from ui.draw.panels import activations, attribution, comparison, drawing_map, numbers, preprocessing
 from ui.draw.prediction import answer
 from ui.translation import N_, _
 
@@ -13,10 +13,11 @@ PANELS = {
     N_("What it sees"): preprocessing.show,
     N_("Why"): attribution.show,
     N_("Inside"): activations.show,
+    N_("Map"): drawing_map.show,
     N_("Side by side"): comparison.show,
     N_("Number"): numbers.show,
 }
-WITH_CONTROLS = (preprocessing.show, attribution.show)  # their controls are shown without a drawing, too
+WITH_CONTROLS = (preprocessing.show, attribution.show, drawing_map.show)  # which are shown without a drawing, too
 KEY = "draw panel"
 
 
@@ -37,7 +38,7 @@ def show_panels(network: Network | None) -> None:
                 st.caption(text.format(count=len(reply.predictions)))
             if image is not None or show in WITH_CONTROLS:
                 show(network, image)
-            if image is None:
+            if image is None and show is not drawing_map.show:
                 with st.container(border=True, height=300, horizontal_alignment="center", vertical_alignment="center"):
                     st.markdown(_("Draw a digit above to see how the network reads it, and why."), text_alignment="center")
 

@@ -1,0 +1,261 @@
+"""A map of test images by what a layer of the network makes of them, and where the drawing lies on it."""
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import streamlit as st
+from cachetools import LRUCache
+from threadpoolctl import threadpool_limits
+
+from engine import Dataset, InklingError, Network
+from engine.memory import total_memory
+from engine.projection import (
+    METHODS,
+    PCA,
+    PIXELS,
+    NearestNeighbours,
+    Placement,
+    layer_features,
+    num_features,
+    rotation_to,
+)
+from ui import datasets, images, own_data, runs, state
+from ui.class_names import reads_digits, short
+from ui.components import make_component
+from ui.current_drawing import current_image
+from ui.draw.prediction import Answer, answer, layer_outputs
+from ui.formatting import percent
+from ui.map_view import MAX_IMAGES, Frame, MapImages, choose_layer, describe, place_drawing, show_map, together
+from ui.translation import _
+
+PANEL = "Map"
+KEY = "map"
+MAX_SEARCHED = 10_000  # training images
+MAX_SEARCHED_BYTES = 8_000_000  # of their features: a search reads all of them, at each look in mid-stroke
+MAX_BYTES = int(min(150_000_000, total_memory() / 20))  # of what was computed, for all visitors
+POLL_SECONDS = 0.7  # between two looks whether the map is ready
+
+
+class Layout(NamedTuple):
+    """A map of what a layer makes of the test images: their ``points`` (N, 2), and the predictions (N,)."""
+
+    placement: Placement
+    points: npt.NDArray
+    predicted: npt.NDArray
+
+
+class Gallery(NamedTuple):
+    """Training images to find the nearest ones in; ``total`` is how many training images there are."""
+
+    index: NearestNeighbours
+    images: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.uint8]
+    total: int
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """The map that a session sees; it was ``computed`` for all sessions, and turned for this one."""
+
+    network: Network
+    position: int
+    method: str
+    images: MapImages
+    computed: Layout
+    layout: Layout
+    gallery: "Future[Gallery]"
+
+
+class _Task(NamedTuple):
+    """Something that is computed in the background, and how much memory is kept for it."""
+
+    future: "Future[Any]"
+    num_bytes: int
+
+
+_lock = Lock()
+_worker = ThreadPoolExecutor(1, "map")  # one at a time: predictions go on meanwhile
+_tasks: "LRUCache[tuple[Any, ...], _Task]" = LRUCache(MAX_BYTES, getsizeof=lambda task: task.num_bytes)
+
+
+def show(network: Network | None, image: npt.NDArray[np.uint8] | None) -> None:
+    """The panel; it does without a drawing."""
+    if network is None:
+        return
+    try:
+        train_set, test_set = _data_sets(network)
+        _show(network, train_set, test_set)
+    except InklingError as error:
+        state.session().image_map = None
+        st.info(_("There is no map: {reason}").format(reason=error))
+
+
+def _data_sets(network: Network) -> tuple[Dataset, Dataset]:
+    """The images that the network learned from and is tested on; raises ``InklingError`` if they are not on this machine."""
+    run = next((run for run in runs.all_runs() if run.key == state.value("network")), None)
+    if run is not None:
+        source = run.source
+    elif reads_digits(network):
+        source = "mnist"
+    else:
+        found = [own for own in state.session().own_sources if datasets.class_names(own) == network.class_names]
+        if not found:
+            raise InklingError(_("the images that this network has learned from are not on this machine."))
+        source = found[-1]
+    if not own_data.is_own(source) and not datasets.is_local(source):
+        raise InklingError(_("MNIST's images are not on this machine. Start a training on MNIST: it downloads them."))
+    return datasets.load(source)
+
+
+def _show(network: Network, train_set: Dataset, test_set: Dataset) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom", key="map options"):
+        position, method = choose_layer(network), _choose_method()
+    shown = MapImages(test_set)
+    layout = _in_background(_lay_out, (method, shown.key), network, position, shown, method)
+    gallery = _in_background(_collect, (shown.key,), network, position, train_set)
+    last = state.session().image_map
+    if layout.done():
+        last = Shown(network, position, method, shown, layout.result(), _turned(layout.result(), shown, last), gallery)
+    elif last is not None and last.images.key != shown.key:
+        last = None
+    state.session().image_map = last
+    pending = [future for future in (layout, gallery) if not future.done()]
+    if not layout.done():
+        wait = _("Placing {count} test images. This takes some seconds.")
+        if method != "pca":
+            wait = _("Placing {count} test images. This takes up to a minute. You can draw meanwhile.")
+        wait = wait.format(count=f"{len(shown.images):,}")
+        if last is not None:
+            st.caption(wait)
+        else:
+            with st.container(border=True, height=300, horizontal_alignment="center", vertical_alignment="center"):
+                st.markdown(wait, text_alignment="center")
+    if last is not None:
+        reply = answer(network, image) if (image := current_image()) is not None else None
+        show_map(
+            last.images,
+            last.layout.points,
+            last.layout.predicted,
+            network.class_names,
+            _about(last),
+            KEY,
+            _drawing(last, reply, False),
+            _("Draw a digit above, and see where it lies.")
+            if reads_digits(network)
+            else _("Draw above, and see where it lies."),
+        )
+    if pending:
+        st.fragment(_look_again, run_every=POLL_SECONDS)(pending)
+
+
+def _look_again(pending: "list[Future[Any]]") -> None:
+    """Redraw the page as soon as there is more to show."""
+    if any(future.done() for future in pending):
+        st.rerun()
+
+
+def move_point(reply: Answer | None, is_pending: bool) -> None:
+    """In mid-stroke, which is then ``is_pending``: move the drawing on the map, if that is shown."""
+    last = state.session().image_map
+    if last is not None and state.value("draw panel") == PANEL:
+        data = {"drawing": _drawing(last, reply, is_pending)}
+        make_component("map_point", "<span></span>")(data=data, key="map-point")
+
+
+def _choose_method() -> str:
+    return st.selectbox(
+        _("Method"),
+        list(METHODS),
+        format_func=lambda method: METHODS[method].label,
+        width=150,
+        help=_(
+            "PCA turns the numbers of a layer so that two directions show most of their differences. t-SNE and UMAP rather "
+            "keep near things near: groups stand apart, but distances between groups mean little."
+        ),
+        **state.keep("map method", "pca"),
+    )
+
+
+def _about(last: Shown) -> str:
+    text = describe(last.images, last.layout.points)
+    if isinstance(last.layout.placement, PCA):
+        share = together(percent(float(last.layout.placement.shares.sum()), 0))
+        return f"{text} " + _("Flat as it is, the map shows {share} of the differences between them.").format(share=share)
+    return f"{text} " + _("A drawing lies between the five test images that are nearest to it in the layer.")
+
+
+def _turned(computed: Layout, shown: MapImages, last: Shown | None) -> Layout:
+    """The layout, turned so that the images are near to where they are on the last map."""
+    if last is None or last.images.key != shown.key:
+        return computed
+    if last.computed is computed:
+        return last.layout
+    rotation = rotation_to(computed.points, last.layout.points)
+    return computed._replace(placement=computed.placement.turned(rotation), points=computed.points @ rotation)
+
+
+def _drawing(last: Shown, reply: Answer | None, is_pending: bool) -> dict[str, Any] | None:
+    """The message of where the drawing lies, and of what is nearest to it."""
+    if reply is None:
+        return None
+    seen, position = reply.seen, last.position
+    features = seen.ravel() if position == PIXELS else layer_outputs(last.network, seen)[position].values.ravel()
+    if not np.isfinite(features).all():
+        return None
+    placement, frame = last.layout.placement, Frame.around(last.layout.points)
+    (at,) = frame.fit(placement.place(features[None]))
+    if not last.gallery.done():
+        return place_drawing(at, _("The ring is your drawing. Its nearest training images are being looked for."))
+    gallery, names = last.gallery.result(), last.network.class_names
+    rows, _distances = gallery.index.find(features)
+    places = frame.fit(placement.place(gallery.index.features[rows])).tolist()
+    labels = gallery.labels[rows].tolist()
+    near = [
+        {"at": place, "label": label, "name": short(names[label]), "src": images.digit_url(image)}
+        for place, label, image in zip(places, labels, gallery.images[rows], strict=True)
+    ]
+    listed = ", ".join(short(names[label]) for label in labels)
+    spoken = "" if is_pending else _("The training images nearest to your drawing: {names}.").format(names=listed)
+    return place_drawing(at, _searched(len(gallery.labels), gallery.total), spoken, near)
+
+
+def _searched(count: int, total: int) -> str:
+    if count == total:
+        return _("The ring is your drawing. Nearest to it of all {total} training images:").format(total=f"{total:,}")
+    text = _("The ring is your drawing. Nearest to it of {count} training images, a sample of {total}:")
+    return text.format(count=f"{count:,}", total=f"{total:,}")
+
+
+# What is computed in the background, once for all sessions.
+
+
+def _in_background(
+    compute: Callable[..., Any], kind: tuple[str, ...], network: Network, position: int, *arguments: Any
+) -> Any:
+    """The ``Future`` of ``compute(network, position, *arguments)``; ``kind`` says what distinguishes the arguments."""
+    key = compute, network, position, kind
+    with _lock:
+        if key not in _tasks:
+            num_bytes = network.state_vector.nbytes + 4 * MAX_IMAGES * num_features(network, position)
+            _tasks[key] = _Task(_worker.submit(compute, network, position, *arguments), min(num_bytes, MAX_BYTES))
+        return _tasks[key].future
+
+
+def _lay_out(network: Network, position: int, shown: MapImages, method: str) -> Layout:
+    features, predicted = layer_features(network, shown.images, position)
+    with threadpool_limits(1):
+        placement = METHODS[method].fit(features)
+    return Layout(placement, placement.place(features).astype(np.float32), predicted)
+
+
+def _collect(network: Network, position: int, train_set: Dataset) -> Gallery:
+    size = min(MAX_SEARCHED, MAX_SEARCHED_BYTES // (4 * num_features(network, position)), len(train_set))
+    rows = np.linspace(0, len(train_set) - 1, size).astype(int)
+    shown, labels = train_set.take(rows)
+    features, _predicted = layer_features(network, shown, position)
+    return Gallery(NearestNeighbours(features), shown, labels, len(train_set))
