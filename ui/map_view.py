@@ -14,10 +14,10 @@ import numpy.typing as npt
 import streamlit as st
 from cachetools import LRUCache, cached
 
-from engine import Dataset, Network
+from engine import Dataset, InklingError, Network
 from engine.layers import Dropout, summary
 from engine.projection import PIXELS, last_hidden, num_features, share_near_own_centre
-from ui import compat, images, state
+from ui import compat, datasets, images, own_data, state
 from ui.class_names import short
 from ui.components import make_component
 from ui.formatting import percent
@@ -31,22 +31,22 @@ LARGEST = 32_000  # coordinate in a message
 ROOM = 1.5  # times as far as the farthest image: there may a drawing be
 # For the light and the dark theme, far apart for colour-blind people, too: see tests/ui/test_map_view.py.
 COLOURS = (
-    ("#0000fd", "#1b4bff"),
-    ("#ea1108", "#e98900"),
-    ("#234b44", "#4ba66a"),
-    ("#e313ff", "#e2a5fc"),
-    ("#93985e", "#f5ff00"),
-    ("#7d0e00", "#ca0021"),
-    ("#4f7eb8", "#c7ffff"),
-    ("#5600a4", "#b102ac"),
-    ("#be7c91", "#706272"),
-    ("#42004b", "#1bff78"),
+    ("#b004b7", "#db06be"),
+    ("#7a1509", "#e6b206"),
+    ("#113bfe", "#6e68fe"),
+    ("#fd43b8", "#ff7db2"),
+    ("#49a55d", "#709b5c"),
+    ("#11474b", "#4bfff7"),
+    ("#ae73fd", "#33b8fd"),
+    ("#cd1103", "#c21f00"),
+    ("#896a71", "#66627d"),
+    ("#601189", "#affd12"),
 )
-HTML = """<section class="inkling-map"><div class="legend" role="group"></div><div class="field" tabindex="0"
-role="application"><canvas aria-hidden="true"></canvas><canvas aria-hidden="true"></canvas><figure class="tip" hidden><canvas
-width="56" height="56" aria-hidden="true"></canvas><figcaption></figcaption></figure><div class="zoom"></div></div>
-<div class="beside"><p class="about"></p><p class="lies"></p><div class="near"></div><p class="hint"></p>
-</div><p class="inkling-spoken" role="status"></p></section>"""
+HTML = """<section class="inkling-map"><div class="parts"><div class="legend" role="group"></div>
+<div class="field" tabindex="0" role="application"><canvas aria-hidden="true"></canvas><canvas aria-hidden="true"></canvas>
+<figure class="tip" hidden><canvas width="56" height="56" aria-hidden="true"></canvas><figcaption></figcaption></figure>
+<div class="zoom"></div></div><div class="beside"><p class="about"></p><p class="lies"></p><div class="near"></div>
+<p class="hint"></p></div></div><p class="inkling-spoken" role="status"></p></section>"""
 
 
 class Frame(NamedTuple):
@@ -71,6 +71,13 @@ class MapImages:
         rows = np.linspace(0, len(dataset) - 1, min(len(dataset), MAX_IMAGES)).astype(int)
         self.images, self.labels = dataset.take(rows)
         self.key = dataset.fingerprint()["sha256"]
+
+
+def local_data(source: str) -> tuple[Dataset, Dataset]:
+    """The train and test sets of ``source``; raises ``InklingError`` if they are not here: a map downloads nothing."""
+    if not own_data.is_own(source) and not datasets.is_local(source):
+        raise InklingError(_("MNIST's images are not on this machine. Start a training on MNIST: it downloads them."))
+    return datasets.load(source)
 
 
 _sheets: LRUCache[str, bytes] = LRUCache(MAX_SHEETS)

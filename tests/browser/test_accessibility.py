@@ -104,7 +104,7 @@ def test_axe_finds_no_violation_on_the_train_page(visit, axe, dark):
         if over:
             controls.filter(has_text="Stop").click()
             expect(page.get_by_text("test images right")).to_be_visible()
-        for panel in ("Curves", "What it learned", "Predictions", "Mistakes", "Save and share"):
+        for panel in ("Curves", "What it learned", "Map", "Predictions", "Mistakes", "Save and share"):
             page.get_by_role("tab", name=panel, exact=True).click()
             expect(page.get_by_role("tabpanel", name=panel, exact=True).locator("*").first).to_be_visible()
             assert axe(visitor) == [], panel

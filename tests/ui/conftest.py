@@ -13,7 +13,8 @@ from streamlit.components.v2 import manifest_scanner
 from engine import Config, InklingError
 from engine.data import Dataset
 from engine.jobs import JobState, Pool, Series, default_pool
-from ui import datasets, runs, visitor
+from ui import datasets, map_view, runs, visitor
+from ui.draw.panels import drawing_map
 from ui.run import Run
 from ui.state import Session
 from ui.store import Store
@@ -82,6 +83,13 @@ def sets(monkeypatch: pytest.MonkeyPatch) -> tuple[Dataset, Dataset]:
 def known_epoch_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """The time of an epoch, so that no test measures the speed of this machine."""
     monkeypatch.setattr(run_controls, "seconds_per_epoch", lambda *_: 1.0)
+
+
+@pytest.fixture(autouse=True)
+def small_maps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Maps of few images, which take a moment."""
+    monkeypatch.setattr(map_view, "MAX_IMAGES", 60)
+    monkeypatch.setattr(drawing_map, "MAX_SEARCHED", 100)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from engine.jobs import Snapshot
 from engine.projection import PCA, layer_features, rotation_to
 from ui import state
 from ui.current_drawing import current_image, network_input
-from ui.map_view import Frame, MapImages, choose_layer, describe, place_drawing, show_map
+from ui.map_view import Frame, MapImages, choose_layer, describe, local_data, place_drawing, show_map
 from ui.run import Run
 from ui.translation import _
 
@@ -37,10 +37,7 @@ def show_epoch_map(run: Run, snapshot: Snapshot) -> None:
         )
     )
     try:
-        test_set = run.series.test_set
-        if test_set is None or not len(test_set):
-            raise InklingError(_("this run has no test images."))
-        shown, position = MapImages(test_set), choose_layer(snapshot.network)
+        shown, position = MapImages(local_data(run.source)[1]), choose_layer(snapshot.network)
         moment = _moment(run, snapshot, shown, position)
     except InklingError as error:
         st.info(_("There is no map: {reason}").format(reason=error))

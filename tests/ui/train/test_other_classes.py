@@ -15,7 +15,7 @@ from ui.train import config_form
 from ui.train.own_data_form import KEY
 
 NAMES = ("T-shirt", "Trousers", "Pullover", "<b>Dress</b>", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
-PANELS = ("Curves", "What it learned", "Predictions", "Mistakes", "Save and share")
+PANELS = ("Curves", "What it learned", "Map", "Predictions", "Mistakes", "Save and share")
 
 
 def open_with_form():

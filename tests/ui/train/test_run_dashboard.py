@@ -8,7 +8,7 @@ from engine.jobs import JobState
 from tests.ui.train.steps import WAIT, evaluation, html, open_panel, open_train, run_to_end, runs, says, start
 from ui.train.run_dashboard import headline
 
-PANELS = ("Curves", "What it learned", "Predictions", "Mistakes", "Save and share")
+PANELS = ("Curves", "What it learned", "Map", "Predictions", "Mistakes", "Save and share")
 
 
 def figures(app: AppTest) -> dict[str, str]:

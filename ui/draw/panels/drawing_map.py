@@ -24,13 +24,13 @@ from engine.projection import (
     num_features,
     rotation_to,
 )
-from ui import datasets, images, own_data, runs, state
+from ui import datasets, images, runs, state
 from ui.class_names import reads_digits, short
 from ui.components import make_component
 from ui.current_drawing import current_image
 from ui.draw.prediction import Answer, answer, layer_outputs
 from ui.formatting import percent
-from ui.map_view import MAX_IMAGES, Frame, MapImages, choose_layer, describe, place_drawing, show_map, together
+from ui.map_view import MAX_IMAGES, Frame, MapImages, choose_layer, describe, local_data, place_drawing, show_map, together
 from ui.translation import _
 
 PANEL = "Map"
@@ -107,9 +107,7 @@ def _data_sets(network: Network) -> tuple[Dataset, Dataset]:
         if not found:
             raise InklingError(_("the images that this network has learned from are not on this machine."))
         source = found[-1]
-    if not own_data.is_own(source) and not datasets.is_local(source):
-        raise InklingError(_("MNIST's images are not on this machine. Start a training on MNIST: it downloads them."))
-    return datasets.load(source)
+    return local_data(source)
 
 
 def _show(network: Network, train_set: Dataset, test_set: Dataset) -> None:
@@ -145,9 +143,7 @@ def _show(network: Network, train_set: Dataset, test_set: Dataset) -> None:
             _about(last),
             KEY,
             _drawing(last, reply, False),
-            _("Draw a digit above, and see where it lies.")
-            if reads_digits(network)
-            else _("Draw above, and see where it lies."),
+            _("Draw above, and see where your drawing lies."),
         )
     if pending:
         st.fragment(_look_again, run_every=POLL_SECONDS)(pending)
