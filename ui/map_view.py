@@ -42,10 +42,10 @@ COLOURS = (
     ("#896a71", "#66627d"),
     ("#601189", "#affd12"),
 )
-HTML = """<section class="inkling-map"><div class="parts"><div class="legend" role="group"></div>
+HTML = """<section class="inkling-map"><div class="parts"><div class="legend" role="group"></div><div class="spot">
 <div class="field" tabindex="0" role="application"><canvas aria-hidden="true"></canvas><canvas aria-hidden="true"></canvas>
 <figure class="tip" hidden><canvas width="56" height="56" aria-hidden="true"></canvas><figcaption></figcaption></figure>
-<div class="zoom"></div></div><div class="beside"><p class="about"></p><p class="lies"></p><div class="near"></div>
+<div class="zoom"></div></div></div><div class="beside"><p class="about"></p><p class="lies"></p><div class="near"></div>
 <p class="hint"></p></div></div><p class="inkling-spoken" role="status"></p></section>"""
 
 

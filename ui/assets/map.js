@@ -3,12 +3,14 @@
 const MOVE = 700, GLIDE = 90; // ms, of the dots to their places on another map, and of the drawing's point
 const MAX_ZOOM = 40, STEP = 1.4, PAN = 0.15; // STEP and PAN of one key
 const MARGIN = 0.88; // of the field, for the usual extent of the dots
-const USUAL = 0.01; // the share of the dots that may lie outside of it, on each of the four sides
+const USUAL = 0.003; // the share of the dots that may lie outside of it, on each of the four sides
 const DOT = 2.6, YOU = 8; // px
 const MAX_TILES = 220, MIN_TILE = 20, MAX_TILE = 44; // with fewer dots in view, each is shown as its image; px
 const REACH = 14; // px, from the pointer to the dot that it means
 const SIDE = 28; // px, of an image
+const FLOAT = 3000; // ms after the drawing has moved
 const FADED = 0.1;
+const MIN_IN_VIEW = 0.5; // of the map
 
 export default function ({ data, parentElement }) {
   const section = parentElement.querySelector(".inkling-map");
@@ -24,6 +26,7 @@ class MapView {
   zoom = 1;
   middle = [0, 0]; // from that of the usual extent, in the map's own coordinates, as all that is not called a place
   only = -1; // the class that is picked
+  isInView = true;
   pointed = -1; // the dot whose image is shown
   pointers = new Map();
 
@@ -48,11 +51,20 @@ class MapView {
     listen("blur", () => this.point(-1));
     this.observer = new ResizeObserver(() => this.resize());
     this.observer.observe(this.field);
+    const spot = this.field.parentElement;
+    this.watcher = new IntersectionObserver(([{ intersectionRatio }]) => {
+      this.isInView = intersectionRatio > MIN_IN_VIEW;
+      if (this.isInView) this.float(false);
+    }, { threshold: MIN_IN_VIEW });
+    this.watcher.observe(spot);
   }
 
   stop() {
     this.listening.abort();
     this.observer.disconnect();
+    this.watcher.disconnect();
+    clearTimeout(this.floatTimer);
+    this.float(false);
     cancelAnimationFrame(this.frame);
   }
 
@@ -144,6 +156,7 @@ class MapView {
   place(drawing, isStill) {
     const isNew = !this.drawing;
     this.drawing = drawing ?? undefined;
+    if (drawing && !isStill && !this.isInView) this.float(true);
     if (drawing) {
       this.youFrom = isNew || isStill || this.calm.matches ? drawing.at : this.youAt();
       this.youBegan = performance.now();
@@ -161,6 +174,20 @@ class MapView {
     const spoken = drawing?.spoken ?? "";
     if (spoken !== this.status.textContent) this.status.textContent = spoken;
     this.animate();
+  }
+
+  // While one draws, a map that is not in view stands in a corner of the window, where nothing can be pressed on it.
+  float(isWanted) {
+    clearTimeout(this.floatTimer);
+    if (isWanted) this.floatTimer = setTimeout(() => this.float(false), FLOAT);
+    if (!this.field.showPopover || isWanted === this.field.hasAttribute("popover")) return;
+    if (isWanted) {
+      this.field.popover = "manual";
+      this.field.showPopover();
+    } else {
+      this.field.hidePopover();
+      this.field.removeAttribute("popover");
+    }
   }
 
   youAt() {
