@@ -80,6 +80,7 @@ class _Task(NamedTuple):
 
 _lock = Lock()
 _worker = ThreadPoolExecutor(1, "map")  # one at a time: predictions go on meanwhile
+_slow_worker = ThreadPoolExecutor(1, "slow map")  # for methods that take long: PCA's maps do not wait for them
 _tasks: "LRUCache[tuple[Any, ...], _Task]" = LRUCache(MAX_BYTES, getsizeof=lambda task: task.num_bytes)
 
 
@@ -238,7 +239,8 @@ def _in_background(
     with _lock:
         if key not in _tasks:
             num_bytes = network.state_vector.nbytes + 4 * MAX_IMAGES * num_features(network, position)
-            _tasks[key] = _Task(_worker.submit(compute, network, position, *arguments), min(num_bytes, MAX_BYTES))
+            worker = _slow_worker if kind[0] in METHODS and kind[0] != "pca" else _worker
+            _tasks[key] = _Task(worker.submit(compute, network, position, *arguments), min(num_bytes, MAX_BYTES))
         return _tasks[key].future
 
 
