@@ -150,6 +150,20 @@ def test_a_missing_package_is_said_and_pca_still_works(monkeypatch):
     assert len(points(sent(app))) == 60
 
 
+def test_by_t_sne_the_drawing_lies_between_its_nearest_test_images():
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    app = open_map(draw(open_app(), SEVEN))
+    next(box for box in app.selectbox if box.label == "Method").set_value("tsne").run()
+    assert says(app.caption, "Placing 60 test images. This takes up to a minute.") or session(app).image_map.method == "tsne"
+    finish(app)
+    message, shown = sent(app), session(app).image_map
+    assert shown.method == "tsne"
+    assert "between the five test images that are nearest" in message["about"]
+    low, high = points(message).min(axis=0), points(message).max(axis=0)
+    assert (low <= message["drawing"]["at"]).all()
+    assert (message["drawing"]["at"] <= high).all()
+
+
 def test_without_mnist_there_is_a_sentence_and_no_map(monkeypatch):
     monkeypatch.setattr(datasets, "is_local", lambda source: False)
     app = open_map(draw(open_app(), SEVEN))
