@@ -155,8 +155,9 @@ class MapView {
   // Where the drawing lies, and what is nearest to it; undefined if there is none.
   place(drawing, isStill) {
     const isNew = !this.drawing;
+    const hasMoved = String(drawing?.at) !== String(this.drawing?.at);
     this.drawing = drawing ?? undefined;
-    if (drawing && !isStill && !this.isInView) this.float(true);
+    if (drawing && hasMoved && !isStill && !this.isInView) this.float(true);
     if (drawing) {
       this.youFrom = isNew || isStill || this.calm.matches ? drawing.at : this.youAt();
       this.youBegan = performance.now();
