@@ -1,12 +1,14 @@
 """``Drawing``: what is drawn in this session, which the canvas, its companion and the buttons change.
 
 The canvas reports all of its strokes, but only 200 ms after a stroke has ended. Until then its companion sends the strokes
-that began since Python last set the canvas, numbered from 1, as they grow; the canvas's report then replaces them.
+that began since Python last set the canvas, numbered from 1, as they grow; the canvas's report then replaces them. The
+companion also says which strokes the canvas has wrong, because something came in between; then Python sets the canvas.
 Setting the canvas starts a new revision. What belongs to an earlier revision is ignored, so that old ink never returns.
 """
 
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -110,11 +112,7 @@ class Drawing:
     @property
     def pending(self) -> Objects:
         """The strokes that only the companion knows so far."""
-        return [
-            strokes.make_path(stroke["points"], stroke["width"], stroke["colour"])
-            for stroke in self.live_strokes
-            if stroke["number"] > self.num_reported
-        ]
+        return [strokes.make_path(*_line(stroke)) for stroke in self.live_strokes if stroke["number"] > self.num_reported]
 
     def take_report(self, report: object) -> None:
         """Take over a report of the canvas, unless it repeats the last one or belongs to an earlier revision.
@@ -145,6 +143,8 @@ class Drawing:
         begun = message.get("begun")
         if message.get("revision") == self.revision and strokes.is_count(begun):
             self.live_strokes, self.num_begun = strokes.valid_live_strokes(message.get("strokes")), begun
+            if wrong := strokes.valid_numbers(message.get("wrong")):
+                self._put_right(wrong)
 
     @property
     def possible_actions(self) -> dict[str, bool]:
@@ -203,6 +203,18 @@ class Drawing:
             self.rendered = self.objects, strokes.render(self.objects)
         return strokes.render(pending, self.rendered[1])
 
+    def _put_right(self, wrong: set[int]) -> None:
+        """Set the canvas to what the companion saw: of these strokes it has another version, or one that was taken back."""
+        pending, first = self.pending, len(self.canvas_content["objects"])
+        seen = {stroke["number"]: strokes.make_path(*_line(stroke)) for stroke in self.live_strokes}
+        right = {id(shape): seen.get(number) for number, shape in enumerate(self.objects[first:], 1) if number in wrong}
+        corrected = [[right.get(id(shape), shape) for shape in step] for step in [*self.past, self.objects]]
+        steps = [[shape for shape in step if shape is not None] for step in corrected]
+        self.past = [step for step, after in pairwise(steps) if step != after]
+        self.objects = steps[-1]
+        self._add(self.objects + pending)
+        self._set_canvas(self.objects)
+
     def _add_pending(self) -> None:
         self._add(self.objects + self.pending)
 
@@ -232,3 +244,7 @@ class Drawing:
         """Have the canvas show these objects, as a new revision: it ignores a revision that it already has."""
         self.objects, self.live_strokes, self.num_begun, self.canvas_is_set = objects, [], 0, False
         self.canvas_content = {"objects": objects, "revision": self.revision + 1}
+
+
+def _line(stroke: dict[str, Any]) -> tuple[Any, Any, Any]:
+    return stroke["points"], stroke["width"], stroke["colour"]

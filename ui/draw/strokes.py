@@ -76,6 +76,11 @@ def valid_live_strokes(live_strokes: object) -> Objects:
     return valid
 
 
+def valid_numbers(numbers: object) -> set[int]:
+    """The numbers of strokes in a message of the companion, without what is wrong or too much."""
+    return {number for number in numbers[: 2 * MAX_OBJECTS] if is_count(number)} if isinstance(numbers, list) else set()
+
+
 def _is_entry(key: object, value: object) -> bool:
     """Whether an entry of a valid object is a command list, a picture, or something short."""
     if key in ("path", "src"):

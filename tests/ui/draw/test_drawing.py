@@ -309,3 +309,43 @@ def test_reports_nested_hundreds_of_levels_deep_are_ignored():
     for _ in range(2):
         drawing.take_report({"objects": [A, {"path": nested}], "nested": nested})
     assert drawing.objects == [A]
+
+
+@pytest.mark.parametrize("reported", [[A], [A, B]])
+def test_a_stroke_that_was_taken_back_is_gone_from_the_canvas_and_from_the_history(reported):
+    """As the first finger's, when a second one makes it a pinch: the canvas may have reported it by then."""
+    drawing = drawn(A)
+    drawing.take_report({"objects": reported})
+    before = drawing.revision
+    drawing.take_message(message(drawing) | {"begun": 2, "wrong": [2]})
+    assert drawing.objects == drawing.canvas_content["objects"] == [A]
+    assert drawing.revision == before + 1
+    assert drawing.past == [[]]
+    drawing.take_report({"objects": [A, B]})  # late
+    assert drawing.objects == [A]
+
+
+@pytest.mark.parametrize("reported", [[A], [A, C]])
+def test_a_stroke_that_the_canvas_has_otherwise_becomes_what_was_drawn(reported):
+    drawing = drawn(A)
+    drawing.take_report({"objects": reported})
+    drawing.take_message(message(drawing, (2, points(B))) | {"wrong": [2]})
+    assert positions(drawing) == [60, 140]
+    assert drawing.canvas_content["objects"] == drawing.objects
+    assert len(drawing.past) == 2
+    drawing.undo()
+    assert drawing.objects == [A]
+
+
+def test_a_right_stroke_after_a_wrong_one_stays_and_only_once():
+    drawing = drawn(A, B)
+    drawing.take_message(message(drawing, (2, points(B)), (3, points(C))) | {"wrong": [1]})
+    assert positions(drawing) == [140, 220]
+    assert [len(step) for step in drawing.past] == [0, 1]
+
+
+@pytest.mark.parametrize("wrong", [None, 2, "2", [None, -1, "2", 1.5, [2], 2**60], [7]])
+def test_what_is_wrong_in_the_numbers_of_wrong_strokes_is_ignored(wrong):
+    drawing = drawn(A)
+    drawing.take_message(message(drawing, (2, points(B))) | {"wrong": wrong})
+    assert positions(drawing) == [60, 140]
