@@ -10,8 +10,9 @@ import streamlit as st
 
 from engine import Network, prepare
 from engine.layer_outputs import LayerActivity, Unit, activity, strongest_units, units
-from engine.layers import Conv2D, Dropout, Layer, summary
+from engine.layers import Dropout, Layer, summary
 from ui import glossary, images, state
+from ui.draw.panels.unit import show_unit
 from ui.formatting import number
 from ui.translation import N_, _
 
@@ -42,8 +43,10 @@ def show(network: Network, image: npt.NDArray[np.uint8]) -> None:
     seen = prepare(image)
     outputs = activity(network, seen)
     parts = blocks(network.layers, [output.values for output in outputs])
-    if picked := _picked(network, seen, parts, outputs):
-        st.html(picked)
+    if picked := picked_unit(network, parts, outputs):
+        with st.container(key="picked"):
+            st.html(_picked(network, seen, parts, outputs, *picked))
+            show_unit(network, seen, *picked)
     text = _(
         "From the pixels to the {count} scores. Each unit weighs and adds up everything from the layer before it. The "
         "pictures show which pixels of this drawing raise a unit (red) and which lower it (blue). A black picture belongs "
@@ -85,42 +88,58 @@ def _summary(network: Network, block: Block) -> str:
     return summary([layer for layer in network.layers[block.start : block.stop] if not isinstance(layer, Dropout)])
 
 
-def _picked(network: Network, seen: npt.NDArray, parts: Sequence[Block], outputs: Sequence[LayerActivity]) -> str:
-    """The node that was pressed in the picture of the network, as HTML; empty if the network has no such node."""
+def picked_unit(
+    network: Network, parts: Sequence[Block], outputs: Sequence[LayerActivity]
+) -> tuple[int, tuple[int, ...]] | None:
+    """The position of a layer and its unit that was pressed; of a map the highest one. None if there is no such node."""
     part, node = state.value(PICKED) or (-1, -1)
     if not 0 <= part < len(parts):
-        return ""
+        return None
     block = parts[part]
-    is_last = block.stop == len(network.layers)
-    position = len(network.layers) - 1 if is_last else block.shown
+    position = len(network.layers) - 1 if block.stop == len(network.layers) else block.shown
     values = outputs[position].values
     if not 0 <= node < len(values):
-        return ""
+        return None
+    highest = np.unravel_index(np.nan_to_num(values[node]).argmax(), values.shape[1:]) if values.ndim == 3 else ()
+    return position, (node, *map(int, highest))
+
+
+def _picked(
+    network: Network,
+    seen: npt.NDArray,
+    parts: Sequence[Block],
+    outputs: Sequence[LayerActivity],
+    position: int,
+    at: tuple[int, ...],
+) -> str:
+    """The node that was pressed in the picture of the network, as HTML."""
+    part, node = state.value(PICKED)
+    block, values = parts[part], outputs[position].values
+    is_last = block.stop == len(network.layers)
     where = f"<small>{layer_numbers(block)} · {_summary(network, block)}</small>"
     if values.ndim == 3:
         shape = values.shape[1:]
-        pixel = int(np.nan_to_num(values[node]).argmax())
-        (unit,) = units(network, seen, position, [node * values[node].size + pixel])
+        pixel = int(np.ravel_multi_index(at[1:], shape))
+        (chosen,) = units(network, seen, position, [node * values[node].size + pixel])
         pictures = {
             _("the map: where its pattern appears"): _grey(values[node : node + 1])[0],
-            _("the pixels that raise (red) and lower (blue) its highest value"): images.red_and_blue(unit.weights, seen),
+            _("the pixels that raise (red) and lower (blue) its highest value"): images.red_and_blue(chosen.weights, seen),
         }
-        first = next((layer for layer in network.layers if hasattr(layer, "W")), None)
-        if network.layers[block.start] is first and isinstance(first, Conv2D):
-            pictures[_("its filter: the pattern that it looks for")] = images.red_and_blue(first.W[node, 0])
         name = _("Map {number}").format(number=node + 1)
-        text = _("Its highest value is {value}, {place}.").format(value=number(unit.value, ".2f"), place=place(pixel, shape))
+        text = _("Its highest value is {value}, {place}.").format(
+            value=number(chosen.value, ".2f"), place=place(pixel, shape)
+        )
     else:
-        (unit,) = units(network, seen, position, [node])
-        pictures = {_("the pixels that raise (red) and lower (blue) it"): images.red_and_blue(unit.weights, seen)}
-        rank = int((values > unit.value).sum()) + 1
+        (chosen,) = units(network, seen, position, [node])
+        pictures = {_("the pixels that raise (red) and lower (blue) it"): images.red_and_blue(chosen.weights, seen)}
+        rank = int((values > chosen.value).sum()) + 1
         name = _("Unit {number}").format(number=node + 1)
         if is_last:
             name = _("The score of {name}").format(name=escape(network.class_names[node]))
         text = _("Its value is {value}: number {rank} of {count}, the highest first.").format(
-            value=number(unit.value, ".2f"), rank=number(rank), count=number(len(values))
+            value=number(chosen.value, ".2f"), rank=number(rank), count=number(len(values))
         )
-    if unit.value == 0 and not unit.weights.any():
+    if chosen.value == 0 and not chosen.weights.any():
         text += " " + _("It is off: small changes of the drawing do not change that.")
     figures = "".join(
         f'<figure><img src="{images.url(picture)}" alt="{name}: {title}"><figcaption>{title}</figcaption></figure>'
