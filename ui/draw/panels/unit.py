@@ -36,7 +36,7 @@ def show_unit(network: Network, seen: npt.NDArray[np.float32], position: int, un
     layer = network.layers[first.position]
     following, next_ = _following(network, others), _next(trace, position, unit[0])
     if isinstance(layer, Conv2D):
-        text = _("The same weights are used at each place of what comes in: the window slides over it.")
+        text = _("The window slides over what comes in. It has the same weights at each place.")
         st.html(_title(_("Its window"), text))
         make_component("convolution", WINDOW)(data=window_data(trace, first), key="convolution window")
         highest = [(_("sum at its highest place"), first.value, "total"), *following] if following else []
