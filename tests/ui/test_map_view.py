@@ -8,6 +8,7 @@ import pytest
 from helpers import make_digits
 from PIL import Image
 
+from ui import map_view
 from ui.map_view import COLOURS, LARGEST, MAX_IMAGES, TILES_PER_ROW, Frame, MapImages, describe, sheet
 
 BACKGROUNDS = ("#ffffff", "#12131a")  # of the light and the dark theme
@@ -72,7 +73,8 @@ def test_the_browser_gets_whole_numbers_with_room_for_a_drawing():
     assert Frame.around(np.zeros((3, 2))).fit(np.zeros((3, 2))).tolist() == [[0, 0]] * 3
 
 
-def test_a_large_set_is_sampled_evenly_and_the_sheet_has_every_image():
+def test_a_large_set_is_sampled_evenly_and_the_sheet_has_every_image(monkeypatch):
+    monkeypatch.setattr(map_view, "MAX_IMAGES", MAX_IMAGES)
     digits = make_digits(2500, 6)
     shown = MapImages(digits)
     assert len(shown.images) == len(shown.labels) == MAX_IMAGES
@@ -85,7 +87,8 @@ def test_a_large_set_is_sampled_evenly_and_the_sheet_has_every_image():
         np.testing.assert_array_equal(picture[top : top + 28, left : left + 28], shown.images[number])
 
 
-def test_a_small_set_is_shown_whole():
+def test_a_small_set_is_shown_whole(monkeypatch):
+    monkeypatch.setattr(map_view, "MAX_IMAGES", MAX_IMAGES)
     shown = MapImages(make_digits(70, 6))
     assert len(shown.images) == 70
     assert Image.open(io.BytesIO(sheet(shown))).size == (50 * 28, 2 * 28)
