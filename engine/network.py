@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.checks import InklingError, check_choice, shorten
-from engine.layers import Activation, Dense, Layer, check_num_layers
+from engine.layers import Activation, Dense, Dropout, Layer, check_num_layers
 from engine.losses import OUTPUTS
 
 IMAGE_SHAPE = (28, 28)
@@ -21,14 +21,21 @@ WORKING_NUMBERS = 1 << 26  # numbers that one layer may work on at once: limits 
 
 
 def dense_layers(
-    hidden: Iterable[int], activation: str = "relu", initializer: str = "he_normal", classes: int = CLASSES
+    hidden: Iterable[int],
+    activation: str = "relu",
+    initializer: str = "he_normal",
+    classes: int = CLASSES,
+    dropout: float = 0.0,
 ) -> tuple[Layer, ...]:
-    """The layers of a multi-layer perceptron with the given ``hidden`` units, e.g. ``(128, 64)``."""
+    """The layers of a multi-layer perceptron with the given ``hidden`` units, e.g. ``(128, 64)``.
+
+    With ``dropout``, the rate of a dropout layer behind each activation.
+    """
     hidden = tuple(hidden)
-    check_num_layers(2 * len(hidden) + 1)
+    check_num_layers((3 if dropout else 2) * len(hidden) + 1)
     layers: list[Layer] = []
     for units in hidden:
-        layers += [Dense(units, initializer), Activation(activation)]
+        layers += [Dense(units, initializer), Activation(activation), *([Dropout(dropout)] if dropout else [])]
     return (*layers, Dense(classes, initializer))
 
 

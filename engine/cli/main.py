@@ -13,7 +13,7 @@ from itertools import takewhile
 from typing import Any, NoReturn
 
 from engine.checks import InklingError, shorten, shown
-from engine.cli import calibrate, collect, data, evaluate, export, finetune, recipes, train
+from engine.cli import calibrate, collect, data, evaluate, export, finetune, recipes, sweep, train
 from engine.cli.options import MAX_LINE, print_error
 
 
@@ -104,6 +104,6 @@ def make_parser() -> argparse.ArgumentParser:
     """The parser of all commands; its choices are what is registered at this moment."""
     parser = _Parser(prog="python -m engine", description="Inkling: a neural network from scratch in NumPy.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for family in (train, finetune, calibrate, recipes, export, evaluate, data, collect):
+    for family in (train, sweep, finetune, calibrate, recipes, export, evaluate, data, collect):
         family.add_commands(commands)
     return parser

@@ -1,0 +1,244 @@
+"""``Study``: a sweep in Optuna's storage, what its trials found, and the winner.
+
+Optuna is optional. Nothing imports this module before a sweep is made.
+"""
+
+import csv
+import io
+import time
+import warnings
+from itertools import product
+from typing import Any
+
+import numpy as np
+import numpy.ma as ma
+import numpy.typing as npt
+import sqlalchemy as sa
+from sqlalchemy.exc import ArgumentError
+
+from engine.checkpoint import load
+from engine.checks import InklingError, shorten, shown
+from engine.data.dataset import Dataset
+from engine.metrics import evaluate
+from engine.network import Network
+from engine.sweep.claims import Claims
+from engine.sweep.plan import MEASURES, Sweep
+
+try:
+    import optuna
+    from optuna.trial import FrozenTrial, TrialState
+except ImportError:
+    raise InklingError("a sweep needs the package optuna: pip install 'inkling[sweep]'") from None
+
+SQLITE_SECONDS = 60.0  # that a process waits for others that write to the same file
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+class Study:
+    """A sweep by its name in a storage: ``sqlite:///FILE`` for one machine, ``postgresql://...`` for many."""
+
+    def __init__(self, storage: "optuna.storages.RDBStorage", name: str) -> None:
+        self.name, self.claims = name, Claims(storage.engine)
+        self.storage = optuna.storages.get_storage(storage)
+        try:
+            self.id = self.storage.get_study_id_from_name(name)
+        except KeyError:
+            raise InklingError(f"this storage has no study {shown(name)}: begin it with the command sweep") from None
+        attributes = self.storage.get_study_user_attrs(self.id)
+        if "sweep" not in attributes:
+            raise InklingError(f"the study {shown(name)} was not made by Inkling, or is not complete: choose another name")
+        self.sweep = Sweep.from_json(attributes["sweep"])
+        self.started = float(attributes["started"])
+
+    @property
+    def optuna(self) -> "optuna.Study":
+        """Optuna's own study, for its plots and its importances."""
+        return self.sampled_by(None)
+
+    def sampled_by(self, number: int | None) -> "optuna.Study":
+        """Optuna's study as the trial of this number sees it: with a sampler of its own, so that no two draw the same."""
+        sampler = None if number is None else make_sampler(self.sweep, number)
+        pruner = make_pruner(self.sweep)
+        return optuna.load_study(study_name=self.name, storage=self.storage, sampler=sampler, pruner=pruner)
+
+    def trials(self, *states: "TrialState") -> "list[FrozenTrial]":
+        """All trials, or those in these states, in order."""
+        return self.storage.get_all_trials(self.id, deepcopy=False, states=states or None)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no trial is left to begin or to continue."""
+        waiting = () if self.is_late else (TrialState.WAITING,)
+        return not self.trials(TrialState.RUNNING, *waiting)
+
+    @property
+    def is_late(self) -> bool:
+        """Whether its minutes are over."""
+        return self.sweep.minutes is not None and time.time() - self.started > 60 * self.sweep.minutes
+
+    @property
+    def best(self) -> "FrozenTrial | None":
+        """The best of the complete trials; the first of those that are equal."""
+        complete = self.trials(TrialState.COMPLETE)
+        sign = -1 if MEASURES[self.sweep.measure].greater_is_better else 1
+        return min(complete, key=lambda trial: sign * trial.values[0], default=None)
+
+    def networks(self, trial: "FrozenTrial") -> list[Network]:
+        """The networks of a complete trial, one for each seed."""
+        return [load(io.BytesIO(network)) for network in self.claims.networks(trial._trial_id)]
+
+    def measure_winner(self, test_set: Dataset) -> dict[str, Any]:
+        """Measure the networks of the best trial on the test images, once: the second time the stored figures come back.
+
+        Returns ``trial`` (its number), ``accuracies`` and ``errors`` (one for each seed), and ``images``. Raises
+        ``InklingError`` if no trial is complete.
+        """
+        if (best := self.best) is None:
+            raise InklingError("no trial of this sweep is complete, so there is no winner")
+        winner = self.storage.get_study_user_attrs(self.id).get("winner")
+        if winner is None or winner["trial"] != best.number:
+            results = [evaluate(network, test_set) for network in self.networks(best)]
+            winner = {
+                "trial": best.number,
+                "accuracies": [result.accuracy for result in results],
+                "errors": [result.errors for result in results],
+                "images": len(test_set),
+            }
+            self.storage.set_study_user_attr(self.id, "winner", winner)
+        return winner
+
+    def cv_results(self) -> dict[str, Any]:
+        """The complete trials as ``GridSearchCV.cv_results_`` has them; each seed counts as a split.
+
+        The scores are greater for better trials: a loss is negative. They come from validation images; "test" is
+        scikit-learn's word.
+        """
+        trials = self.trials(TrialState.COMPLETE)
+        sign = 1 if MEASURES[self.sweep.measure].greater_is_better else -1
+        scores = sign * np.array([trial.user_attrs["values"] for trial in trials]).reshape(len(trials), self.sweep.num_seeds)
+        means = scores.mean(axis=1)
+        results: dict[str, Any] = {"mean_fit_time": np.array([trial.user_attrs["seconds"] for trial in trials])}
+        for name in self.sweep.search:
+            values = np.array([trial.params[name] for trial in trials], object)
+            results[f"param_{name}"] = ma.masked_array(values, np.zeros(len(trials), bool))
+        results["params"] = [dict(trial.params) for trial in trials]
+        results |= {f"split{position}_test_score": column for position, column in enumerate(scores.T)}
+        results |= {"mean_test_score": means, "std_test_score": scores.std(axis=1), "rank_test_score": _ranks(-means)}
+        return results
+
+    def to_csv(self) -> str:
+        """A line for each trial, complete or not, and a heading."""
+        file = io.StringIO()
+        names = list(self.sweep.search)
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["trial", "state", self.sweep.measure, "epochs", "seconds", "diverged", "error", *names])
+        for trial in self.trials():
+            value = trial.values[0] if trial.values else ""
+            others = [trial.user_attrs.get(name, "") for name in ("epochs", "seconds", "diverged", "error")]
+            writer.writerow(
+                [trial.number, trial.state.name.lower(), value, *others, *(trial.params.get(n, "") for n in names)]
+            )
+        return file.getvalue()
+
+
+def open_study(url: str, name: str) -> Study:
+    """The study of this name; raises ``InklingError`` if there is none, or the storage cannot be used."""
+    return Study(_open_storage(url), name)
+
+
+def make_study(url: str, name: str, sweep: Sweep, train_set: Dataset) -> Study:
+    """The study of this name: a new one, or the one that is there if it does the same as ``sweep``.
+
+    A study that is there can get more trials and minutes. Raises ``InklingError`` if it does something else, and if
+    ``train_set`` leaves no images for validation.
+    """
+    sweep.check_data(train_set)
+    rdb = _open_storage(url)
+    try:
+        study_id = rdb.create_new_study([_direction(sweep)], name)
+    except optuna.exceptions.DuplicatedStudyError:
+        study_id = rdb.get_study_id_from_name(name)
+    attributes = rdb.get_study_user_attrs(study_id)
+    free = {"trials": sweep.trials, "minutes": sweep.minutes}
+    if "sweep" in attributes and attributes["sweep"] | free != _as_stored(sweep):
+        raise InklingError(f"the study {shown(name)} has other settings: choose another name for this sweep")
+    data = train_set.fingerprint()
+    if attributes.get("data", data)["sha256"] != data["sha256"]:
+        raise InklingError(f"the study {shown(name)} began with other data than {sweep.data} has now: choose another name")
+    combinations = _combinations(sweep) if sweep.sampler == "grid" else [{}] * sweep.trials
+    optuna_study = optuna.load_study(study_name=name, storage=rdb)
+    for parameters in combinations[len(rdb.get_all_trials(study_id, deepcopy=False)) :]:
+        optuna_study.enqueue_trial(parameters)
+    rdb.set_study_user_attr(study_id, "started", time.time())
+    rdb.set_study_user_attr(study_id, "data", data)
+    rdb.set_study_user_attr(study_id, "sweep", sweep.to_json())  # last: a study that has it is complete
+    return Study(rdb, name)
+
+
+def make_sampler(sweep: Sweep, number: int) -> "optuna.samplers.BaseSampler | None":
+    """The sampler for one trial; None means Optuna's own choice.
+
+    Its random numbers come from the trial's number: a random search is the same with any number of workers.
+    """
+    seed = int(np.random.SeedSequence([sweep.sampler_seed, number]).generate_state(1)[0])
+    if sweep.sampler == "default":
+        return None
+    if sweep.sampler == "tpe":  # a constant liar: what others try at this moment counts as bad, so that workers spread out
+        with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):
+            return optuna.samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True)
+    return optuna.samplers.RandomSampler(seed=seed)  # a grid's trials have all their values already
+
+
+def make_pruner(sweep: Sweep) -> "optuna.pruners.BasePruner":
+    """The pruner; it looks at the validation measure after each epoch of a trial's first seed."""
+    if sweep.pruner == "median":
+        return optuna.pruners.MedianPruner()
+    if sweep.pruner == "hyperband":
+        return optuna.pruners.HyperbandPruner(max_resource=sweep.max_epochs)
+    return optuna.pruners.NopPruner()
+
+
+def _direction(sweep: Sweep) -> "optuna.study.StudyDirection":
+    return optuna.study.StudyDirection[MEASURES[sweep.measure].direction.upper()]
+
+
+def _combinations(sweep: Sweep) -> list[dict[str, Any]]:
+    """The first ``num_trials`` combinations of a grid, in an order drawn from the sampler's seed."""
+    grids = [dimension.grid() for dimension in sweep.search.values()]
+    combinations = [dict(zip(sweep.search, values, strict=True)) for values in product(*grids)]
+    order = np.random.default_rng(sweep.sampler_seed).permutation(len(combinations))
+    return [combinations[position] for position in order[: sweep.num_trials]]
+
+
+def _as_stored(sweep: Sweep) -> dict[str, Any]:
+    """The sweep as it comes back from JSON, where tuples are lists."""
+    return Sweep.from_json(sweep.to_json()).to_json()
+
+
+def _open_storage(url: str) -> "optuna.storages.RDBStorage":
+    try:
+        parsed = sa.make_url(url)
+    except ArgumentError:
+        parsed = None
+    if parsed is None or parsed.get_backend_name() not in ("sqlite", "postgresql"):
+        raise InklingError(
+            f"the storage must be sqlite:///FILE or postgresql://user:password@host/database, got {shown(url)}"
+        )
+    options: dict[str, Any] = {"pool_pre_ping": True}
+    if parsed.get_backend_name() == "sqlite":
+        options = {"connect_args": {"timeout": SQLITE_SECONDS}}
+    elif parsed.drivername == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    try:
+        return optuna.storages.RDBStorage(parsed.render_as_string(hide_password=False), engine_kwargs=options)
+    except ImportError:
+        raise InklingError("PostgreSQL needs another package: pip install 'inkling[postgresql]'") from None
+    except Exception as error:  # the driver's, or Optuna's about tables of another version
+        place = parsed.render_as_string(hide_password=True)
+        raise InklingError(f"the storage {place} cannot be used: {shorten(error, 300)}") from None
+
+
+def _ranks(values: npt.NDArray) -> npt.NDArray[np.int32]:
+    """The rank of each value, from 1; equal values have the same."""
+    return np.searchsorted(np.sort(values), values).astype(np.int32) + 1

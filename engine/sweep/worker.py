@@ -1,0 +1,230 @@
+"""``Worker``: takes trials of a study, one after another, trains them, and says what they gave.
+
+Any number of workers may join a study, on any number of machines. One that is killed loses nothing: another one, or itself
+when it is started again, continues the trial from its paused training, bit for bit.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from io import BytesIO
+from statistics import mean
+from threading import Event as Flag
+from threading import Thread
+from time import monotonic
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from engine.checkpoint import load_training, save, save_training
+from engine.checks import InklingError
+from engine.data.dataset import Dataset
+from engine.sweep.claims import Claim, LostClaim, Result
+from engine.sweep.search_space import configured
+from engine.sweep.study import Study
+from engine.training import Diverged, EpochEnd, Trainer
+
+GRACE_SECONDS = 30.0  # of silence, after which a worker counts as gone
+BEATS = 6  # in this time
+SAVE_SECONDS = 5.0  # between two saved states of a training, besides those after each epoch
+
+log = logging.getLogger(__name__)
+
+
+class _Pruned(Exception):
+    """The trial ends early, because it is worse than others or has diverged."""
+
+
+class _Stopped(Exception):
+    """The worker is to stop; the trial is saved."""
+
+
+class Worker:
+    """Trains trials of ``study`` on ``train_set``. ``is_stopped`` is asked between two steps.
+
+    Raises ``InklingError`` if these are other data than those that the study began with.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        train_set: Dataset,
+        is_stopped: Callable[[], bool] = lambda: False,
+        grace_seconds: float = GRACE_SECONDS,
+        save_seconds: float = SAVE_SECONDS,
+    ) -> None:
+        self.study, self.sweep, self.claims = study, study.sweep, study.claims
+        self.train_set, self.is_stopped = train_set, is_stopped
+        self.grace_seconds, self.save_seconds = grace_seconds, save_seconds
+        self._seen: dict[int, tuple[Claim, float]] = {}  # each claim, and when it was first seen like this
+        began_with = study.storage.get_study_user_attrs(study.id)["data"]
+        if train_set.fingerprint()["sha256"] != began_with["sha256"]:
+            raise InklingError(f"the study {study.name} began with other data than {self.sweep.data} has here")
+
+    def run(self) -> Iterator[FrozenTrial]:
+        """Train until nothing is left to do or ``is_stopped``; yield each trial that this worker has ended."""
+        while not self.is_stopped():
+            trial_id = self._take()
+            if trial_id is not None:
+                try:
+                    self._run_trial(trial_id)
+                except _Stopped:
+                    return
+                except LostClaim:
+                    continue
+                yield self.study.storage.get_trial(trial_id)
+            elif self.study.is_over:
+                return
+            else:  # others work on what is left; one of them may fall silent
+                Flag().wait(self.grace_seconds / BEATS)
+
+    def _take(self) -> int | None:
+        """Claim a trial: one that was given up or whose worker is silent, or else the next one that waits."""
+        claims = self._look()
+        unfinished = self.study.trials(TrialState.RUNNING, TrialState.WAITING)
+        for trial in unfinished:
+            claim = claims.get(trial._trial_id)
+            if claim is None or not self._is_abandoned(trial._trial_id, claim):
+                continue
+            if self.claims.take_over(trial._trial_id, claim) and self._begin(trial._trial_id):
+                return trial._trial_id
+        if not self.study.is_late:
+            for trial in unfinished:
+                if trial._trial_id not in claims and self.claims.take(trial._trial_id) and self._begin(trial._trial_id):
+                    return trial._trial_id
+        return None
+
+    def _begin(self, trial_id: int) -> bool:
+        """Mark a claimed trial as running; whether it is not over already, as it may be since it was listed."""
+        state = self.study.storage.get_trial(trial_id).state
+        if state.is_finished():
+            self.claims.end(trial_id, keep_networks=state == TrialState.COMPLETE)
+            return False
+        if state == TrialState.WAITING:
+            self.study.storage.set_trial_state_values(trial_id, TrialState.RUNNING)
+        return True
+
+    def _look(self) -> dict[int, Claim]:
+        """All claims, after noting which of them have changed."""
+        claims, now = self.claims.all(), monotonic()
+        before = self._seen
+        self._seen = {
+            trial_id: before[trial_id] if trial_id in before and before[trial_id][0] == claim else (claim, now)
+            for trial_id, claim in claims.items()
+        }
+        return claims
+
+    def _is_abandoned(self, trial_id: int, claim: Claim) -> bool:
+        return not claim.owner or monotonic() - self._seen[trial_id][1] > self.grace_seconds
+
+    @contextmanager
+    def _heartbeat(self, trial_id: int) -> Iterator[Flag]:
+        """Say regularly that this worker lives; the flag is set if the trial is lost all the same."""
+        is_over, is_lost = Flag(), Flag()
+
+        def beat() -> None:
+            while not is_over.wait(self.grace_seconds / BEATS):
+                try:
+                    self.claims.beat(trial_id)
+                    self._look()
+                except LostClaim:
+                    is_lost.set()
+                    return
+                except Exception:  # the database may be back for the next beat
+                    log.warning("a heartbeat failed", exc_info=True)
+
+        thread = Thread(target=beat, name="heartbeat", daemon=True)
+        thread.start()
+        try:
+            yield is_lost
+        finally:
+            is_over.set()
+            thread.join()
+
+    def _run_trial(self, trial_id: int) -> None:
+        """Train a trial that this worker has claimed, and tell Optuna what it gave."""
+        number = self.study.storage.get_trial(trial_id).number
+        study = self.study.sampled_by(number)
+        trial = optuna.trial.Trial(study, trial_id)
+        value, state = None, TrialState.COMPLETE
+        with self._heartbeat(trial_id) as is_lost:
+            try:
+                value = self._train_seeds(trial, is_lost)
+            except _Pruned:
+                state = TrialState.PRUNED
+            except InklingError as error:  # a combination that cannot work
+                trial.set_user_attr("error", str(error))
+                state = TrialState.FAIL
+            self.claims.beat(trial_id)  # raises if it is lost
+        try:
+            study.tell(number, value, state)
+        except (ValueError, optuna.exceptions.UpdateFinishedTrialError):  # another one has ended it in the meantime
+            raise LostClaim from None
+        self.claims.end(trial_id, keep_networks=state == TrialState.COMPLETE)
+
+    def _train_seeds(self, trial: optuna.Trial, is_lost: Flag) -> float:
+        """The mean value of the trainings from all seeds."""
+        chosen = {name: dimension.suggest(trial) for name, dimension in self.sweep.search.items()}
+        config = configured(self.sweep.config, chosen).for_classes(len(self.train_set.class_names))
+        results, training = self.claims.saved(trial._trial_id)
+        for position in range(len(results), self.sweep.num_seeds):
+            if training:
+                trainer = load_training(BytesIO(training), self.train_set)
+            else:
+                trainer = Trainer.from_config(replace(config, seed=config.seed + position), self.train_set)
+            self._train(trainer, trial, results, is_lost)
+            training = None
+            results.append(self._result(trainer))
+            self.claims.save(trial._trial_id, results, network=_network_bytes(trainer))
+        _note(trial, results)
+        return mean(result["value"] for result in results)
+
+    def _train(self, trainer: Trainer, trial: optuna.Trial, results: list[Result], is_lost: Flag) -> None:
+        """Run a training to its end, and report the epochs of the first one for the pruner."""
+        saved = monotonic()
+        for event in trainer:
+            if is_lost.is_set():
+                raise LostClaim
+            if isinstance(event, Diverged):
+                trial.set_user_attr("diverged", True)
+            if isinstance(event, Diverged) or (
+                isinstance(event, EpochEnd) and not results and self._is_pruned_after(event, trial)
+            ):
+                _note(trial, [*results, self._result(trainer)])
+                raise _Pruned
+            is_stopped = self.is_stopped()
+            if is_stopped or isinstance(event, EpochEnd) or monotonic() - saved > self.save_seconds:
+                file, saved = BytesIO(), monotonic()
+                save_training(file, trainer, compress=False)
+                self.claims.save(trial._trial_id, results, file.getvalue())
+            if is_stopped:
+                self.claims.give_up(trial._trial_id)
+                raise _Stopped
+
+    def _is_pruned_after(self, event: EpochEnd, trial: optuna.Trial) -> bool:
+        """Tell the pruner about an epoch; whether the trial is to end here."""
+        reported = self.study.storage.get_trial(trial._trial_id).intermediate_values
+        if event.epoch not in reported:  # else the worker that had the trial before has reported it
+            trial.report(getattr(event, self.sweep.measure), event.epoch)
+        return trial.should_prune()
+
+    def _result(self, trainer: Trainer) -> Result:
+        """What a training gave: the last epoch's network, or with early stopping the best one's."""
+        epochs = len(trainer.history)
+        result_epoch = trainer.best[1] if trainer.best else epochs
+        value = getattr(trainer.history[result_epoch - 1], self.sweep.measure) if epochs else None
+        return {"value": value, "epochs": epochs, "seconds": trainer.seconds}
+
+
+def _note(trial: optuna.Trial, results: list[Result]) -> None:
+    """Add to the trial what tables and charts show of its trainings."""
+    trial.set_user_attr("values", [result["value"] for result in results])
+    trial.set_user_attr("epochs", sum(result["epochs"] for result in results))
+    trial.set_user_attr("seconds", round(sum(result["seconds"] for result in results), 3))
+
+
+def _network_bytes(trainer: Trainer) -> bytes:
+    file = BytesIO()
+    save(file, trainer.result, config=trainer.config.to_json())
+    return file.getvalue()

@@ -1,0 +1,87 @@
+"""What is asked of a sweep."""
+
+import json
+
+import pytest
+from helpers import make_digits, outcome
+
+from engine.checks import InklingError
+from engine.network import dense_layers
+from engine.recipes import RECIPES
+from engine.sweep.plan import Sweep, read_file
+
+FILE = """
+data = "synthetic"
+trials = 12
+pruner = "hyperband"
+seeds = 3
+[settings]
+epochs = 4
+activation = "tanh"
+[search]
+learning_rate = "1e-4..1e-1:log"
+hidden = [64, [128, 64]]
+"""
+
+
+def test_a_file_says_what_is_searched():
+    sweep = Sweep.from_table(read_file(FILE))
+    assert (sweep.data, sweep.trials, sweep.pruner, sweep.num_seeds) == ("synthetic", 12, "hyperband", 3)
+    assert sweep.config.epochs == 4
+    assert {name: dimension.to_text() for name, dimension in sweep.search.items()} == {
+        "learning_rate": "0.0001..0.1:log",
+        "hidden": '64,"128,64"',
+        "activation": "tanh",  # it makes the layers together with the searched units
+    }
+    assert Sweep.from_json(json.loads(json.dumps(sweep.to_json()))) == sweep
+
+
+def test_a_recipe_and_settings_are_what_stays():
+    table = {"recipe": "cnn", "search": {"learning_rate": "1e-3..1e-1"}, "settings": {"epochs": "2"}}
+    sweep = Sweep.from_table(table)
+    assert sweep.config.layers == RECIPES["cnn"].config.layers
+    assert sweep.config.epochs == 2
+    quick = Sweep.from_table({"recipe": "quick", "search": {"hidden": [32]}, "settings": {}})
+    assert quick.search["hidden"].values() == [(32,)]
+    fixed = Sweep.from_table({"search": {"learning_rate": "1e-3..1e-1"}, "settings": {"hidden": "32"}})
+    assert fixed.config.layers == dense_layers((32,))
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({}, "a sweep must search at least one setting, got none"),
+        ({"search": 3}, "[search] and [settings] must be tables"),
+        ({"search": {"epochs": "1..3"}, "trials": 0}, "trials must be a whole number from 1 to 10,000, got 0"),
+        ({"search": {"epochs": "1..3"}, "sampler": "cmaes"}, "sampler must be one of default, random, tpe, grid"),
+        ({"search": {"epochs": "1..3"}, "epochs": 3}, "a sweep has no ['epochs']; settings of the trainings belong under"),
+        ({"search": {"epochs": "1..3"}, "settings": {"trials": 3}}, "a training has no ['trials']"),
+        ({"search": {"epochs": "1..3"}, "recipe": "x"}, "recipe must be one of quick"),
+        ({"search": {"hidden": [32]}, "recipe": "cnn"}, "hidden would replace the layers of the recipe cnn"),
+        ({"search": {"hidden": [32], "layers": ["dense:10"]}}, "layers describe the whole network"),
+        ({"search": {"epochs": "1..3"}, "settings": {"validation_size": 0}}, "validation_size must not be 0"),
+        ({"search": {"validation_size": [0, 10]}}, "validation_size must not be 0"),
+        ({"search": {"layers": ["dense:7"]}}, "layers must end in 10 outputs"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_a_trial_begins(table, message):
+    error = outcome(InklingError, Sweep.from_table, table)[1]
+    assert message in error
+    assert "\n" not in error
+
+
+def test_a_file_that_is_not_toml_is_refused():
+    assert "a sweep's file must be TOML" in outcome(InklingError, read_file, "a = ")[1]
+
+
+def test_too_few_images_leave_none_to_choose_by():
+    sweep = Sweep.from_table({"search": {"epochs": "1..3"}})
+    assert "9 images leave none" in outcome(InklingError, sweep.check_data, make_digits(9))[1]
+
+
+def test_a_grid_has_no_more_trials_than_combinations():
+    search = {"epochs": "1..3", "hidden": [16, 32]}
+    assert Sweep.from_table({"search": search, "sampler": "grid"}).num_trials == 6
+    assert Sweep.from_table({"search": search, "sampler": "grid", "trials": 4}).num_trials == 4
+    assert Sweep.from_table({"search": search}).num_trials == 40
+    assert Sweep.from_table({"search": search}).max_epochs == 3

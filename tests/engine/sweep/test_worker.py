@@ -1,0 +1,272 @@
+"""Trials in an SQLite file, by workers that are interrupted, killed and too slow."""
+
+import csv
+import importlib.util
+import io
+import subprocess
+import sys
+from dataclasses import replace
+from itertools import count
+
+import numpy as np
+import pytest
+from helpers import ROOT, make_digits, make_noise, need, outcome
+
+from engine.checks import InklingError
+from engine.metrics import evaluate
+from engine.sweep.claims import Claims, LostClaim
+from engine.sweep.plan import Sweep
+from engine.sweep.search_space import configured
+from engine.training import Trainer
+
+if importlib.util.find_spec("optuna"):
+    from optuna.trial import TrialState
+
+    from engine.sweep.study import make_study, open_study
+    from engine.sweep.worker import Worker
+
+SEARCH = {"learning_rate": "1e-3..1e-1:log", "hidden": [6, 12]}
+SETTINGS = {"epochs": 2, "train_size": 300, "validation_size": 60, "batch_size": 60}
+
+
+class Killed(BaseException):
+    """What ends a worker without a chance to tidy up."""
+
+
+@pytest.fixture(autouse=True)
+def _installed():
+    if importlib.util.find_spec("optuna") is None:
+        need("optuna", "optuna is not installed; it is in the extra `sweep`")
+
+
+@pytest.fixture
+def make(tmp_path, tiny):
+    """A function that makes a study in a new file, with these settings of the sweep."""
+    names = count()
+
+    def make(settings=SETTINGS, search=SEARCH, **changes):
+        table = {"search": search, "settings": settings, "sampler": "random", "trials": 4} | changes
+        url = f"sqlite:///{tmp_path / f'{next(names)}.sqlite3'}"
+        return make_study(url, "s", Sweep.from_table(table), tiny)
+
+    return make
+
+
+def networks(study):
+    return {trial.number: study.claims.networks(trial._trial_id) for trial in study.trials()}
+
+
+def test_trials_are_trainings_on_the_training_images_and_measured_on_validation_images(make, tiny):
+    study = make(num_seeds=2)
+    trials = list(Worker(study, tiny).run())
+    assert [trial.number for trial in trials] == [0, 1, 2, 3]
+    for trial in trials:
+        chosen = {name: dimension.values() for name, dimension in study.sweep.search.items()}
+        assert chosen["learning_rate"][0] <= trial.params["learning_rate"] <= chosen["learning_rate"][1]
+        values = {"learning_rate": trial.params["learning_rate"], "hidden": (int(trial.params["hidden"]),)}
+        losses = []
+        for seed, network in enumerate(study.networks(trial)):
+            config = configured(study.sweep.config, values)
+            trainer = Trainer.from_config(replace(config, seed=seed), tiny)
+            list(trainer)
+            np.testing.assert_array_equal(network.state_vector, trainer.result.state_vector)
+            losses.append(evaluate(network, trainer.validation_set).loss)
+        assert trial.user_attrs["values"] == pytest.approx(losses)
+        assert trial.values == pytest.approx([np.mean(losses)])
+        assert sorted(trial.intermediate_values) == [1, 2]  # the epochs of the first seed
+        assert trial.user_attrs["epochs"] == 4
+    assert study.best.values[0] == min(trial.values[0] for trial in trials)
+    assert study.is_over
+    assert study.claims.all() == {}
+
+
+def test_a_random_search_is_the_same_with_any_number_of_workers(make, tiny):
+    alone, shared = make(trials=6), make(trials=6)
+    list(Worker(alone, tiny).run())
+    one, two = Worker(shared, tiny).run(), Worker(open_study(str(shared.claims.engine.url), "s"), tiny).run()
+    for worker in (one, two, two, one, two, one):
+        next(worker)
+    assert not list(one)
+    assert not list(two)
+    assert [t.params for t in alone.trials()] == [t.params for t in shared.trials()]
+    assert networks(alone) == networks(shared)
+
+
+@pytest.mark.parametrize("moment", [1, 4, 5, 6, 9, 14])
+def test_a_killed_workers_trial_is_continued_bit_for_bit(moment, make, tiny):
+    whole, broken = make(num_seeds=2, trials=2), make(num_seeds=2, trials=2)
+    list(Worker(whole, tiny).run())
+    steps = count()
+
+    def kill():
+        if next(steps) == moment:
+            raise Killed
+        return False
+
+    with pytest.raises(Killed):
+        list(Worker(broken, tiny, kill, save_seconds=0).run())
+    assert len(broken.trials(TrialState.RUNNING)) == 1
+    taken_over = [trial.number for trial in Worker(broken, tiny, grace_seconds=0.2).run()]
+    assert sorted(taken_over) == [0, 1]
+    assert [t.values for t in broken.trials()] == [t.values for t in whole.trials()]
+    assert [t.intermediate_values for t in broken.trials()] == [t.intermediate_values for t in whole.trials()]
+    assert networks(broken) == networks(whole)
+
+
+def test_a_continued_trial_does_not_repeat_the_steps_that_were_saved(make, tiny, monkeypatch):
+    study = make(trials=1)
+    steps = count()
+
+    def kill():
+        if next(steps) == 7:
+            raise Killed
+        return False
+
+    with pytest.raises(Killed):
+        list(Worker(study, tiny, kill, save_seconds=0).run())
+    taken = []
+    original = Trainer._take_step
+    monkeypatch.setattr(Trainer, "_take_step", lambda self, started: taken.append(self.step) or original(self, started))
+    list(Worker(study, tiny, grace_seconds=0.1).run())
+    assert taken == [5, 6, 7]  # 6 events were saved: 4 steps, the end of an epoch, and a step
+
+
+def test_a_stopped_worker_gives_its_trial_up_at_once(make, tiny):
+    study = make(trials=1)
+    steps = count()
+    assert list(Worker(study, tiny, lambda: next(steps) > 3).run()) == []
+    assert [claim.owner for claim in study.claims.all().values()] == [""]
+    (trial,) = Worker(study, tiny, grace_seconds=3600).run()  # no silence to wait for
+    assert trial.state == TrialState.COMPLETE
+
+
+def test_a_worker_that_was_asleep_for_too_long_loses_its_trial(make, tiny):
+    whole, study = make(trials=1), make(trials=1)
+    list(Worker(whole, tiny).run())
+    other = Claims(study.claims.engine)
+    claimed = []
+
+    def sleep():
+        if not claimed and other.all():  # while this worker sleeps, another one takes the trial
+            ((trial_id, claim),) = other.all().items()
+            claimed.append(other.take_over(trial_id, claim))
+        return False
+
+    sleeper = Worker(study, tiny, sleep, grace_seconds=0.5, save_seconds=0)
+    (trial,) = sleeper.run()  # it comes back when the other one is silent
+    assert claimed == [True]
+    assert trial.state == TrialState.COMPLETE
+    assert networks(study) == networks(whole)
+
+
+def test_one_claim_is_given_to_one_worker(make):
+    study = make(trials=1)
+    first, second = Claims(study.claims.engine), Claims(study.claims.engine)
+    assert first.take(7)
+    assert not second.take(7)
+    seen = second.all()[7]
+    first.beat(7)
+    assert not second.take_over(7, seen)  # it lives
+    assert second.take_over(7, second.all()[7])
+    with pytest.raises(LostClaim):
+        first.save(7, [], b"")
+
+
+def test_a_diverged_trial_and_an_impossible_one_do_not_end_the_sweep(make, tiny):
+    study = make(search={"learning_rate": [0.01, 10.0], "optimizer": ["sgd"]}, sampler="grid")
+    study_inputs = {trial.params["learning_rate"]: trial for trial in Worker(study, tiny).run()}
+    assert study_inputs["0.01"].state == TrialState.COMPLETE
+    bad = make(search={"validation_size": [60, 299], "train_size": [100, 300]}, sampler="grid")
+    states = [trial.state for trial in Worker(bad, tiny).run()]
+    assert sorted(states) == [TrialState.COMPLETE] * 3 + [TrialState.FAIL]
+    (failed,) = bad.trials(TrialState.FAIL)
+    assert "validation_size must be a whole number from 0 to 99" in failed.user_attrs["error"]
+    assert bad.best is not None
+
+
+def test_pruned_trials_end_early_and_keep_no_network(make, tiny):
+    search = {"learning_rate": [0.02, 0.021, 0.022, 0.023, 0.024, 0.025, 1e-6]}
+    study = make(SETTINGS | {"epochs": 4}, search, sampler="grid", pruner="median", trials=7, sampler_seed=4)
+    order = [trial.system_attrs["fixed_params"]["learning_rate"] for trial in study.trials()]
+    assert order.index("1e-06") >= 5, "the median needs five trials before it"
+    trials = list(Worker(study, tiny).run())
+    (pruned,) = [trial for trial in trials if trial.params["learning_rate"] == "1e-06"]
+    assert pruned.state == TrialState.PRUNED
+    assert pruned.user_attrs["epochs"] == 1
+    assert study.claims.networks(pruned._trial_id) == []
+    assert study.best != pruned
+
+
+@pytest.mark.parametrize("sampler", ["default", "tpe", "random", "grid"])
+@pytest.mark.parametrize("pruner", ["none", "hyperband"])
+def test_every_sampler_and_pruner_brings_a_sweep_to_its_end(sampler, pruner, make, tiny):
+    study = make(sampler=sampler, pruner=pruner, measure="validation_accuracy", trials=3)
+    trials = list(Worker(study, tiny).run())
+    assert len(trials) == len(study.trials()) == 3
+    assert study.best.values[0] == max(t.values[0] for t in trials if t.state == TrialState.COMPLETE)
+
+
+def test_the_same_sweep_goes_on_and_may_get_more_trials(make, tiny):
+    study = make(trials=2)
+    url = str(study.claims.engine.url)
+    list(Worker(study, tiny).run())
+    more = make_study(url, "s", Sweep.from_json(study.sweep.to_json() | {"trials": 3}), tiny)
+    assert [trial.number for trial in Worker(more, tiny).run()] == [2]
+    other = Sweep.from_json(study.sweep.to_json() | {"sampler": "tpe"})
+    assert "has other settings" in outcome(InklingError, make_study, url, "s", other, tiny)[1]
+    assert "other data" in outcome(InklingError, make_study, url, "s", study.sweep, make_noise(300))[1]
+    assert "other data" in outcome(InklingError, Worker, study, make_noise(300))[1]
+    assert "no study 'x'" in outcome(InklingError, open_study, url, "x")[1]
+
+
+def test_no_trial_begins_when_the_minutes_are_over(make, tiny):
+    study = make(minutes=1e-9)
+    assert list(Worker(study, tiny).run()) == []
+    assert study.is_over
+
+
+def test_the_winner_is_measured_on_the_test_images_once(make, tiny, monkeypatch):
+    test_set = make_digits(200, 5)
+    study = make(num_seeds=2, trials=2)
+    error = outcome(InklingError, study.measure_winner, test_set)[1]
+    assert error == "no trial of this sweep is complete, so there is no winner"
+    list(Worker(study, tiny).run())
+    winner = study.measure_winner(test_set)
+    expected = [evaluate(network, test_set).errors for network in study.networks(study.best)]
+    assert winner == {
+        "trial": study.best.number,
+        "accuracies": pytest.approx([1 - errors / 200 for errors in expected]),
+        "errors": expected,
+        "images": 200,
+    }
+    monkeypatch.setattr("engine.sweep.study.evaluate", lambda *_: pytest.fail("it looked a second time"))
+    assert open_study(str(study.claims.engine.url), "s").measure_winner(test_set) == winner
+
+
+def test_the_tables(make, tiny):
+    study = make(num_seeds=2)
+    trials = list(Worker(study, tiny).run())
+    rows = list(csv.DictReader(io.StringIO(study.to_csv())))
+    assert [float(row["validation_loss"]) for row in rows] == [trial.values[0] for trial in trials]
+    assert [row["hidden"] for row in rows] == [trial.params["hidden"] for trial in trials]
+    table = study.cv_results()
+    assert table["params"] == [trial.params for trial in trials]
+    assert (table["mean_test_score"] == [-trial.values[0] for trial in trials]).all()
+    assert table["rank_test_score"][study.best.number] == 1
+    assert sorted(table["rank_test_score"]) == [1, 2, 3, 4]
+    np.testing.assert_allclose((table["split0_test_score"] + table["split1_test_score"]) / 2, table["mean_test_score"])
+
+
+@pytest.mark.parametrize("url", ["", "x", "mysql://a/b", "sqlite:////nowhere/at/all.db", "postgresql://a@127.0.0.1:9/b"])
+def test_a_storage_that_cannot_be_used_is_an_error_of_one_line(url):
+    error = outcome(InklingError, open_study, url, "s")[1]
+    assert "the storage " in error
+    assert "\n" not in error
+
+
+def test_without_optuna_a_sentence_says_what_to_install():
+    code = "import sys; sys.modules['optuna'] = None\nimport engine.cli.main as m; sys.exit(m.main(sys.argv[1:]))"
+    arguments = ["sweep", "--search", "epochs=1..2"]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "inkling: a sweep needs the package optuna: pip install 'inkling[sweep]'\n"
