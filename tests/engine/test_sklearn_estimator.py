@@ -19,6 +19,7 @@ from engine.setting_fields import settings_of
 
 INSTALLED = importlib.util.find_spec("sklearn") is not None
 if INSTALLED:
+    import joblib
     from sklearn.base import clone
     from sklearn.datasets import load_digits
     from sklearn.exceptions import NotFittedError
@@ -30,8 +31,10 @@ if INSTALLED:
 
     from engine.sklearn_estimator import NetworkClassifier
 
+    NOT_EXACT = "weights and repetitions give other batches in another order; scikit-learn expects this of its own MLP, too"
     own_checks = parametrize_with_checks(
-        [NetworkClassifier(), NetworkClassifier((16, 8), "tanh", optimizer="nesterov", dropout=0.1, patience=20)]
+        [NetworkClassifier(), NetworkClassifier((16, 8), "tanh", optimizer="nesterov", dropout=0.1, patience=20)],
+        expected_failed_checks=lambda estimator: {"check_sample_weight_equivalence_on_dense_data": NOT_EXACT},
     )
 else:
     own_checks = pytest.mark.parametrize(("estimator", "check"), [(None, None)])
@@ -184,6 +187,126 @@ def test_every_hyperparameter_reaches_the_training(blobs):
         == 2 * 4 + 4 + 4 * 4 + 4 + 4 * 3 + 3
     )
     assert NetworkClassifier(**base | {"hidden": 8}).fit(X, y).network_.state_vector.size == plain.size
+
+
+@needs_sklearn
+def test_log_probabilities_are_exact_where_probabilities_vanish(blobs):
+    X, y = blobs
+    model = NetworkClassifier((8,), epochs=10, random_state=0).fit(X, y)
+    np.testing.assert_allclose(np.exp(model.predict_log_proba(X)), model.predict_proba(X), rtol=1e-12)
+    far = model.predict_log_proba(X * 1e6)
+    assert np.isfinite(far).all()
+    assert (model.predict_proba(X * 1e6) == 0).any()
+
+
+@needs_sklearn
+@pytest.mark.parametrize("settings", [{}, {"patience": 50}, {"weight_decay": 0.01, "optimizer": "momentum"}])
+def test_weights_count_as_repetitions_do(blobs, settings):
+    X, y = blobs
+    weights = np.random.default_rng(1).integers(0, 4, len(y))
+    model = NetworkClassifier((8,), epochs=20, batch_size=None, validation_fraction=0.1, random_state=0, **settings)
+    weighted = clone(model).fit(X, y, sample_weight=weights).predict_proba(X)
+    plain = clone(model).fit(X, y).predict_proba(X)
+    scaled = clone(model).fit(X, y, sample_weight=weights * 7.5).predict_proba(X)
+    np.testing.assert_allclose(scaled, weighted, atol=1e-5)
+    assert np.abs(weighted - plain).max() > 0.001
+    if "patience" not in settings:  # otherwise the validation sets differ
+        repeated = clone(model).fit(X.repeat(weights, axis=0), y.repeat(weights)).predict_proba(X)
+        np.testing.assert_allclose(weighted, repeated, atol=1e-4)
+    ones = clone(model).fit(X, y, sample_weight=np.ones(len(y))).predict_proba(X)
+    np.testing.assert_allclose(ones, plain, atol=1e-6)
+
+
+@needs_sklearn
+def test_weights_hold_in_batches_of_any_size_and_in_their_parts(blobs, monkeypatch):
+    X, y = blobs
+    weights = np.where(y == 2, 1e-9, 1.0)  # as good as absent
+    for batch_size in (7, None):
+        model = NetworkClassifier((8,), epochs=60, learning_rate=0.02, batch_size=batch_size, random_state=0)
+        model.fit(X, y, sample_weight=weights)
+        assert model.score(X[y != 2], y[y != 2]) == 1
+        assert (model.predict_proba(X)[:, 2] < 0.01).any()
+    whole = model.predict_proba(X)
+    monkeypatch.setattr("engine.network.WORKING_NUMBERS", 200)  # the batch of all samples is worked on in parts
+    parts = model.fit(X, y, sample_weight=weights)
+    assert parts.network_.max_batch_size < len(y)
+    np.testing.assert_allclose(parts.predict_proba(X), whole, atol=1e-3)
+
+
+@needs_sklearn
+def test_partial_fits_are_the_epochs_of_a_fit(blobs):
+    X, y = blobs
+    names = np.array(["ant", "bee", "cat"])[y]
+    model = NetworkClassifier((8,), batch_size=None, epochs=12, optimizer="adam", random_state=0)
+    whole = clone(model).fit(X, names)
+    stream = clone(model).partial_fit(X, names, classes=["cat", "bee", "ant"])
+    for _ in range(11):
+        stream.partial_fit(X, names)
+    np.testing.assert_allclose(stream.predict_proba(X), whole.predict_proba(X), atol=1e-4)
+    assert stream.n_iter_ == 12
+    assert [event.epoch for event in stream.history_] == list(range(1, 13))
+    np.testing.assert_allclose([e.loss for e in stream.history_], [e.loss for e in whole.history_], rtol=1e-4)
+
+
+@needs_sklearn
+def test_partial_fit_learns_from_parts_that_lack_classes(blobs):
+    X, y = blobs
+    model = NetworkClassifier((8,), learning_rate=0.02, random_state=0)
+    for _ in range(60):
+        for label in (0, 1, 2):
+            model.partial_fit(X[y != label], y[y != label], classes=[0, 1, 2])
+    assert model.score(X, y) == 1
+    error = outcome(InklingError, model.partial_fit, X, y + 1)[1]
+    assert error == "y must be among the classes of the first call, got [3]"
+    with pytest.raises(ValueError, match="classes must be passed on the first call to partial_fit"):
+        NetworkClassifier().partial_fit(X, y)
+
+
+@needs_sklearn
+def test_a_warm_start_continues(blobs):
+    X, y = blobs
+    model = NetworkClassifier((8,), epochs=5, warm_start=True, random_state=0).fit(X, y)
+    first = model.history_[-1].loss
+    assert model.fit(X, y).history_[0].loss < first * 1.05
+    assert clone(model).fit(X, y).history_[0].loss > first
+    error = outcome(InklingError, model.fit, X, y + 5)[1]
+    assert error == "warm_start needs the classes of the last fit, [0, 1, 2], got [5, 6, 7]"
+
+
+@needs_sklearn
+@pytest.mark.parametrize(
+    ("weights", "message"), [([0] * 90, "at least one non-zero number"), ([-1] * 90, "Negative values")]
+)
+def test_weights_that_cannot_be_are_refused(blobs, weights, message):
+    with pytest.raises(ValueError, match=message):
+        NetworkClassifier((8,), epochs=1).fit(*blobs, sample_weight=weights)
+
+
+@needs_sklearn
+def test_a_search_in_several_processes_finds_the_same(digits):
+    X, y = digits
+    model = NetworkClassifier((16,), epochs=3, random_state=0)
+    grid = {"learning_rate": [1e-4, 0.01]}
+    alone = GridSearchCV(model, grid, cv=2).fit(X / 16, y)
+    with joblib.parallel_config(backend="loky"):
+        shared = GridSearchCV(model, grid, cv=2, n_jobs=2).fit(X / 16, y)
+    np.testing.assert_array_equal(shared.cv_results_["mean_test_score"], alone.cv_results_["mean_test_score"])
+    assert shared.best_params_ == {"learning_rate": 0.01}
+
+
+def test_optunas_search_finds_the_rate_that_learns(digits):
+    if not importlib.util.find_spec("optuna_integration"):
+        need("peers", "optuna-integration is not installed")
+    import optuna
+    from optuna_integration import OptunaSearchCV
+
+    X, y = digits
+    rates = {"learning_rate": optuna.distributions.FloatDistribution(1e-6, 0.1, log=True)}
+    with warnings.catch_warnings(action="ignore"):  # Optuna calls it experimental
+        search = OptunaSearchCV(NetworkClassifier((16,), epochs=3, random_state=0), rates, cv=2, n_trials=6, random_state=0)
+        search.fit(X / 16, y)
+    assert search.best_score_ > 0.5
+    assert 1e-4 < search.best_params_["learning_rate"] < 0.1
 
 
 @needs_sklearn
