@@ -1,9 +1,11 @@
 """Export of networks as ONNX models, which run in onnxruntime, in browsers, on phones and in other frameworks.
 
-A model takes ``images`` (batch, *input_shape) float32 in [0, 1] and gives ``probabilities`` (batch, K). The package ``onnx``
-is optional; it is imported when a model is made.
+A model takes ``images`` (batch, *input_shape) float32 in [0, 1] and gives ``probabilities`` (batch, K). Its metadata, in
+JSON, say the rest: ``class_names`` (K,), ``input_range`` (paper, ink), and ``threshold``: the network is not sure if the
+largest probability is below it. The package ``onnx`` is optional; it is imported when a model is made.
 """
 
+import json
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,12 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.activations import LeakyReLU
-from engine.checks import InklingError, check_choice
+from engine.calibration import threshold
+from engine.checks import InklingError, check_choice, check_integer
 from engine.files import atomic_write
 from engine.layers import BatchNorm, Conv2D, Dense
 from engine.network import Network
 
 OPSET = 20  # https://onnx.ai/onnx/operators: the oldest one with Gelu, and so the one that most runtimes know
+OLDEST_OPSET = 13  # the first in which ReduceSum takes its axes as an input
+FIRST_OPSETS = {"Gelu": 20}  # of operators that came later
 INPUT, OUTPUT = "images", "probabilities"
 
 
@@ -103,26 +108,31 @@ ACTIVATION_NODES: dict[str, Callable[[Graph, str], str]] = {
 OUTPUT_NODES: dict[str, Callable[[Graph, str], str]] = {"softmax": softmax, "normalised": normalised}
 
 
-def to_onnx(network: Network) -> bytes:
+def to_onnx(network: Network, opset: int = OPSET) -> bytes:
     """The bytes of an ONNX model of ``network``, checked by ONNX's own checker.
 
-    Raises ``InklingError`` if the package ``onnx`` is not installed, and for a layer that is not in ``LAYER_NODES``.
+    ``opset`` is the version of ONNX's operators, from 13: older runtimes need an older one. Raises ``InklingError`` if the
+    package ``onnx`` is not installed, for a layer that is not in ``LAYER_NODES``, and for one that the opset does not have.
     """
     try:
-        from onnx import TensorProto, checker, helper, numpy_helper
+        from onnx import TensorProto, checker, defs, helper, numpy_helper
     except ImportError:
         raise InklingError("an ONNX model needs the package onnx: pip install onnx") from None
+    check_integer("opset", opset, OLDEST_OPSET, defs.onnx_opset_version())
     graph, x = Graph(), INPUT
     for layer in network.layers:
         x = LAYER_NODES[check_choice("a layer in an ONNX model", layer.kind, LAYER_NODES)](graph, x, layer)
     x = OUTPUT_NODES[check_choice("the output of an ONNX model", network.output, OUTPUT_NODES)](graph, x)
+    for operator, *_ in graph.nodes:
+        if opset < FIRST_OPSETS.get(operator, OLDEST_OPSET):
+            raise InklingError(f"opset must be {FIRST_OPSETS[operator]} or newer for {operator.lower()}, got {opset}")
 
     def batch_of(name: str, shape: Sequence[int], description: str) -> Any:
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *shape], description)
 
     nodes = [helper.make_node(operator, names, [y], y, **attributes) for operator, names, y, attributes in graph.nodes]
     nodes.append(helper.make_node("Identity", [x], [OUTPUT]))  # names the result; runtimes remove it
-    opsets = [helper.make_opsetid("", OPSET)]
+    opsets = [helper.make_opsetid("", opset)]
     model = helper.make_model(
         helper.make_graph(
             nodes,
@@ -136,12 +146,14 @@ def to_onnx(network: Network) -> bytes:
         producer_name="Inkling",
         doc_string="A neural network trained with Inkling.",
     )
+    facts = {"class_names": network.class_names, "input_range": [0, 1], "threshold": threshold(network)}
+    helper.set_model_props(model, {name: json.dumps(fact) for name, fact in facts.items()})
     checker.check_model(model, full_check=True)
     return model.SerializeToString()
 
 
-def save_onnx(path: str | os.PathLike[str], network: Network) -> None:
+def save_onnx(path: str | os.PathLike[str], network: Network, opset: int = OPSET) -> None:
     """Write ``network`` to ``path`` as an ONNX model; raises what ``to_onnx`` and ``atomic_write`` do."""
-    model = to_onnx(network)
+    model = to_onnx(network, opset)
     with atomic_write(path) as file:
         file.write(model)

@@ -1,5 +1,6 @@
 """ONNX models, run by onnxruntime, give the probabilities of the network."""
 
+import json
 import os
 import sys
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from helpers import ROOT, make_digits, need
 from engine.activations import ACTIVATIONS
 from engine.checkpoint import load
 from engine.checks import InklingError
-from engine.export_onnx import ACTIVATION_NODES, LAYER_NODES, OPSET, OUTPUT_NODES, save_onnx, to_onnx
+from engine.export_onnx import ACTIVATION_NODES, LAYER_NODES, OLDEST_OPSET, OPSET, OUTPUT_NODES, save_onnx, to_onnx
 from engine.layers import LAYERS, Activation, AvgPool2D, BatchNorm, Conv2D, Dense, Dropout, Flatten, MaxPool2D
 from engine.losses import OUTPUTS
 from engine.network import Network, as_pixels, dense_layers
@@ -149,6 +150,39 @@ def test_the_model_describes_itself(run):
     assert model.producer_name == "Inkling"
     assert [(opset.domain, opset.version) for opset in model.opset_import] == [("", OPSET)]
     assert model.ir_version == 9  # of onnx 1.15, the first with this opset
+
+
+def test_the_metadata_say_what_a_program_needs_to_know(run):
+    import onnx
+
+    def metadata(network):
+        return {prop.key: json.loads(prop.value) for prop in onnx.load_from_string(to_onnx(network)).metadata_props}
+
+    network = trained(dense_layers((8,)))
+    network.info["threshold"] = 0.625
+    digits = [str(digit) for digit in range(10)]
+    assert metadata(network) == {"class_names": digits, "input_range": [0, 1], "threshold": 0.625}
+    letters = Network(dense_layers((8,), classes=2), info={"class_names": ["A", "é"]})
+    assert metadata(letters) == {"class_names": ["A", "é"], "input_range": [0, 1], "threshold": 0.0}
+
+
+@pytest.mark.parametrize("opset", [*range(OLDEST_OPSET, OPSET + 1), 22])
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_an_older_or_newer_opset_gives_the_same(opset, output, run):
+    layers = (Conv2D(4, 5), BatchNorm(), Activation("leaky_relu"), MaxPool2D(), AvgPool2D(), Flatten(), Dropout(), Dense(10))
+    network = trained(layers, output=output)
+    inputs = np.random.default_rng(1).random((3, *network.input_shape), np.float32)
+    assert np.abs(network.probabilities(inputs) - run(to_onnx(network, opset), inputs)).max() < TOLERANCE
+
+
+def test_an_opset_that_cannot_be_is_refused(run):
+    network = trained([Dense(10), Activation("gelu"), Dense(10)], (20,))
+    for opset, message in (
+        (19, "opset must be 20 or newer for gelu, got 19"),
+        (12, "opset must be a whole number from 13 to "),
+    ):
+        with pytest.raises(InklingError, match=message):
+            to_onnx(network, opset)
 
 
 def test_a_saved_file_has_the_same_bytes_and_replaces_the_previous_one(run, tmp_path):

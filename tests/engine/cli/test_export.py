@@ -22,6 +22,14 @@ def test_export_writes_an_onnx_model(run, model, tmp_path):
     assert onnx.load(tmp_path / "network.onnx").graph.input[0].name == "images"
 
 
+def test_the_opset_is_a_choice(run, refused, model, tmp_path):
+    import onnx
+
+    assert run("export", model, tmp_path / "network.onnx", "--opset", 15)[0] == 0
+    assert onnx.load(tmp_path / "network.onnx").opset_import[0].version == 15
+    refused(["export", model, tmp_path / "network.onnx", "--opset", 12], "opset must be a whole number from 13 to ")
+
+
 def test_what_cannot_be_exported_is_refused(refused, model, tmp_path):
     other = tmp_path / "other.npz"
     engine.save(other, Network((Dense(3),)))
