@@ -10,6 +10,7 @@ HANDWRITING_PAGE = Path(__file__).parent / "handwriting" / "page.py"
 CLASS_PAGE = Path(__file__).parent / "class_collection" / "page.py"
 BROKEN_PAGE = Path(__file__).parent / "puzzles" / "page.py"
 LESSONS_PAGE = Path(__file__).parent / "lessons" / "page.py"
+SWEEPS_PAGE = Path(__file__).parent / "sweeps" / "page.py"
 WORK_PAGE = Path(__file__).parent / "work" / "page.py"
 # below the app's own address, which is that of the Draw page
 PATHS = {
@@ -19,6 +20,7 @@ PATHS = {
     HANDWRITING_PAGE: "handwriting",
     CLASS_PAGE: "class",
     BROKEN_PAGE: "broken",
+    SWEEPS_PAGE: "sweeps",
     WORK_PAGE: "work",
 }
 # the first is for all pages

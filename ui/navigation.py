@@ -16,6 +16,7 @@ from ui import (
     HOW_PAGE,
     LESSONS_PAGE,
     PATHS,
+    SWEEPS_PAGE,
     TRAIN_PAGE,
     WORK_PAGE,
     language,
@@ -24,7 +25,7 @@ from ui import (
 from ui.components import make_component
 from ui.translation import _
 
-APART = (PATHS[BROKEN_PAGE],)  # pages that only other pages lead to
+APART = (PATHS[BROKEN_PAGE], PATHS[SWEEPS_PAGE])  # pages that only other pages lead to
 
 
 def choose_page() -> tuple[StreamlitPage, list[StreamlitPage]]:
@@ -43,6 +44,7 @@ def choose_page() -> tuple[StreamlitPage, list[StreamlitPage]]:
             url_path=PATHS[BROKEN_PAGE],
             visibility="hidden",
         ),
+        st.Page(SWEEPS_PAGE, title=_("Sweeps"), icon=":material/tune:", url_path=PATHS[SWEEPS_PAGE], visibility="hidden"),
         st.Page(WORK_PAGE, title=_("My work"), icon=":material/folder:", url_path=PATHS[WORK_PAGE]),
     ]
     return st.navigation(pages, position="hidden"), pages

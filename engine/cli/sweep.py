@@ -31,7 +31,7 @@ from engine.data import load_data
 from engine.data.dataset import Dataset
 from engine.files import atomic_write
 from engine.recipes import RECIPES
-from engine.sweep.plan import MEASURES, Sweep, SweepSettings, read_file
+from engine.sweep.plan import MEASURES, STORAGE, Sweep, SweepSettings, read_file
 from engine.sweep.search_space import read_search
 
 if TYPE_CHECKING:  # Optuna is imported when a sweep is made
@@ -39,7 +39,6 @@ if TYPE_CHECKING:  # Optuna is imported when a sweep is made
 
     from engine.sweep.study import Study
 
-STORAGE = "sqlite:///inkling-sweeps.sqlite3"
 MAX_FILE_BYTES = 1_000_000
 LOOK_EVERY = 0.5  # seconds between two looks at what the workers have done
 GRACE_SECONDS = 30.0

@@ -13,6 +13,7 @@ from engine.recipes import RECIPES
 from engine.setting_fields import Choice, Integer, Number, check_settings, current_names, setting, settings_of
 from engine.sweep.search_space import DENSE_SETTINGS, Dimension, configured, read_dimension
 
+STORAGE = "sqlite:///inkling-sweeps.sqlite3"  # in the current folder, if no other place is named
 MAX_TRIALS = 10_000
 
 

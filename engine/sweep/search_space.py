@@ -46,7 +46,7 @@ DENSE_SETTINGS: dict[str, Setting] = {
     "hidden": Setting("Hidden layers", "Units of each hidden layer, such as 128,64.", UnitsKind()),
     "activation": settings_of(Activation)["function"],
     "initializer": settings_of(Dense)["initializer"],
-    "dropout": settings_of(Dropout)["rate"],
+    "dropout": replace(settings_of(Dropout)["rate"], label="Dropout"),
 }
 SEARCHABLE = {name: s for name, s in settings_of(Config).items() if name not in NOT_SEARCHED} | DENSE_SETTINGS
 
@@ -65,6 +65,10 @@ class Range:
         if isinstance(SEARCHABLE[self.name].kind, Integer):
             return trial.suggest_int(self.name, int(self.low), int(self.high), log=self.log)
         return trial.suggest_float(self.name, self.low, self.high, log=self.log)
+
+    def chosen(self, parameter: Any) -> Any:
+        """The value of the setting for a parameter of Optuna's."""
+        return parameter
 
     def grid(self) -> list[Any]:
         """A few values, evenly spaced, with both ends, as Optuna's parameters."""
@@ -93,14 +97,18 @@ class Choices:
 
     def suggest(self, trial: Any) -> Any:
         """The value that Optuna's ``trial`` gets."""
-        return SEARCHABLE[self.name].from_text(self.name, trial.suggest_categorical(self.name, self.texts))
+        return self.chosen(trial.suggest_categorical(self.name, self.texts))
+
+    def chosen(self, parameter: Any) -> Any:
+        """The value of the setting for a parameter of Optuna's."""
+        return SEARCHABLE[self.name].from_text(self.name, parameter)
 
     def grid(self) -> list[Any]:
         """All of them, as Optuna's parameters."""
         return list(self.texts)
 
     def values(self) -> list[Any]:
-        return [SEARCHABLE[self.name].from_text(self.name, text) for text in self.texts]
+        return [self.chosen(text) for text in self.texts]
 
     def to_text(self) -> str:
         return ",".join(f'"{text}"' if "," in text else text for text in self.texts)

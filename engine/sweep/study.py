@@ -84,6 +84,30 @@ class Study:
         sign = -1 if MEASURES[self.sweep.measure].greater_is_better else 1
         return min(complete, key=lambda trial: sign * trial.values[0], default=None)
 
+    @property
+    def winner(self) -> dict[str, Any] | None:
+        """What ``measure_winner`` measured; None before that, and if another trial has become the best one since."""
+        best, winner = self.best, self.storage.get_study_user_attrs(self.id).get("winner")
+        return winner if best and winner and winner["trial"] == best.number else None
+
+    @property
+    def num_validation(self) -> int:
+        """How many images choose, if their number is not searched."""
+        num_images = self.storage.get_study_user_attrs(self.id)["data"]["images"]
+        return self.sweep.config.num_validation(min(num_images, self.sweep.config.train_size))
+
+    def importances(self) -> dict[str, float]:
+        """The share of each setting in what distinguishes good trials from others (PED-ANOVA; Watanabe et al., 2023).
+
+        The shares sum to 1, the largest first; empty if nothing can be said, as when all trials are equal.
+        """
+        with warnings.catch_warnings(action="ignore"):  # Optuna calls it experimental
+            try:
+                evaluator = optuna.importance.PedAnovaImportanceEvaluator()
+                return optuna.importance.get_param_importances(self.optuna, evaluator=evaluator)
+            except (ValueError, RuntimeError):
+                return {}
+
     def networks(self, trial: "FrozenTrial") -> list[Network]:
         """The networks of a complete trial, one for each seed."""
         return [load(io.BytesIO(network)) for network in self.claims.networks(trial._trial_id)]
@@ -96,8 +120,7 @@ class Study:
         """
         if (best := self.best) is None:
             raise InklingError("no trial of this sweep is complete, so there is no winner")
-        winner = self.storage.get_study_user_attrs(self.id).get("winner")
-        if winner is None or winner["trial"] != best.number:
+        if (winner := self.winner) is None:
             results = [evaluate(network, test_set) for network in self.networks(best)]
             winner = {
                 "trial": best.number,
@@ -140,6 +163,12 @@ class Study:
                 [trial.number, trial.state.name.lower(), value, *others, *(trial.params.get(n, "") for n in names)]
             )
         return file.getvalue()
+
+
+def study_names(url: str) -> list[str]:
+    """The sweeps in a storage, the newest first; raises ``InklingError`` if it cannot be used."""
+    studies = _open_storage(url).get_all_studies()
+    return [study.study_name for study in reversed(studies) if "sweep" in study.user_attrs]
 
 
 def open_study(url: str, name: str) -> Study:

@@ -5,7 +5,7 @@ from helpers import ROOT
 from pages import button, open_app, session
 from streamlit.testing.v1 import AppTest
 
-from ui import BROKEN_PAGE, CLASS_PAGE, HANDWRITING_PAGE, HOW_PAGE, LESSONS_PAGE, PATHS, TRAIN_PAGE, WORK_PAGE
+from ui import BROKEN_PAGE, CLASS_PAGE, HANDWRITING_PAGE, HOW_PAGE, LESSONS_PAGE, PATHS, SWEEPS_PAGE, TRAIN_PAGE, WORK_PAGE
 from ui.navigation import APART
 from ui.presentation import STYLE
 
@@ -15,7 +15,7 @@ def links(app: AppTest) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "page", [None, TRAIN_PAGE, HOW_PAGE, LESSONS_PAGE, HANDWRITING_PAGE, CLASS_PAGE, BROKEN_PAGE, WORK_PAGE]
+    "page", [None, TRAIN_PAGE, HOW_PAGE, LESSONS_PAGE, HANDWRITING_PAGE, CLASS_PAGE, BROKEN_PAGE, SWEEPS_PAGE, WORK_PAGE]
 )
 def test_each_page_has_a_link_to_every_page(page):
     app = open_app(page and str(page))

@@ -5,7 +5,7 @@ from time import perf_counter
 import streamlit as st
 
 from engine.jobs import JobState
-from ui import runs
+from ui import SWEEPS_PAGE, runs
 from ui.formatting import escape_markdown
 from ui.run import Run
 from ui.state import keep, report_error, session, set_value, show_error
@@ -37,6 +37,7 @@ def show_page() -> None:
             _settings_heading(runs.active_run())
             choice = config_form()
             upload_form()
+            st.page_link(SWEEPS_PAGE, label=_("Which settings are best? See sweeps"), icon=":material/query_stats:")
     with run_column:
         active = runs.active_run()
         follow_drawing(active)
