@@ -142,7 +142,7 @@ def _show(study: "Study", was_over: bool) -> None:
 
 
 def _heading(title: str, caption: str = "") -> None:
-    st.subheader(title, anchor=False)
+    st.header(title, anchor=False)
     if caption:
         st.caption(caption)
 

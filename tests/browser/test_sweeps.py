@@ -1,0 +1,63 @@
+"""The page Sweeps in a browser: a sweep that is over, on a desk and on a phone."""
+
+import importlib.util
+
+import pytest
+from browser.test_accessibility import AXE, VIOLATIONS
+from browsing import Visitor, serve
+from helpers import make_digits, need
+
+from engine.sweep.plan import Sweep
+
+pytestmark = pytest.mark.browser
+expect = pytest.importorskip("playwright.sync_api").expect
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """The address of an app that shows a sweep of 10 trials."""
+    if importlib.util.find_spec("optuna") is None:
+        need("optuna", "optuna is not installed; it is in the extra `sweep`")
+    from engine.sweep.study import make_study
+    from engine.sweep.worker import Worker
+
+    url = f"sqlite:///{tmp_path_factory.mktemp('sweeps') / 'sweeps.sqlite3'}"
+    search = {"learning_rate": "1e-3..1e-1:log", "hidden": [16, [12, 6]], "optimizer": ["adam", "sgd"]}
+    settings = {"epochs": 3, "train_size": 300}
+    table = {"data": "synthetic", "search": search, "settings": settings, "trials": 10, "sampler": "random"}
+    digits = make_digits(300)
+    study = make_study(url, "digits", Sweep.from_table(table | {"measure": "validation_accuracy"}), digits)
+    list(Worker(study, digits).run())
+    study.measure_winner(make_digits(100, 1))
+    with serve({"INKLING_SWEEPS": url}) as (_, address):
+        yield address
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "dark"), [(360, 640, False), (390, 844, True), (1280, 800, False), (1920, 1080, True)]
+)
+def test_a_sweep_fits_the_screen_and_axe_finds_nothing(browser, address, width, height, dark):
+    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light")
+    visitor = Visitor(context.new_page(), address).open("/sweeps")
+    page = visitor.page
+    expect(page.get_by_text("10 of 10 trials are done")).to_be_visible()
+    expect(page.get_by_role("heading", name="Trials", exact=True)).to_be_attached()
+    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(8)
+    visitor.idle()
+    main = page.get_by_test_id("stMain")
+    assert main.evaluate("element => element.scrollWidth - element.clientWidth") <= 0
+    assert visitor.errors == []
+    if not AXE.is_file():
+        need("axe", "axe-core is missing: npm install --prefix tests/browser")
+    page.add_script_tag(path=AXE)
+    assert page.evaluate(VIOLATIONS) == []
+    context.close()
+
+
+def test_the_train_page_leads_to_it(browser, address):
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    visitor = Visitor(context.new_page(), address).open("/train")
+    visitor.page.get_by_role("link", name="Which settings are best?").click()
+    expect(visitor.page.get_by_role("heading", name="Sweeps")).to_be_visible()
+    assert visitor.page.url.split("?")[0].endswith("/sweeps")
+    context.close()
