@@ -5,7 +5,7 @@ import pytest
 pytestmark = pytest.mark.browser
 expect = pytest.importorskip("playwright.sync_api").expect
 
-TITLES = ["Draw", "Train", "How it works", "My handwriting", "Class", "My work"]
+TITLES = ["Draw", "Train", "How it works", "Lessons", "My handwriting", "Class", "My work"]
 COVERED = """() => { // whatever is in the middle of the screen, and is not in the page
   const top = document.elementFromPoint(innerWidth / 2, innerHeight / 2);
   return document.querySelector("[data-testid=stMain]").contains(top) ? null : top.outerHTML; }"""
@@ -49,7 +49,7 @@ def test_the_links_stay_in_view(visit):
     visitor.go_to("Train")
 
 
-@pytest.mark.parametrize("path", ["/", "/train", "/how", "/handwriting", "/class", "/work"])
+@pytest.mark.parametrize("path", ["/", "/train", "/how", "/lessons", "/broken", "/handwriting", "/class", "/work"])
 def test_nothing_is_asked_for_that_does_not_exist(visit, app, path):
     visitor, failed = visit("/_stcore/health"), []
     visitor.page.on("response", lambda response: failed.append(response.url) if response.status >= 400 else None)
