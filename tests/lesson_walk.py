@@ -44,7 +44,8 @@ class Walker:
     def draw(self, strokes, clear=True):
         if clear:
             self.visitor.canvas()
-            self.visitor.press("Clear")
+            if self.visitor.button("Clear").is_enabled():
+                self.visitor.press("Clear")
         for stroke in strokes:
             self.visitor.stroke(*stroke)
 
