@@ -133,8 +133,7 @@ class View {
     if (!width) return;
     const isNarrow = width < NARROW;
     const cell = isNarrow ? 5 : innerHeight < 900 ? 6 : 7, gap = isNarrow ? 6 : 8, pixel = isNarrow ? 9 : Math.min(22, width / 38);
-    const top = isNarrow ? 56 : 62, tall = HIDDEN * (SIDE * cell + gap) - gap, bottom = isNarrow ? 36 : 40;
-    const height = top + tall + bottom, radius = isNarrow ? 12 : 18, small = isNarrow ? 10 : 15, edge = 4;
+    const tall = HIDDEN * (SIDE * cell + gap) - gap, radius = isNarrow ? 12 : 18, small = isNarrow ? 10 : 15, edge = 4;
     const wide = { pixels: SIDE * pixel, weights: SIDE * cell, units: 2 * radius + 9, scores: 2 * small + 9, probabilities: isNarrow ? 56 : 130, loss: isNarrow ? 34 : 64 };
     const spare = width - 2 * edge - Object.values(wide).reduce((sum, part) => sum + part);
     const x = { pixels: edge }; // the left edges: the weights between units and scores get most of the room
@@ -144,13 +143,18 @@ class View {
     x.loss = width - edge - wide.loss;
     x.scores = x.probabilities - wide.scores - 6;
     this.middles = Object.fromEntries(Object.keys(wide).map((key) => [key, x[key] + wide[key] / 2]));
+    this.svg.classList.toggle("narrow", isNarrow);
+    const heads = [this.middles.pixels, this.middles.weights, this.middles.units + 4, (x.units + wide.units + x.scores) / 2, this.middles.scores + 2, this.middles.probabilities, this.middles.loss];
+    const halves = this.heads.map((head) => head.getComputedTextLength() / 2);
+    heads[6] = Math.min(heads[6], width - halves[6]);
+    const isTight = heads.some((at, i) => i > 1 && at - halves[i] < heads[i - 1] + halves[i - 1] + 4); // long words: in two lines
+    const top = (isNarrow ? 56 : 62) + (isTight ? 14 : 0), height = top + tall + (isNarrow ? 36 : 40);
+    heads.forEach((at, i) => attributes(this.heads[i], { x: at, y: top - (isTight && i % 2 === 0 ? 24 : 10) }));
     const pixelTop = top + (tall - SIDE * pixel) / 2;
+    attributes(this.heads[0], { y: pixelTop - 8 });
     const unitAt = (j) => ({ x: x.units + 9 + radius, y: top + j * (SIDE * cell + gap) + (SIDE * cell) / 2 });
     const scoreAt = (k) => ({ x: x.scores + 9 + small, y: top + (tall * (k + 0.5)) / CLASSES });
     attributes(this.svg, { width, height, viewBox: `0 0 ${width} ${height}` });
-    this.svg.classList.toggle("narrow", isNarrow);
-    const heads = [this.middles.pixels, this.middles.weights, this.middles.units + 4, (x.units + wide.units + x.scores) / 2, this.middles.scores + 2, this.middles.probabilities, this.middles.loss];
-    heads.forEach((at, i) => attributes(this.heads[i], { x: at, y: i === 0 ? pixelTop - 8 : top - 10 }));
     for (const item of this.items.values()) {
       const { kind, i, j, k, mark } = item;
       if (kind === "pixel") box(item, x.pixels + (i % SIDE) * pixel, pixelTop + Math.floor(i / SIDE) * pixel, pixel, pixel);
