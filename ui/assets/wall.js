@@ -2,11 +2,11 @@
 export default function ({ data, parentElement, setTriggerValue }) {
   const wall = parentElement.querySelector(".inkling-wall");
   wall.report = (key) => setTriggerValue("picked", key);
-  const content = JSON.stringify(data.groups);
+  const content = JSON.stringify([data.groups, data.texts]);
   if (wall.content !== content) {
     wall.content = content;
     const focused = document.activeElement?.dataset?.key;
-    wall.replaceChildren(...data.groups.map((group) => makeGroup(wall, group)));
+    wall.replaceChildren(...data.groups.map((group) => makeGroup(wall, group, data.texts)));
     wall.querySelector(`[data-key="${focused}"]`)?.focus();
   }
   const buttons = [...wall.querySelectorAll("button")];
@@ -26,13 +26,17 @@ function reach(buttons, reached) {
   for (const button of buttons) button.tabIndex = button === reached ? 0 : -1;
 }
 
-function makeGroup(wall, { digit, total, drawings }) {
+function fill(text, values) {
+  return text.replace(/\{(\w+)\}/g, (place, name) => values[name] ?? place);
+}
+
+function makeGroup(wall, { digit, total, drawings }, texts) {
   const group = document.createElement("section");
   const heading = document.createElement("h2");
   const left = total - drawings.length;
   heading.textContent = digit;
   const note = document.createElement("small");
-  note.textContent = left ? `${total}, the newest ${drawings.length} shown` : total;
+  note.textContent = left ? fill(texts.newest, { total, count: drawings.length }) : total;
   heading.append(" ", note);
   const images = document.createElement("div");
   images.append(...drawings.map(([key, src], place) => {
@@ -42,7 +46,7 @@ function makeGroup(wall, { digit, total, drawings }) {
     button.addEventListener("click", () => wall.report(key));
     const image = document.createElement("img");
     image.src = src;
-    image.alt = `A ${digit}, number ${drawings.length - place} of ${total}`;
+    image.alt = fill(texts.drawing, { digit, number: drawings.length - place, total });
     button.append(image);
     return button;
   }));

@@ -8,9 +8,10 @@ from engine import InklingError
 from ui.class_collection.visit import classes, current
 from ui.class_names import with_article
 from ui.components import make_component
-from ui.handwriting.wall import HTML, picture
+from ui.handwriting.wall import HTML, picture, texts
 from ui.state import report_error
 from ui.store import ClassRecord, Donation
+from ui.translation import _
 from ui.visitor import workspace
 
 KEY = "class-wall"
@@ -31,7 +32,7 @@ def show(collection: ClassRecord, donations: list[Donation], names: dict[str, st
         for digit in range(10)
     ]
     picked = next((donation for donation in donations if donation.record.key == current().picked), None)
-    data = {"groups": groups, "picked": picked and picked.record.key}
+    data = {"groups": groups, "picked": picked and picked.record.key, "texts": texts()}
     make_component("wall", HTML)(data=data, key=KEY, on_picked_change=_pick)
     if picked:
         same = sum(donation.phone == picked.phone for donation in donations)
@@ -40,16 +41,17 @@ def show(collection: ClassRecord, donations: list[Donation], names: dict[str, st
 
 def _show_picked(code: str, picked: Donation, name: str, same: int) -> None:
     with st.container(key="picked-drawing", horizontal=True, vertical_alignment="center"):
-        what = f"A drawing of {with_article(picked.record.label)}"
+        what = _("A drawing of {digit}").format(digit=with_article(picked.record.label))
         st.html(f'<img class="inkling-large" src="{picture(picked.record)}" alt="{what}">', width="content")
         with st.container(width="stretch", gap="small"):
-            st.text(f"{what} by {name}" if name else what)
+            by_name = _("A drawing of {digit} by {name}").format(digit=with_article(picked.record.label), name=name)
+            st.text(by_name if name else what)
             with st.container(horizontal=True, gap="small"):
-                st.button("Remove", icon=":material/delete:", on_click=_remove, args=(code, picked, False))
+                st.button(_("Remove"), icon=":material/delete:", on_click=_remove, args=(code, picked, False))
                 if same > 1:
-                    all_of_phone = f"Remove all {same} of this phone"
+                    all_of_phone = _("Remove all {count} of this phone").format(count=same)
                     st.button(all_of_phone, icon=":material/delete_sweep:", on_click=_remove, args=(code, picked, True))
-                st.button("Close", icon=":material/close:", key="close class drawing", on_click=_close)
+                st.button(_("Close"), icon=":material/close:", key="close class drawing", on_click=_close)
 
 
 def _pick() -> None:

@@ -19,11 +19,12 @@ from ui.draw import canvas
 from ui.draw.digit_keys import labelled
 from ui.draw.drawing import Drawing
 from ui.state import session
+from ui.translation import N_, _, ngettext
 from ui.visitor import workspace
 
 CANVAS, COMPANION = "collect-canvas", "collect-companion"
 PEN = canvas.Pen(DEFAULT_WIDTH)
-NOTE = (
+NOTE = N_(
     "Draw each digit as you always write it, not as neatly as you can. The page keeps how your pen moved. "
     "It does not say what a network reads, so that nobody changes their hand to please it."
 )
@@ -90,18 +91,19 @@ def show(collecting: Collecting | None = None) -> None:
     press = (collecting,)
     with st.container(key="collect", horizontal=True):
         with st.container(key="collect-board", width="content", gap="small"):
-            st.html(f'<p class="inkling-asked" role="status">Draw {with_article(collecting.asked)}</p>')
+            asked = _("Draw {digit}").format(digit=with_article(collecting.asked))
+            st.html(f'<p class="inkling-asked" role="status">{asked}</p>')
             with st.container(key="collect-sheet", horizontal=True, width="content"):
                 canvas.show_canvas(PEN, drawing, destination.canvas)
                 with st.container(key="collect-tools", width="content"):
-                    st.button("Undo", icon=":material/undo:", key="collect undo", on_click=_undo, args=press)
-                    st.button("Clear", icon=":material/delete:", key="collect clear", on_click=_clear, args=press)
-                    st.button("Skip", icon=":material/skip_next:", key="collect skip", on_click=_skip, args=press)
-            st.button("Next", type="primary", key="collect next", width="stretch", on_click=_next, args=press)
+                    st.button(_("Undo"), icon=":material/undo:", key="collect undo", on_click=_undo, args=press)
+                    st.button(_("Clear"), icon=":material/delete:", key="collect clear", on_click=_clear, args=press)
+                    st.button(_("Skip"), icon=":material/skip_next:", key="collect skip", on_click=_skip, args=press)
+            st.button(_("Next"), type="primary", key="collect next", width="stretch", on_click=_next, args=press)
             _show_last(collecting)
         with st.container(key="collect-counts"):
             st.html(counts_html(destination.counts()))
-            st.caption(NOTE)
+            st.caption(_(NOTE))
     canvas.run_companion(PEN, drawing, destination.canvas, destination.companion, is_live=False)
 
 
@@ -111,8 +113,9 @@ def _show_last(collecting: Collecting) -> None:
         if collecting.problem:
             st.html(f'<p class="inkling-problem" role="alert">{collecting.problem}</p>')
         elif collecting.kept:
-            st.html(f"<p>Kept as {collecting.kept[-1][1]}</p>", width="content")
-            st.button("Take it back", type="tertiary", key="collect back", on_click=_take_back, args=(collecting,))
+            kept = _("Kept as {digit}").format(digit=collecting.kept[-1][1])
+            st.html(f"<p>{kept}</p>", width="content")
+            st.button(_("Take it back"), type="tertiary", key="collect back", on_click=_take_back, args=(collecting,))
 
 
 def workspace_counts() -> dict[int, int]:
@@ -126,12 +129,13 @@ def counts_html(counts: Mapping[int, int]) -> str:
     highest = max(*counts.values(), 5)
     columns = "".join(
         f'<li><span class="track" aria-hidden="true"><i style="height:{100 * count / highest:.0f}%"></i></span>'
-        f'<span class="count">{count}</span><b aria-label="of {digit}">{digit}</b></li>'
+        f'<span class="count">{count}</span><b aria-label="{escape(_("of {digit}").format(digit=digit))}">{digit}</b></li>'
         for digit, count in counts.items()
     )
     total = sum(counts.values())
-    text = f"{total} drawing{'s' * (total != 1)}" if total else "No drawing yet"
-    return f'<p class="inkling-total"><b>{text}</b></p><ul class="inkling-counts" aria-label="Drawings">{columns}</ul>'
+    text = ngettext("{count} drawing", "{count} drawings", total).format(count=total) if total else _("No drawing yet")
+    label = escape(_("Drawings"))
+    return f'<p class="inkling-total"><b>{text}</b></p><ul class="inkling-counts" aria-label="{label}">{columns}</ul>'
 
 
 def _update(collecting: Collecting) -> Drawing:
@@ -146,9 +150,9 @@ def _next(collecting: Collecting) -> None:
     try:
         key = collecting.destination.keep(labelled(drawing, collecting.asked))
     except BlankDrawing:
-        collecting.problem = f"Draw {with_article(collecting.asked)} first, or press Skip."
+        collecting.problem = _("Draw {digit} first, or press Skip.").format(digit=with_article(collecting.asked))
     except InklingError as error:
-        collecting.problem = f"It was not kept: {escape(str(error))}."
+        collecting.problem = _("It was not kept: {reason}.").format(reason=escape(str(error)))
     else:
         collecting.kept.append((key, collecting.asked))
         collecting.asked = next(collecting.order)

@@ -12,6 +12,7 @@ from engine.metrics import wilson_interval
 from ui import collection, images, networks
 from ui.state import session
 from ui.store import DrawingRecord
+from ui.translation import _, ngettext
 from ui.visitor import workspace
 
 BATCH = 100  # images at once: others draw meanwhile
@@ -24,22 +25,25 @@ def show() -> None:
     """A row for each network: how many drawings it reads right, and those that it misreads."""
     records = workspace().drawings()
     if not records:
-        st.info("No drawing yet. Collect some first: ten of each digit say a lot.")
+        st.info(_("No drawing yet. Collect some first: ten of each digit say a lot."))
         return
-    st.markdown("How well does each network read your hand?")
+    st.markdown(_("How well does each network read your hand?"))
     for candidate in networks.digit_candidates().values():
         read = readings(candidate.network, records)
         misread = [record for record in records if read[record.key] != record.label]
         num_right = len(records) - len(misread)
+        right = _("{correct} of {total} right.").format(correct=num_right, total=len(records))
         learned = num_learned(candidate.network)
         st.html(
             f'<section class="inkling-judged"><h2>{escape(candidate.label)}</h2>'
-            f"<p><b>{num_right} of {len(records)} right.</b> {expectation(num_right, len(records))}</p>"
+            f"<p><b>{right}</b> {expectation(num_right, len(records))}</p>"
             f"{learned_note(learned)}{misread_html(misread, read)}</section>"
         )
     st.caption(
-        "The range is the 95 % interval of Wilson (1927). It is wide as long as you have few drawings: collect more, and it "
-        "becomes narrow."
+        _(
+            "The range is the 95 % interval of Wilson (1927). It is wide as long as you have few drawings: collect more, "
+            "and it becomes narrow."
+        )
     )
 
 
@@ -59,7 +63,7 @@ def readings(network: Network, records: list[DrawingRecord]) -> Mapping[str, int
 def expectation(correct: int, total: int) -> str:
     """What the drawings say of many more, in a sentence."""
     low, high = (round(100 * share) for share in wilson_interval(correct, total))
-    return f"For many more drawings we would expect {low} to {high} %."
+    return _("For many more drawings we would expect {low} to {high} %.").format(low=low, high=high)
 
 
 def num_learned(network: Network) -> int:
@@ -73,7 +77,8 @@ def learned_note(learned: int) -> str:
     """A warning, in HTML, for a network that learned from this many own drawings; "" for any other."""
     if not learned:
         return ""
-    return f"<p><small>It was trained on {learned} own drawings. If they are among these, it knows them already.</small></p>"
+    text = _("It was trained on {count} own drawings. If they are among these, it knows them already.")
+    return f"<p><small>{text.format(count=learned)}</small></p>"
 
 
 def misread_html(misread: list[DrawingRecord], read: Mapping[str, int]) -> str:
@@ -81,11 +86,13 @@ def misread_html(misread: list[DrawingRecord], read: Mapping[str, int]) -> str:
     figures = [
         images.digit(
             collection.image(record),
-            f"<b>{read[record.key]}</b> not {record.label}",
+            _("{read} not {label}").format(read=f"<b>{read[record.key]}</b>", label=record.label),
             wrong=True,
-            title=f"your {record.label}, read as {read[record.key]}",
+            title=_("your {label}, read as {read}").format(label=record.label, read=read[record.key]),
         )
         for record in misread[: -MAX_MISREAD - 1 : -1]
     ]
-    more = f"<p><small>and {len(misread) - MAX_MISREAD} more</small></p>" if len(misread) > MAX_MISREAD else ""
+    more = ""
+    if (count := len(misread) - MAX_MISREAD) > 0:
+        more = f"<p><small>{ngettext('and {count} more', 'and {count} more', count).format(count=count)}</small></p>"
     return images.digits(figures) + more if figures else ""

@@ -6,6 +6,7 @@ from engine import InklingError
 from ui import state
 from ui.formatting import escape_markdown
 from ui.handwriting import collecting, files, judging, teaching, wall
+from ui.translation import N_, _
 from ui.visitor import workspace
 
 
@@ -15,11 +16,16 @@ def show_drawings() -> None:
     files.show()
 
 
-TABS = {"Collect": collecting.show, "My drawings": show_drawings, "Test": judging.show, "Teach": teaching.show}
+TABS = {
+    N_("Collect"): collecting.show,
+    N_("My drawings"): show_drawings,
+    N_("Test"): judging.show,
+    N_("Teach"): teaching.show,
+}
 
 
 def page() -> None:
-    st.title("My handwriting", anchor=False)
+    st.title(_("My handwriting"), anchor=False)
     show_parts()
 
 
@@ -30,7 +36,8 @@ def show_parts() -> None:
     try:
         workspace().drawings()
     except InklingError as error:
-        st.warning(escape_markdown(f"Your drawings cannot be shown: {error}."), icon=":material/cloud_off:")
+        text = _("Your drawings cannot be shown: {reason}.").format(reason=error)
+        st.warning(escape_markdown(text), icon=":material/cloud_off:")
         return
     parts = state.tabs(list(TABS), key="handwriting part")
     for part, show in zip(parts, TABS.values(), strict=True):

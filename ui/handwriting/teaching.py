@@ -14,7 +14,7 @@ from engine.jobs import Place, Tuning
 from engine.metrics import Score
 from engine.setting_fields import settings_of
 from ui import DRAW_PAGE, charts, collection, datasets, images, networks, state
-from ui.formatting import duration, escape_markdown, percent
+from ui.formatting import duration, escape_markdown, number, percent
 from ui.handwriting.judging import readings
 from ui.state import report_error, session
 from ui.store import DrawingRecord, free_name
@@ -26,7 +26,7 @@ from ui.visitor import workspace
 LEAST = 10  # drawings
 LOOK_EVERY = 0.7  # seconds
 SHOWN = ("rehearsal", "trained_layers", "learning_rate", "drawings")
-NEW, OWN, OLD = "drawings it has not seen", "drawings it learns from", "test images of the old digits"
+NEW, OWN, OLD = N_("drawings it has not seen"), N_("drawings it learns from"), N_("test images of the old digits")
 COLOURS = {
     NEW: charts.COLOURS[charts.VALIDATION],
     OWN: charts.COLOURS[charts.TRAINING],
@@ -48,11 +48,16 @@ class Subject:
     read_before_and_after: str
     title: str  # of a drawing's image
 
+    @property
+    def network_name(self) -> str:
+        """What a network is called that has learned from the drawings."""
+        return _(self.name).format(code=self.key)
+
 
 MY_HAND = Subject(
     "mine",
     "handwriting part",
-    "taught my hand",
+    N_("taught my hand"),
     N_("Collect at least {least} drawings first. With five of each digit, a network learns a lot about your hand."),
     N_("{network} was taught your hand"),
     N_("New drawings of yours: {before} of {total} right before, {after} after."),
@@ -100,12 +105,12 @@ def show_teaching(subject: Subject, records: list[DrawingRecord]) -> None:
 def _show_settings(subject: Subject, records: list[DrawingRecord]) -> None:
     candidates = networks.digit_candidates()
     if not candidates:
-        st.info("There is no network yet. Train one on the Train page.")
+        st.info(_("There is no network yet. Train one on the Train page."))
         return
     if state.value("pupil") not in candidates:
         state.set_value("pupil", next(iter(candidates)))
     chosen = st.selectbox(
-        "Network to teach", list(candidates), format_func=lambda name: candidates[name].label, **state.keep("pupil")
+        _("Network to teach"), list(candidates), format_func=lambda name: candidates[name].label, **state.keep("pupil")
     )
     fields, defaults = settings_of(FineTuningSettings), FineTuningSettings()
     with st.container(key="lesson-settings", horizontal=True):
@@ -129,7 +134,7 @@ def _show_settings(subject: Subject, records: list[DrawingRecord]) -> None:
 def _start(
     subject: Subject, candidate: networks.Candidate, records: list[DrawingRecord], settings: FineTuningSettings
 ) -> None:
-    drawings, current = collection.images_only(records, subject.name), workspace()
+    drawings, current = collection.images_only(records, subject.network_name), workspace()
     try:
         tuning = Tuning(
             candidate.network,
@@ -156,7 +161,7 @@ def _watch(lesson: Lesson, part: str) -> None:
         st.rerun()
     tuning = lesson.tuning
     st.progress(tuning.progress, text=_doing(tuning))
-    st.button("Stop", icon=":material/stop:", key="stop lesson", on_click=tuning.stop)
+    st.button(_("Stop"), icon=":material/stop:", key="stop lesson", on_click=tuning.stop)
     _show_curves(tuning)
 
 
@@ -174,10 +179,11 @@ def _doing(tuning: Tuning) -> str:
         return place_in_words(place)
     fold = tuning.measurements[-1].fold if tuning.measurements else 0
     if not tuning.measurements:
-        return "First it is tested on the old digits"
+        return _("First it is tested on the old digits")
     if fold:
-        return f"Part {fold} of {tuning.num_folds}: it learns without a few drawings, to be tested on them"
-    return "It learns"
+        text = _("Part {number} of {count}: it learns without a few drawings, to be tested on them")
+        return text.format(number=fold, count=tuning.num_folds)
+    return _("It learns")
 
 
 def _show_curves(tuning: Tuning) -> None:
@@ -194,7 +200,7 @@ def _show_curves(tuning: Tuning) -> None:
 def columns(measurements: list[Measured]) -> dict[str, list[Any]]:
     """The accuracies by step and curve."""
     points = [
-        (measured.step, score.accuracy, curve)
+        (measured.step, score.accuracy, _(curve))
         for measured in measurements
         for curve, score in (
             (NEW, measured.held_back),
@@ -213,19 +219,20 @@ def spec(num_steps: int) -> dict[str, Any]:
         "height": 260,
         "mark": {"type": "line", "point": {"size": 40, "filled": True, "aria": False}, "strokeWidth": 2},
         "encoding": {
-            "x": {"field": "step", "type": "quantitative", "title": "step", "scale": {"domain": [0, num_steps]}},
+            "x": {"field": "step", "type": "quantitative", "title": _("step"), "scale": {"domain": [0, num_steps]}},
             "y": {
                 "field": "accuracy",
                 "type": "quantitative",
-                "title": "read right",
+                "title": _("read right"),
                 "axis": percentage,
                 "scale": {"zero": False, "domainMax": 1},
             },
             "color": {
                 "field": "curve",
                 "type": "nominal",
+                "title": _("curve"),
                 "legend": None,
-                "scale": {"domain": list(COLOURS), "range": list(COLOURS.values())},
+                "scale": {"domain": [_(name) for name in COLOURS], "range": list(COLOURS.values())},
             },
         },
     }
@@ -234,15 +241,17 @@ def spec(num_steps: int) -> dict[str, Any]:
 def _show_end(lesson: Lesson) -> None:
     tuning, end = lesson.tuning, lesson.tuning.end
     if tuning.error:
-        st.error(escape_markdown(f"The network learned nothing: {tuning.error}."), icon=":material/error:")
+        text = _("The network learned nothing: {reason}.").format(reason=tuning.error)
+        st.error(escape_markdown(text), icon=":material/error:")
     elif end is None:
-        st.caption("You stopped it before the end, so the network is as it was.")
+        st.caption(_("You stopped it before the end, so the network is as it was."))
     elif not isinstance(end, FineTuned):
-        st.error("The weights grew without limit. Choose a smaller learning rate.", icon=":material/error:")
+        st.error(_("The weights grew without limit. Choose a smaller learning rate."), icon=":material/error:")
     else:
         taught = _(lesson.subject.taught).format(network=escape(tuning.source))
         st.html(f'<h2 class="inkling-end">{taught}</h2>')
-        st.html(f"{gain(tuning, lesson.subject)}{forgetting(end)}<p><small>It took {duration(end.seconds)}.</small></p>")
+        took = _("It took {time}.").format(time=duration(end.seconds))
+        st.html(f"{gain(tuning, lesson.subject)}{forgetting(end)}<p><small>{took}</small></p>")
         _show_use(lesson)
         _show_curves(tuning)
         _show_before_and_after(lesson)
@@ -253,14 +262,14 @@ def gain(tuning: Tuning, subject: Subject) -> str:
     first = next(measured for measured in tuning.measurements if not measured.fold)
     end = tuning.end
     if not isinstance(end, FineTuned) or first.held_back is None or end.held_back is None:
-        return "<p>No drawing was held back, so nobody knows how well it reads new ones.</p>"
+        return f"<p>{_('No drawing was held back, so nobody knows how well it reads new ones.')}</p>"
     if tuning.num_folds:
-        how = (
-            f"With so few drawings, each was tested once: the network learned {tuning.num_folds} times without some of them "
+        how = _(
+            "With so few drawings, each was tested once: the network learned {count} times without some of them "
             "(cross-validation)."
-        )
+        ).format(count=tuning.num_folds)
     else:
-        how = f"These {end.held_back.total} drawings were held back: it did not learn from them."
+        how = _("These {count} drawings were held back: it did not learn from them.").format(count=end.held_back.total)
     said = _(subject.read_before_and_after).format(
         before=first.held_back.correct, total=end.held_back.total, after=end.held_back.correct
     )
@@ -269,7 +278,7 @@ def gain(tuning: Tuning, subject: Subject) -> str:
 
 def _expected(score: Score) -> str:
     low, high = (round(100 * share) for share in score.interval)
-    return f"For many more we would expect {low} to {high} %."
+    return _("For many more we would expect {low} to {high} %.").format(low=low, high=high)
 
 
 def forgetting(end: FineTuned) -> str:
@@ -278,17 +287,24 @@ def forgetting(end: FineTuned) -> str:
         return ""
     before, after = errors(end.before), errors(end.after)
     more = sum(after) - sum(before)
-    said = f"{abs(more):,} {'more' if more > 0 else 'fewer'} are wrong" if more else "as many are wrong as before"
+    text = _("Old digits: {before} right before, {after} after.")
+    right = text.format(before=percent(end.before.overall.accuracy, 2), after=percent(end.after.overall.accuracy, 2))
+    if more > 0:
+        wrong = _("Of {total} test images, {count} more are wrong.")
+    elif more < 0:
+        wrong = _("Of {total} test images, {count} fewer are wrong.")
+    else:
+        wrong = _("Of {total} test images, as many are wrong as before.")
+    wrong = wrong.format(total=number(end.after.overall.total), count=number(abs(more)))
     rows = "".join(
         f'<tr><th scope="row">{name}</th>{"".join(f"<td>{count}</td>" for count in counts)}</tr>'
-        for name, counts in (("before", before), ("after", after))
+        for name, counts in ((_("before"), before), (_("after"), after))
     )
     heads = "".join(f'<th scope="col">{digit}</th>' for digit in range(len(before)))
     return (
-        f"<p><b>Old digits: {percent(end.before.overall.accuracy, 2)} right before, "
-        f"{percent(end.after.overall.accuracy, 2)} after.</b> Of {end.after.overall.total:,} test images, {said}.</p>"
-        f'<table class="inkling-forgotten"><caption>Test images read wrong, by digit</caption>'
-        f'<thead><tr><th scope="col">digit</th>{heads}</tr></thead><tbody>{rows}</tbody></table>'
+        f"<p><b>{right}</b> {wrong}</p>"
+        f'<table class="inkling-forgotten"><caption>{_("Test images read wrong, by digit")}</caption>'
+        f'<thead><tr><th scope="col">{_("digit")}</th>{heads}</tr></thead><tbody>{rows}</tbody></table>'
     )
 
 
@@ -299,7 +315,8 @@ def errors(scores: ScoresByClass) -> list[int]:
 
 def _show_use(lesson: Lesson) -> None:
     if lesson.name in workspace().networks:
-        st.caption(f"It is kept as {escape_markdown(lesson.name)}. You find it on the Draw page and on My work.")
+        text = _("It is kept as {name}. You find it on the Draw page and on My work.")
+        st.caption(text.format(name=escape_markdown(lesson.name)))
     press = {"on_click": _draw_with, "args": (lesson,)}
     st.button(_("Draw with this network"), type="primary", icon=":material/draw:", key="draw with pupil", **press)
     if lesson.is_wanted:
@@ -322,8 +339,9 @@ def keep(lesson: Lesson) -> None:
     if lesson.name in current.networks or lesson.tuning.network is None:
         return
     if len(current.networks) >= MAX_UPLOADS:
-        raise InklingError(f"There is room for {MAX_UPLOADS} uploaded networks. Delete one on the page My work.")
-    lesson.name = free_name(lesson.subject.name, current.networks)
+        text = _("There is room for {count} uploaded networks. Delete one on the page My work.")
+        raise InklingError(text.format(count=MAX_UPLOADS))
+    lesson.name = free_name(lesson.subject.network_name, current.networks)
     current.add_network(lesson.name, lesson.tuning.network)
 
 
@@ -335,9 +353,9 @@ def _show_before_and_after(lesson: Lesson) -> None:
         return
     before, after = readings(tuning.start, records), readings(tuning.network, records)
     shown = [record for record in records if not before[record.key] == after[record.key] == record.label]
-    st.html('<h2 class="inkling-end">The same drawings before and after</h2>')
+    st.html(f'<h2 class="inkling-end">{_("The same drawings before and after")}</h2>')
     if part is tuning.trained_on:
-        st.caption("It has learned from these, so it should know them now.")
+        st.caption(_("It has learned from these, so it should know them now."))
     title = _(lesson.subject.title)
     figures = (
         images.digit(
@@ -353,4 +371,5 @@ def _show_before_and_after(lesson: Lesson) -> None:
         st.html(images.digits(figures))
     if (more := len(shown) - MAX_COMPARED) > 0:
         st.caption(ngettext("and {count} more", "and {count} more", more).format(count=more))
-    st.caption(f"{others} of {len(records)} drawings were read right before and after." if others else "")
+    text = _("{count} of {total} drawings were read right before and after.")
+    st.caption(text.format(count=others, total=len(records)) if others else "")

@@ -11,11 +11,12 @@ from ui.class_names import with_article
 from ui.components import make_component
 from ui.state import report_error, session
 from ui.store import DrawingRecord
+from ui.translation import N_, _
 from ui.visitor import workspace
 
 KEY = "wall"
 NEWEST = 24  # of each digit, while all digits are shown
-ALL = "All"
+ALL = N_("All")
 HTML = '<div class="inkling-wall"></div>'
 
 
@@ -33,14 +34,15 @@ def show() -> None:
     wall = current()
     if wall.removed:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.html(f'<p role="status">Removed {with_article(wall.removed[0].label)}.</p>', width="content")
-            st.button("Bring it back", icon=":material/undo:", type="tertiary", on_click=_bring_back)
+            removed = _("Removed {digit}.").format(digit=with_article(wall.removed[0].label))
+            st.html(f'<p role="status">{removed}</p>', width="content")
+            st.button(_("Bring it back"), icon=":material/undo:", type="tertiary", on_click=_bring_back)
     if not records:
-        st.info("No drawing yet. Draw some under Collect, or press a key below the canvas on the Draw page.")
+        st.info(_("No drawing yet. Draw some under Collect, or press a key below the canvas on the Draw page."))
         return
     with st.container(key="wall-filter"):
         chosen = st.segmented_control(
-            "Which digit", [ALL, *map(str, range(10))], default=ALL, required=True, key="wall digit"
+            _("Which digit"), [ALL, *map(str, range(10))], default=ALL, required=True, format_func=_, key="wall digit"
         )
     groups = []
     for digit in range(10) if chosen == ALL else [int(chosen)]:
@@ -49,10 +51,10 @@ def show() -> None:
         if shown:
             groups.append({"digit": digit, "total": len(of_digit), "drawings": [[r.key, picture(r)] for r in shown]})
     picked = next((record for record in records if record.key == wall.picked), None)
-    data = {"groups": groups, "picked": picked and picked.key}
+    data = {"groups": groups, "picked": picked and picked.key, "texts": texts()}
     make_component("wall", HTML)(data=data, key=KEY, on_picked_change=_pick)
     if not groups:
-        st.caption(f"No drawing of {with_article(int(chosen))} yet.")
+        st.caption(_("No drawing of {digit} yet.").format(digit=with_article(int(chosen))))
     if picked:
         _show_picked(picked)
 
@@ -63,6 +65,11 @@ def current() -> Wall:
     return session().wall  # pyright: ignore[reportReturnType]
 
 
+def texts() -> dict[str, str]:
+    """The texts of the component."""
+    return {"newest": _("{total}, the newest {count} shown"), "drawing": _("A {digit}, number {number} of {total}")}
+
+
 def picture(record: DrawingRecord) -> str:
     """The address of a drawing's image."""
     return images.digit_url(collection.image(record))
@@ -70,11 +77,11 @@ def picture(record: DrawingRecord) -> str:
 
 def _show_picked(record: DrawingRecord) -> None:
     with st.container(key="picked-drawing", horizontal=True, vertical_alignment="center"):
-        alternative = f"Your drawing of {with_article(record.label)}"
+        alternative = _("Your drawing of {digit}").format(digit=with_article(record.label))
         st.html(f'<img class="inkling-large" src="{picture(record)}" alt="{alternative}">', width="content")
         with st.container(width="stretch", gap="small"):
             st.segmented_control(
-                "It is a ...",
+                _("It is a ..."),
                 list(range(10)),
                 default=record.label,
                 required=True,
@@ -83,8 +90,8 @@ def _show_picked(record: DrawingRecord) -> None:
                 args=(record,),
             )
             with st.container(horizontal=True, gap="small"):
-                st.button("Remove", icon=":material/delete:", key="remove drawing", on_click=_remove, args=(record,))
-                st.button("Close", icon=":material/close:", key="close drawing", on_click=_close)
+                st.button(_("Remove"), icon=":material/delete:", key="remove drawing", on_click=_remove, args=(record,))
+                st.button(_("Close"), icon=":material/close:", key="close drawing", on_click=_close)
 
 
 def _pick() -> None:
