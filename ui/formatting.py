@@ -1,9 +1,11 @@
 """Settings, differences, numbers and lengths of time as text for the page."""
 
 import re
+from datetime import datetime
 from functools import cache
 from typing import Any
 
+from babel.dates import format_date
 from babel.numbers import get_decimal_symbol, get_group_symbol
 
 from engine.config import Config
@@ -88,6 +90,12 @@ def loss(value: float) -> str:
     if 0 < value < 0.001:
         return number(value, ".1e")
     return number(value, ".4f" if value < 100 else ",.0f" if value < 1e9 else ".1e")
+
+
+def day(moment: datetime) -> str:
+    """The day of a moment, as ``27 December 2026``."""
+    code = language()
+    return format_date(moment, "long", locale="en_GB" if code == "en" else code)
 
 
 def duration(seconds: float) -> str:

@@ -40,10 +40,10 @@ def show(code: str, donations: list[Donation], names: Mapping[str, str]) -> None
     """A network to choose, and a row for each writer, the one who is read worst first."""
     candidates = networks.digit_candidates()
     if not donations or not candidates:
-        st.info("No drawing yet. When phones have given some, this shows how well each writer is read.")
+        st.info(_("No drawing yet. When phones have given some, this shows how well each writer is read."))
         return
     with st.container(key="class-fairness", horizontal=True, vertical_alignment="bottom"):
-        name = st.selectbox("Network", list(candidates), format_func=lambda key: candidates[key].label, key=KEY)
+        name = st.selectbox(_("Network"), list(candidates), format_func=lambda key: candidates[key].label, key=KEY)
         how = st.segmented_control(
             _("Test the network"), [AS_IT_IS, LEFT_OUT], format_func=_, required=True, **keep(HOW, AS_IT_IS)
         )
@@ -55,7 +55,8 @@ def show(code: str, donations: list[Donation], names: Mapping[str, str]) -> None
         read = readings(candidates[name].network, [donation.record for donation in donations])
         writers = by_writer(donations, read, names)
         total = Score(sum(writer.score.correct for writer in writers), len(donations))
-        st.html(f"<p><b>The whole class: {total.correct} of {total.total} right.</b></p>{rows_html(writers)}")
+        said = _("The whole class: {correct} of {total} right.").format(correct=total.correct, total=total.total)
+        st.html(f"<p><b>{said}</b></p>{rows_html(writers)}")
         st.caption(_(BARS))
 
 
@@ -86,7 +87,9 @@ def worst_first(
     """The phones' scores, the lowest first, with their names or numbers, and what they were ``before`` if that is given."""
     order = sorted(scores, key=lambda phone: (scores[phone].accuracy, -scores[phone].total))
     return [
-        WriterRead(names.get(phone, f"Hand {place}"), scores[phone], before[phone][0] if before else None)
+        WriterRead(
+            names.get(phone, _("Hand {number}").format(number=place)), scores[phone], before[phone][0] if before else None
+        )
         for place, phone in enumerate(order, 1)
     ]
 
@@ -99,10 +102,11 @@ def rows_html(writers: list[WriterRead]) -> str:
         mark = f'<u style="left:{100 * before.accuracy:.1f}%"></u>' if before else ""
         said = escape(_("was {share}").format(share=percent(before.accuracy, 0))) if before else ""
         was = f'<small class="was"> {said}</small>' if before else ""
+        of_all = escape(_("of {total}").format(total=score.total))
         rows += (
             f'<li><span class="name">{escape(name)}</span><span class="track" aria-hidden="true">'
             f'<i style="width:{100 * score.accuracy:.1f}%"></i>'
             f'<s style="left:{low:.1f}%;right:{100 - high:.1f}%"></s>{mark}</span>'
-            f'<span class="share">{percent(score.accuracy, 0)}<small> of {score.total}</small>{was}</span></li>'
+            f'<span class="share">{percent(score.accuracy, 0)}<small> {of_all}</small>{was}</span></li>'
         )
-    return f'<ul class="inkling-hands" aria-label="Writers">{rows}</ul>'
+    return f'<ul class="inkling-hands" aria-label="{escape(_("Writers"))}">{rows}</ul>'

@@ -9,6 +9,7 @@ from threading import Lock
 from time import monotonic
 
 from engine import InklingError
+from ui.translation import _
 
 FREE = 3  # wrong codes of a session before its first pause
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 600.0  # seconds; each pause is twice as long as the one before
@@ -40,7 +41,8 @@ class Guesses:
             of_server = self._recent[0] + 60 - now if len(self._recent) >= MAX_A_MINUTE else 0
             wait = max(own.until - now, of_server)
             if wait > 0:
-                raise InklingError(f"too many wrong codes were tried: wait {math.ceil(wait)} seconds, then try again")
+                text = _("too many wrong codes were tried: wait {seconds} seconds, then try again")
+                raise InklingError(text.format(seconds=math.ceil(wait)))
             self._recent.append(now)
             own.wrong += 1
             if own.wrong >= FREE:

@@ -13,9 +13,10 @@ from ui.formatting import escape_markdown
 from ui.handwriting import collecting
 from ui.store import ClassRecord, Donation, DrawingRecord
 from ui.store.class_collections import CODE_LENGTH
+from ui.translation import N_, _, ngettext
 
 PARAMETER = "c"  # of the page's address
-CONSENT = (
+CONSENT = N_(
     "Your drawings, the way your pen moved, and your nickname if you give one, go to the person who opened this collection. "
     "That person can show them to the class, download them and train networks with them. "
     "You can take your drawings back from this phone at any time. What was downloaded or learned before stays. "
@@ -34,8 +35,10 @@ def open_link() -> None:
 def show_field() -> None:
     """A field for the code."""
     with st.form("join class", border=False):
-        st.text_input("Code", max_chars=20, key="class code", placeholder=f"{CODE_LENGTH} letters", autocomplete="off")
-        st.form_submit_button("Join", icon=":material/login:", on_click=lambda: _join(st.session_state["class code"]))
+        letters = _("{count} letters").format(count=CODE_LENGTH)
+        st.text_input(_("Code"), max_chars=20, key="class code", placeholder=letters, autocomplete="off")
+        press = {"on_click": lambda: _join(st.session_state["class code"]), "key": "join class button"}
+        st.form_submit_button(_("Join"), icon=":material/login:", **press)
     if problem := current().problem:
         st.error(escape_markdown(problem), icon=":material/error:")
 
@@ -44,36 +47,46 @@ def show(code: str) -> None:
     """The collection that this phone has joined."""
     collection = classes().find(code)
     if collection is None:
-        st.info("This collection is not there any more: it was deleted, with all of its drawings.")
-        st.button("Leave", icon=":material/logout:", on_click=_leave)
+        st.info(_("This collection is not there any more: it was deleted, with all of its drawings."))
+        st.button(_("Leave"), icon=":material/logout:", on_click=_leave)
         return
     own, visit = classes().of_phone(code, phone(code)), current()
     if visit.nickname is None and own:
         visit.nickname = own[-1].nickname
     if collection.closed is not None:
-        st.info("The collection is closed: no more drawings are taken." + (f" Yours: {len(own)}. Thank you!" if own else ""))
+        text = _("The collection is closed: no more drawings are taken.")
+        if own:
+            text = _("The collection is closed: no more drawings are taken. Yours: {count}. Thank you!")
+        st.info(text.format(count=len(own)))
     elif visit.has_agreed or (own and visit.has_agreed is None):
         _show_canvas(code, own)
     else:
         _ask(collection)
     with st.container(key="class-own", horizontal=True, vertical_alignment="center"):
-        name = f" as **{escape_markdown(visit.nickname)}**" if visit.nickname and collection.keeps_names else ""
-        st.markdown(f"In the class **{code}**{name}", width="content")
+        text = _("In the class **{code}**")
+        if visit.nickname and collection.keeps_names:
+            text = _("In the class **{code}** as **{name}**")
+        st.markdown(text.format(code=code, name=escape_markdown(visit.nickname)), width="content")
         if own:
-            with st.popover("Take my drawings back", icon=":material/undo:"):
-                number = f"all {len(own)} drawings" if len(own) > 1 else "the one drawing"
-                st.markdown(f"Delete {number} that this phone has given? You cannot undo this.")
-                st.button("Delete them", type="primary", icon=":material/delete:", on_click=_take_back, args=(code,))
-        st.button("Leave", icon=":material/logout:", type="tertiary", on_click=_leave)
+            with st.popover(_("Take my drawings back"), icon=":material/undo:"):
+                text = ngettext(
+                    "Delete the one drawing that this phone has given? You cannot undo this.",
+                    "Delete all {count} drawings that this phone has given? You cannot undo this.",
+                    len(own),
+                )
+                st.markdown(text.format(count=len(own)))
+                st.button(_("Delete them"), type="primary", icon=":material/delete:", on_click=_take_back, args=(code,))
+        st.button(_("Leave"), icon=":material/logout:", type="tertiary", on_click=_leave)
 
 
 def _ask(collection: ClassRecord) -> None:
-    st.header("Give your handwriting", anchor=False)
-    st.markdown(CONSENT)
+    st.header(_("Give your handwriting"), anchor=False)
+    st.markdown(_(CONSENT))
     with st.form("agree", border=False):
         if collection.keeps_names:
-            st.text_input("Nickname (you may leave this empty)", max_chars=40, key="class nickname", autocomplete="off")
-        st.form_submit_button("I agree: let me draw", type="primary", on_click=_agree)
+            label = _("Nickname (you may leave this empty)")
+            st.text_input(label, max_chars=40, key="class nickname", autocomplete="off")
+        st.form_submit_button(_("I agree: let me draw"), type="primary", on_click=_agree)
     if problem := current().problem:
         st.error(escape_markdown(problem), icon=":material/error:")
 
@@ -119,7 +132,7 @@ def _agree() -> None:
         visit.nickname = check_writer(st.session_state.get("class nickname", "").strip())
         visit.has_agreed, visit.problem = True, ""
     except InklingError as error:
-        visit.problem = f"Choose another nickname: {error}."
+        visit.problem = _("Choose another nickname: {reason}.").format(reason=error)
 
 
 def _take_back(code: str) -> None:
@@ -128,7 +141,7 @@ def _take_back(code: str) -> None:
         classes().take_back(code, phone(code))
         visit.has_agreed, visit.nickname, visit.collecting = False, None, None
     except InklingError as error:
-        visit.problem = f"Your drawings are still there: {error}."
+        visit.problem = _("Your drawings are still there: {reason}.").format(reason=error)
 
 
 def _leave() -> None:

@@ -9,6 +9,7 @@ from ui.translation import N_
 CLASS = replace(
     MY_HAND,
     part="class part",
+    name=N_("taught class {code}"),
     too_few=N_("When there are {least} drawings, a network can learn from them here."),
     taught=N_("{network} was taught the hands of the class"),
     read_before_and_after=N_("New drawings of the same hands: {before} of {total} right before, {after} after."),
@@ -18,5 +19,5 @@ CLASS = replace(
 
 def show(collection: ClassRecord, donations: list[Donation]) -> None:
     """The settings and Start; then the curves, and what came of it."""
-    subject = replace(CLASS, key=collection.code, name=f"taught class {collection.code}")
+    subject = replace(CLASS, key=collection.code)
     show_teaching(subject, [donation.record for donation in donations])

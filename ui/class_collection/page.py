@@ -9,6 +9,7 @@ from ui import state
 from ui.class_collection import join, teacher
 from ui.class_collection.visit import classes, current
 from ui.formatting import escape_markdown
+from ui.translation import _
 from ui.visitor import workspace
 
 REFRESH_SECONDS = 2.0  # between two looks at what has arrived
@@ -16,7 +17,7 @@ START, JOINED, TEACHER = "start", "joined", "teacher"
 
 
 def page() -> None:
-    st.title("Class", anchor=False)
+    st.title(_("Class"), anchor=False)
     join.open_link()
     part = current_part()
     st.fragment(show_part, run_every=REFRESH_SECONDS if part == TEACHER else None)(part)
@@ -41,7 +42,8 @@ def show_part(part: str) -> None:
     try:
         show()
     except InklingError as error:
-        st.warning(escape_markdown(f"The class cannot be shown: {error}."), icon=":material/cloud_off:")
+        text = _("The class cannot be shown: {reason}.").format(reason=error)
+        st.warning(escape_markdown(text), icon=":material/cloud_off:")
     state.end_run()  # a rerun of this fragment alone does not reach the one in streamlit_app.py
 
 
@@ -49,14 +51,16 @@ def show_start() -> None:
     """Join a collection, or open one."""
     with st.container(key="class-start", horizontal=True):
         with st.container(width="stretch"):
-            st.header("Join with a code", anchor=False)
-            st.markdown("The code is on the screen in front of you. You can scan the square code there instead.")
+            st.header(_("Join with a code"), anchor=False)
+            st.markdown(_("The code is on the screen in front of you. You can scan the square code there instead."))
             join.show_field()
         with st.container(width="stretch"):
-            st.header("Open a collection", anchor=False)
+            st.header(_("Open a collection"), anchor=False)
             st.markdown(
-                "For teachers: a class makes a data set of its own handwriting. Everyone draws digits on a phone, without "
-                "an account, and the screen shows them arrive."
+                _(
+                    "For teachers: a class makes a data set of its own handwriting. Everyone draws digits on a phone, "
+                    "without an account, and the screen shows them arrive."
+                )
             )
             teacher.show_open_button()
 

@@ -18,13 +18,14 @@ from ui import collection as drawings_of_workspace
 from ui import state
 from ui.class_collection import fairness, join, learning, wall
 from ui.class_collection.visit import classes, current, donations, store, writers
+from ui.formatting import day
 from ui.handwriting.collecting import counts_html
 from ui.handwriting.files import show_downloads
 from ui.store import ClassCollections, ClassRecord, Donation
-from ui.translation import _
+from ui.translation import N_, _, ngettext
 from ui.visitor import workspace
 
-PARTS = ["Wall", "Teach", "Whose hand is read worst?", "Manage"]
+PARTS = [N_("Wall"), N_("Teach"), N_("Whose hand is read worst?"), N_("Manage")]
 ENOUGH = 0.6  # of a digit's fair share: with fewer drawings it is missing
 
 
@@ -35,7 +36,7 @@ def show() -> None:
         return
     code = next(iter(of_workspace))
     if len(of_workspace) > 1:
-        chosen = st.segmented_control("Collection", list(of_workspace), default=code, required=True, key="class shown")
+        chosen = st.segmented_control(_("Collection"), list(of_workspace), default=code, required=True, key="class shown")
         code = chosen if chosen in of_workspace else code
     collection = of_workspace[code]
     given = donations(collection)
@@ -62,7 +63,7 @@ def show() -> None:
 
 def show_open_button(type: Literal["primary", "secondary"] = "primary") -> None:
     """The button that opens a new collection."""
-    st.button("Open a collection", type=type, icon=":material/groups:", key="open class", on_click=_open)
+    st.button(_("Open a collection"), type=type, icon=":material/groups:", key="open class", on_click=_open)
 
 
 def address(code: str) -> str:
@@ -95,15 +96,17 @@ def as_collection(given: list[Donation], strokes: dict[str, list], names: dict[s
 
 def _show_code(collection: ClassRecord) -> None:
     if collection.closed is not None:
-        st.html('<p class="inkling-class-code">Closed</p><p>No more drawings are taken.</p>')
+        st.html(f'<p class="inkling-class-code">{_("Closed")}</p><p>{_("No more drawings are taken.")}</p>')
         return
     link = address(collection.code)
     picture = segno.make(link, error="m").svg_data_uri(scale=5, border=3, dark="#000", light="#fff")
     page = link.split("?")[0].partition("://")[2]
+    how = _("Scan it with a phone, or open {page} and type the code.").format(page=f"<b>{escape(page)}</b>")
+    alternative = escape(_("QR code that joins this collection"))
     st.html(
-        f'<img class="inkling-class-qr" src="{picture}" alt="QR code that joins this collection">'
+        f'<img class="inkling-class-qr" src="{picture}" alt="{alternative}">'
         f'<p class="inkling-class-code">{collection.code[:4]}-{collection.code[4:]}</p>'
-        f"<p>Scan it with a phone, or open <b>{escape(page)}</b> and type the code.</p>"
+        f"<p>{how}</p>"
     )
 
 
@@ -113,9 +116,10 @@ def _show_counts(given: list[Donation]) -> None:
     if given:
         phones = len({donation.phone for donation in given})
         few = missing(given)
-        text = f"From {phones} phone{'s' * (phones != 1)}."
+        text = ngettext("From {count} phone.", "From {count} phones.", phones).format(count=phones)
         if few:
-            text += f" Few or none: <b>{', '.join(map(str, few))}</b>"
+            digits = f"<b>{', '.join(map(str, few))}</b>"
+            text = f"{text} {_('Few or none: {digits}').format(digits=digits)}"
         st.html(f'<p role="status">{text}</p>')
 
 
@@ -123,19 +127,22 @@ def _manage(collection: ClassRecord, given: list[Donation], names: dict[str, str
     code, own = collection.code, workspace().id
     ends = datetime.fromtimestamp(classes().expires(collection), UTC)
     st.markdown(
-        f"This collection is deleted on **{ends.day} {ends:%B %Y}**, 30 days after it was opened or last downloaded. "
-        f"If you do not come back for {store().keep_days} days, it is deleted with the rest of your work."
+        _(
+            "This collection is deleted on **{day}**, 30 days after it was opened or last downloaded. "
+            "If you do not come back for {count} days, it is deleted with the rest of your work."
+        ).format(day=day(ends), count=store().keep_days)
     )
     with st.container(horizontal=True):
         if collection.closed is None:
-            st.button("Close: take no more drawings", icon=":material/lock:", on_click=_do, args=("close", own, code))
+            st.button(_("Close: take no more drawings"), icon=":material/lock:", on_click=_do, args=("close", own, code))
         else:
-            st.button("Open again", icon=":material/lock_open:", on_click=_do, args=("close", own, code, False))
-        with st.popover("Delete", icon=":material/delete_forever:"):
-            st.markdown(f"Delete the collection {code} and its {len(given)} drawings for good?")
-            st.button("Delete all of it", type="primary", on_click=_do, args=("delete", own, code))
+            st.button(_("Open again"), icon=":material/lock_open:", on_click=_do, args=("close", own, code, False))
+        with st.popover(_("Delete"), icon=":material/delete_forever:"):
+            text = _("Delete the collection {code} and its {count} drawings for good?")
+            st.markdown(text.format(code=code, count=len(given)))
+            st.button(_("Delete all of it"), type="primary", on_click=_do, args=("delete", own, code))
     _manage_names(collection, given, names)
-    st.header("Download", anchor=False)
+    st.header(_("Download"), anchor=False)
     show_downloads(partial(packed, classes(), own, collection), f"class-{code}", f"class {code}", disabled=not given)
     st.caption(
         _(
@@ -152,26 +159,26 @@ def _manage(collection: ClassRecord, given: list[Donation], names: dict[str, str
 
 def _manage_names(collection: ClassRecord, given: list[Donation], names: dict[str, str]) -> None:
     code, own = collection.code, workspace().id
-    st.header("Names", anchor=False)
+    st.header(_("Names"), anchor=False)
     if not collection.keeps_names:
-        st.markdown("The nicknames are deleted, and no more are taken.")
+        st.markdown(_("The nicknames are deleted, and no more are taken."))
         return
     with st.container(horizontal=True):
-        label = "Hide nicknames" if collection.shows_names else "Show nicknames"
+        label = _("Hide nicknames") if collection.shows_names else _("Show nicknames")
         arguments = ("show_names", own, code, not collection.shows_names)
         st.button(label, icon=":material/badge:", on_click=_do, args=arguments)
-        with st.popover("Delete all nicknames", icon=":material/person_off:"):
-            st.markdown("Nobody can bring them back, and no more are taken. The drawings stay.")
-            st.button("Delete the nicknames", type="primary", on_click=_do, args=("anonymise", own, code))
+        with st.popover(_("Delete all nicknames"), icon=":material/person_off:"):
+            st.markdown(_("Nobody can bring them back, and no more are taken. The drawings stay."))
+            st.button(_("Delete the nicknames"), type="primary", on_click=_do, args=("anonymise", own, code))
     if names:
         numbers = Counter(donation.phone for donation in given)
         st.dataframe(
-            [{"Nickname": name, "Drawings": numbers[phone]} for phone, name in names.items()],
+            [{_("Nickname"): name, _("Drawings"): numbers[phone]} for phone, name in names.items()],
             hide_index=True,
             width="content",
         )
     else:
-        st.caption("Nobody sees nicknames now: not here, not on the wall, and not in downloads.")
+        st.caption(_("Nobody sees nicknames now: not here, not on the wall, and not in downloads."))
 
 
 def packed(source: ClassCollections, own: str, collection: ClassRecord, form: str) -> bytes:
@@ -197,4 +204,4 @@ def _try(action: Callable[[], object]) -> None:
     try:
         action()
     except InklingError as error:
-        state.report_error(f"This could not be done: {error}.")
+        state.report_error(_("This could not be done: {reason}.").format(reason=error))

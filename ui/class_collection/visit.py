@@ -11,6 +11,7 @@ from ui.handwriting.collecting import Collecting
 from ui.state import session
 from ui.store import ClassCollections, ClassRecord, Donation, Store
 from ui.store.class_collections import CODE, CODE_LENGTH
+from ui.translation import _
 from ui.visitor import workspace
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def current() -> Visit:
 def store() -> Store:
     """The store; raises ``InklingError`` if there is none now."""
     if not (store := workspace().store):
-        raise InklingError("the database cannot be reached at the moment")
+        raise InklingError(_("the database cannot be reached at the moment"))
     return store
 
 
@@ -68,12 +69,13 @@ def join(typed: str) -> None:
     """Join the collection with this code; raises ``InklingError`` if there is none, or too many wrong codes were tried."""
     code = "".join(typed.split()).replace("-", "").upper()
     if not CODE.fullmatch(code):
-        raise InklingError(f"a code has {CODE_LENGTH} letters, such as BCDF-GHJK, and none of A, E, I, L, O, S, U and Y")
+        text = _("a code has {count} letters, such as BCDF-GHJK, and none of A, E, I, L, O, S, U and Y")
+        raise InklingError(text.format(count=CODE_LENGTH))
     visit = current()
     collections = classes()
     with ALL.attempt(visit.guesses) as is_right:
         if collections.find(code) is None:
-            raise InklingError("there is no collection with this code: look at the screen again")
+            raise InklingError(_("there is no collection with this code: look at the screen again"))
         is_right()
     has_left = visit.has_agreed is False
     leave()
@@ -101,7 +103,7 @@ def writers(donations: list[Donation], with_names: bool) -> dict[str, str]:
     names: dict[str, str] = {}
     for number, (phone, nickname) in enumerate(nicknames.items(), 1):
         name = nickname.strip() if with_names else ""
-        name = name or f"writer {number}"
+        name = name or _("writer {number}").format(number=number)
         choices = chain([name], (f"{name[:30]} ({suffix})" for suffix in count(number)))
         names[phone] = next(choice for choice in choices if choice not in names.values())
     return names
