@@ -14,7 +14,8 @@ from engine.diagnosis import diagnose
 from engine.jobs import JobState, Snapshot
 from engine.training import Finished
 from ui.advice import in_words
-from ui.formatting import percent
+from ui.formatting import number, percent
+from ui.translation import _, ngettext
 
 FEW_STEPS, FEW_POINTS = 20, 30  # from which little can be said yet: steps, and points of the curve
 MIN_POINTS = 5  # at the end of the curve, that are averaged
@@ -34,39 +35,54 @@ def narrate(snapshot: Snapshot) -> str:
     """What happens now, in one sentence; or what is wrong, with its evidence and one thing to try."""
     match snapshot.state:
         case JobState.READY:
-            return "Nothing has been learned yet."
+            return _("Nothing has been learned yet.")
         case JobState.QUEUED:
-            return "It waits until another training makes room for it."
+            return _("It waits until another training makes room for it.")
         case JobState.PAUSED:
             return _paused(snapshot)
         case JobState.RUNNING:
             return _running(snapshot)
         case JobState.TESTING:
-            return "It is being measured on the test images, which it has never seen."
+            return _("It is being measured on the test images, which it has never seen.")
         case JobState.FAILED:
-            return "It ended because of an error."
+            return _("It ended because of an error.")
         case _:
             return _over(snapshot)
 
 
 def _paused(snapshot: Snapshot) -> str:
     if not snapshot.step:
-        return "It is paused before its first step: it has learned nothing yet."
-    return f"It is paused after step {snapshot.step:,}: nothing changes until it goes on."
+        return _("It is paused before its first step: it has learned nothing yet.")
+    text = _("It is paused after step {step}: nothing changes until it goes on.")
+    return text.format(step=number(snapshot.step))
 
 
 def _over(snapshot: Snapshot) -> str:
-    end, right = snapshot.end, ""
+    end, epochs = snapshot.end, snapshot.config.epochs
     if snapshot.state is JobState.DIVERGED:
-        return " ".join(map(in_words, diagnose(snapshot)[:1])) or "The loss grew beyond all numbers, so the training ended."
-    if snapshot.test:
-        right = f": it reads {percent(snapshot.test.accuracy)} of the test images right"
+        found = diagnose(snapshot)
+        return in_words(found[0]) if found else _("The loss grew beyond all numbers, so the training ended.")
+    values = {"step": number(snapshot.step), "count": number(epochs)}
     if isinstance(end, Finished) and end.stopped_early:
-        return f"The validation loss no longer fell, so it went back to the network of epoch {end.best_epoch}{right}."
-    if snapshot.state is JobState.FINISHED:
-        epochs = snapshot.config.epochs
-        return f"{'Its only epoch is' if epochs == 1 else f'All {epochs:,} epochs are'} done{right}."
-    return f"It was stopped after step {snapshot.step:,}{right}."
+        values["epoch"] = number(end.best_epoch)
+        text = _("The validation loss no longer fell, so it went back to the network of epoch {epoch}.")
+        tested = _(
+            "The validation loss no longer fell, so it went back to the network of epoch {epoch}: it reads {share} of the "
+            "test images right."
+        )
+    elif snapshot.state is JobState.FINISHED:
+        text = ngettext("Its only epoch is done.", "All {count} epochs are done.", epochs)
+        tested = ngettext(
+            "Its only epoch is done: it reads {share} of the test images right.",
+            "All {count} epochs are done: it reads {share} of the test images right.",
+            epochs,
+        )
+    else:
+        text = _("It was stopped after step {step}.")
+        tested = _("It was stopped after step {step}: it reads {share} of the test images right.")
+    if snapshot.test:
+        return tested.format(share=percent(snapshot.test.accuracy), **values)
+    return text.format(**values)
 
 
 def _running(snapshot: Snapshot) -> str:
@@ -74,30 +90,30 @@ def _running(snapshot: Snapshot) -> str:
     if len(snapshot.curve) >= 2 * MIN_POINTS and (found := diagnose(snapshot)):
         return in_words(found[0])
     if trend is None:
-        return "It takes its first steps: it guesses, and each batch moves its weights a little."
+        return _("It takes its first steps: it guesses, and each batch moves its weights a little.")
     if trend.guesses:
-        return "The network still guesses: so far, it has learned hardly anything."
+        return _("The network still guesses: so far, it has learned hardly anything.")
     if trend.rises:
-        return "The loss is rising again."
+        return _("The loss is rising again.")
     epochs = _validation(snapshot)
     if epochs and epochs.is_memorising:
-        return (
-            f"The validation loss has risen since epoch {epochs.best + 1} while the training loss falls: it is memorising "
-            "the training images."
-        )
+        return _(
+            "The validation loss has risen since epoch {epoch} while the training loss falls: it is memorising the training "
+            "images."
+        ).format(epoch=number(epochs.best + 1))
     if trend.accuracy > NEARLY_ALL:
-        return "It reads nearly all training images right: little is left to learn from them."
+        return _("It reads nearly all training images right: little is left to learn from them.")
     if trend.is_flat:
-        return "The loss hardly moves any more: it is on a plateau."
+        return _("The loss hardly moves any more: it is on a plateau.")
     if epochs and epochs.since_best >= PATIENCE:
         if not epochs.training_falls:
-            return "Neither the training loss nor the validation loss falls any more."
-        return "The training loss still falls, but the validation loss does not: it learns little more about new images."
+            return _("Neither the training loss nor the validation loss falls any more.")
+        return _("The training loss still falls, but the validation loss does not: it learns little more about new images.")
     if trend.now > EASY * trend.first or (snapshot.curve[-1, 1] < 1 and trend.accuracy < HARD_ACCURACY):
-        return "The loss falls quickly: it is learning the easy part."
+        return _("The loss falls quickly: it is learning the easy part.")
     if epochs and len(epochs.losses) >= PATIENCE:
-        return "Training and validation loss both fall: what it learns holds for new images, too."
-    return "The loss falls more slowly now: it is learning the harder images."
+        return _("Training and validation loss both fall: what it learns holds for new images, too.")
+    return _("The loss falls more slowly now: it is learning the harder images.")
 
 
 class _Trend(NamedTuple):

@@ -8,7 +8,7 @@ from engine.metrics import Evaluation
 from engine.training import Finished
 from ui import DRAW_PAGE
 from ui.advice import findings, in_words
-from ui.formatting import escape_markdown, percent
+from ui.formatting import escape_markdown, number, percent
 from ui.run import Run
 from ui.state import set_value
 from ui.translation import N_, _
@@ -25,19 +25,19 @@ TRY = N_("Try more epochs, more images or another learning rate.")
 def summary(run: Run, snapshot: Snapshot) -> None:
     """The result of a run that is over."""
     if run.series.error:
-        _error(f"The next seed could not be started: {run.series.error}")
+        _error(_("The next seed could not be started: {reason}").format(reason=run.series.error))
     if snapshot.state is JobState.DIVERGED:
         _error(_advice(run, snapshot))
     elif snapshot.state is JobState.FAILED:
-        _error(f"The training stopped because of an error: {snapshot.error}")
+        _error(_("The training stopped because of an error: {reason}").format(reason=snapshot.error))
     elif not snapshot.step:
         st.warning(
-            "It was stopped before its first step, so it has learned nothing yet. Press Start for a new run.",
+            _("It was stopped before its first step, so it has learned nothing yet. Press Start for a new run."),
             icon=":material/help:",
         )
     elif not snapshot.test:
         with st.container(horizontal=True, vertical_alignment="center"):
-            line = "It was stopped while it was waiting, so it was not measured on the test images."
+            line = _("It was stopped while it was waiting, so it was not measured on the test images.")
             st.warning(line, icon=":material/help:", width="stretch")
             _draw_with(run)
     elif snapshot.test.accuracy < by_guessing(len(snapshot.network.class_names)):
@@ -49,7 +49,7 @@ def summary(run: Run, snapshot: Snapshot) -> None:
 
 
 def _draw_with(run: Run) -> None:
-    if st.button("Draw with this network", icon=":material/draw:", type="primary", key=f"{run.key} draw"):
+    if st.button(_("Draw with this network"), icon=":material/draw:", type="primary", key=f"{run.key} draw"):
         set_value("network", run.key)
         st.switch_page(DRAW_PAGE)
 
@@ -72,20 +72,24 @@ def by_guessing(num_classes: int) -> float:
 
 def _result(run: Run, snapshot: Snapshot, test: Evaluation) -> None:
     fair, good = FAIR_AND_GOOD.get(run.source, (0, 1))
-    text = f"it reads **{percent(test.accuracy, 2)}** of {test.images:,} test images right"
     advice = _advice(run, snapshot)
     if run.source not in FAIR_AND_GOOD:  # nobody knows what is good for it
-        show, text = st.info, f"{text[0].upper()}{text[1:]}. It has never seen them before."
+        show, text = st.info, _("It reads **{share}** of {count} test images right. It has never seen them before.")
     elif test.accuracy >= good:
-        show, text = st.success, f"Good: {text}. It has never seen them before."
+        show, text = st.success, _("Good: it reads **{share}** of {count} test images right. It has never seen them before.")
     elif test.accuracy >= fair:
-        show, text = st.info, f"Fair: {text}. A good network for {run.source} reads {percent(good, 0)} or more."
+        show = st.info
+        text = _("Fair: it reads **{share}** of {count} test images right. A good network for {data} reads {good} or more.")
     else:
-        show, text = st.warning, f"Poor for {run.source}: {text}. {escape_markdown(advice or _(TRY))}"
-    if advice and show is not st.warning:
+        show, text = st.warning, _("Poor for {data}: it reads **{share}** of {count} test images right.")
+    text = text.format(share=percent(test.accuracy, 2), count=number(test.images), data=run.source, good=percent(good, 0))
+    if show is st.warning:
+        text = f"{text} {escape_markdown(advice or _(TRY))}"
+    elif advice:
         show, text = st.warning, f"{text} {escape_markdown(advice)}"
     if isinstance(snapshot.end, Finished) and snapshot.end.stopped_early:
-        text += f" It stopped early and went back to its best epoch, {snapshot.end.best_epoch}."
+        early = _("It stopped early and went back to its best epoch, {epoch}.")
+        text = f"{text} {early.format(epoch=number(snapshot.end.best_epoch))}"
     with st.container(horizontal=True, vertical_alignment="center", key="result"):
         show(text)
         _draw_with(run)
@@ -94,6 +98,8 @@ def _result(run: Run, snapshot: Snapshot, test: Evaluation) -> None:
         accuracies = np.array([snapshot.test.accuracy for snapshot in measured if snapshot.test])
         low, mean, high = (percent(value, 2) for value in (accuracies.min(), accuracies.mean(), accuracies.max()))
         st.caption(
-            f"Its {len(measured)} seeds: {mean} right on average, from {low} to {high}. "
-            "If the ranges of two settings overlap, the difference between them may be luck."
+            _(
+                "Its {count} seeds: {mean} right on average, from {low} to {high}. "
+                "If the ranges of two settings overlap, the difference between them may be luck."
+            ).format(count=len(measured), mean=mean, low=low, high=high)
         )
