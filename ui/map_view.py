@@ -20,7 +20,7 @@ from engine.projection import PIXELS, last_hidden, num_features, share_near_own_
 from ui import compat, datasets, images, own_data, state
 from ui.class_names import short
 from ui.components import make_component
-from ui.formatting import percent
+from ui.formatting import number, percent
 from ui.translation import _, ngettext
 
 MAX_IMAGES = 2_000  # of a map
@@ -172,8 +172,6 @@ def describe(shown: MapImages, points: npt.NDArray) -> str:
     """What the dots are, and how well the classes stand apart, in sentences."""
     count = len(shown.images)
     share = together(percent(share_near_own_centre(points, shown.labels)))
-    return (
-        ngettext("Each dot is one of {count} test image.", "Each dot is one of {count} test images.", count)
-        + " "
-        + _("{share} of them lie nearest to the middle of their own class.")
-    ).format(count=f"{count:,}", share=share)
+    dots = ngettext("Each dot is one of {count} test image.", "Each dot is one of {count} test images.", count)
+    middle = _("{share} of them lie nearest to the middle of their own class.")
+    return f"{dots.format(count=number(count))} {middle.format(share=share)}"

@@ -29,11 +29,11 @@ from ui.class_names import reads_digits, short
 from ui.components import make_component
 from ui.current_drawing import current_image
 from ui.draw.prediction import Answer, answer, layer_outputs
-from ui.formatting import percent
+from ui.formatting import number, percent
 from ui.map_view import MAX_IMAGES, Frame, MapImages, choose_layer, describe, local_data, place_drawing, show_map, together
-from ui.translation import _
+from ui.translation import N_, _
 
-PANEL = "Map"
+PANEL = N_("Map")
 KEY = "map"
 MAX_SEARCHED = 10_000  # training images
 MAX_SEARCHED_BYTES = 8_000_000  # of their features: a search reads all of them, at each look in mid-stroke
@@ -128,7 +128,7 @@ def _show(network: Network, train_set: Dataset, test_set: Dataset) -> None:
         wait = _("Placing {count} test images. This takes some seconds.")
         if method != "pca":
             wait = _("Placing {count} test images. This takes up to a minute. You can draw meanwhile.")
-        wait = wait.format(count=f"{len(shown.images):,}")
+        wait = wait.format(count=number(len(shown.images)))
         if last is not None:
             st.caption(wait)
         else:
@@ -159,7 +159,7 @@ def _look_again(pending: "list[Future[Any]]") -> None:
 def move_point(reply: Answer | None, is_pending: bool) -> None:
     """In mid-stroke, which is then ``is_pending``: move the drawing on the map, if that is shown."""
     last = state.session().image_map
-    if last is not None and state.value("draw panel") == PANEL:
+    if last is not None and state.value("draw panel") == _(PANEL):
         data = {"drawing": _drawing(last, reply, is_pending)}
         make_component("map_point", "<span></span>")(data=data, key="map-point")
 
@@ -223,9 +223,9 @@ def _drawing(last: Shown, reply: Answer | None, is_pending: bool) -> dict[str, A
 
 def _searched(count: int, total: int) -> str:
     if count == total:
-        return _("The ring is your drawing. Nearest to it of all {total} training images:").format(total=f"{total:,}")
+        return _("The ring is your drawing. Nearest to it of all {total} training images:").format(total=number(total))
     text = _("The ring is your drawing. Nearest to it of {count} training images, a sample of {total}:")
-    return text.format(count=f"{count:,}", total=f"{total:,}")
+    return text.format(count=number(count), total=number(total))
 
 
 # What is computed in the background, once for all sessions.
