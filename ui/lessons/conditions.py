@@ -11,6 +11,7 @@ from engine.checks import shown
 from engine.config import Config
 from engine.setting_fields import settings_of
 from ui.lessons.situation import RunSeen, Situation
+from ui.translation import _
 
 CHOSEN, NEWEST_RUN = "chosen", "run"
 SETTINGS = settings_of(Config)
@@ -22,8 +23,8 @@ def page_open(situation: Situation, *, page: str) -> bool:
 
 
 def panel_open(situation: Situation, *, panel: str) -> bool:
-    """A panel is open, on the Draw or the Train page."""
-    return situation.panel == panel
+    """A panel, named in English, is open, on the Draw or the Train page."""
+    return situation.panel == _(panel)
 
 
 def setting(situation: Situation, *, name: str, value: str) -> bool:

@@ -49,7 +49,7 @@ def next_step() -> None:
 def note_done() -> None:
     """The page has noticed that the step is done."""
     if opened := open_lesson():
-        _, progress = opened
+        progress = opened[1]
         progress.done = sorted({*progress.done, progress.step})
         store_progress()
 
@@ -107,8 +107,7 @@ def _set_up(setup: Setup, since: int, lesson: Lesson) -> None:
         canvas.current_drawing().replace(setup.drawing)
         keyboard_grid.turn_off()
     if setup.panel is not None and setup.page in PANELS:
-        _set(PANELS[setup.page], _(setup.panel))
-        session().open_parts[PANELS[setup.page]] = _(setup.panel)
+        state.open_tab(setup.panel, PANELS[setup.page])
 
 
 def _set(key: str, value: Any) -> None:

@@ -14,7 +14,7 @@ from ui.lessons import course, teacher
 from ui.lessons.lesson import Lesson, lessons
 from ui.lessons.panel import PARAMETER
 from ui.lessons.progress import LessonProgress, current_progress
-from ui.translation import _
+from ui.translation import N_, _
 from ui.visitor import workspace
 
 
@@ -35,7 +35,7 @@ def page() -> None:
     if not code:
         _cards(code)
         return
-    cards, progress = state.tabs([_("Lessons"), _("How far is the class?")], key="lessons part")
+    cards, progress = state.tabs([N_("Lessons"), N_("How far is the class?")], key="lessons part")
     if cards.open:
         with cards:
             _cards(code)

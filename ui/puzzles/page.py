@@ -17,9 +17,10 @@ from ui.puzzles.texts import TEXTS
 from ui.run import Run
 from ui.train.run_dashboard import PANELS, show_figures, show_headline
 from ui.train.runs_table import overlay_rows
-from ui.translation import _
+from ui.translation import N_, _
 
 REFRESH_SECONDS = 0.7
+TABS = (N_("Curves"), N_("What it learned"), N_("Predictions"), N_("Mistakes"))  # of the PANELS of a run
 HIGHEST_LOSS = 5.0  # in the chart of both runs, where an exploding one would flatten the other
 
 
@@ -97,10 +98,8 @@ def _show_training(puzzle: Puzzle, run: Run) -> None:
         return
     show_headline(run, snapshot)
     show_figures(snapshot)
-    names = {"Curves": _("Curves"), "What it learned": _("What it learned")}
-    names |= {"Predictions": _("Predictions"), "Mistakes": _("Mistakes")}
     with st.container(key="puzzle panels"):
-        for tab, panel in zip(state.tabs(list(names.values()), "puzzle panel"), names, strict=True):
+        for tab, panel in zip(state.tabs(TABS, "puzzle panel"), TABS, strict=True):
             if tab.open:
                 with tab:
                     PANELS[panel](run, snapshot)
