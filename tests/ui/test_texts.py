@@ -11,13 +11,13 @@ from helpers import ROOT
 from ui import glossary
 
 UI = ROOT / "ui"
-NOT_PAGES = {  # files whose texts no visitor sees
+NOT_PAGES = {  # files and folders whose texts no visitor sees
     "catalogues.py": "writes the catalogues",
     "server.py": "the log, and answers to programs",
     "server_status.py": "the log",
     "compat.py": "no texts",
+    "store/": "SQL, and errors, which are in English as the engine's",
 }
-LATER = ("store", "handwriting", "class_collection", "train/narrator.py", "train/run_summary.py")  # not converted yet
 MARKS = {"_", "N_", "ngettext"}
 SHOWN_BY = {  # functions of Streamlit whose first argument is a text
     *("title", "header", "subheader", "markdown", "caption", "text", "write", "html", "metric", "toast", "dialog"),
@@ -41,6 +41,7 @@ EXCEPTIONS = {
     "true name": "a field of a chart, which has a title",
     "name of a value": "in an error of an archive",
     "this run cannot be read now: ": "an error of the engine",
+    "a whole number": "in an error of a lesson's file",
     **dict.fromkeys(
         (
             "Your saved ",
@@ -55,6 +56,20 @@ EXCEPTIONS = {
         (
             *("draw with keys", "digit keys", "picture menu ", "picture from", "network view", "pen width", "picked node"),
             *("instead of{}", "draw panel", "picture view", "new layer", "own data", "runs table", "work upload"),
+            *(
+                "slow map",
+                "guessed direction",
+                "guessed size",
+                "step source",
+                "step optimizer",
+                "step loss",
+                "step digit",
+                "step rate",
+            ),
+            *("step settings", "step view", "lesson open", "lesson nickname", "label of {} {}"),
+            *("lesson answer {}", "lesson shares", "lessons class", "puzzle panel", "epoch map", "names of {}"),
+            *("class network", "class test", "join class", "class nickname", "class code", "class part", "class shown"),
+            *("drawings upload", "drawings as files", "started lesson", "started leaving out", "handwriting part"),
             *("{} test confusion", "{} cell, seed {}"),
         ),
         "the key of a widget",
@@ -64,7 +79,7 @@ EXCEPTIONS = {
 
 def files() -> list[Path]:
     parts = [path.relative_to(UI) for path in sorted(UI.rglob("*.py"))]
-    return [part for part in parts if part.name not in NOT_PAGES and not part.as_posix().startswith(LATER)]
+    return [part for part in parts if not part.as_posix().startswith(tuple(NOT_PAGES))]
 
 
 def texts_outside(tree: ast.AST) -> Iterator[tuple[int, str]]:
@@ -73,10 +88,22 @@ def texts_outside(tree: ast.AST) -> Iterator[tuple[int, str]]:
         return
     if isinstance(tree, ast.Expr) and isinstance(tree.value, ast.Constant):  # a docstring
         return
+    if isinstance(tree, ast.arg):  # its annotation is no text
+        return
+    if isinstance(tree, ast.AnnAssign):
+        yield from texts_outside(tree.value) if tree.value else ()
+        return
+    if isinstance(tree, ast.Dict):  # the keys of marked texts
+        keys = [key for key, value in zip(tree.keys, tree.values, strict=True) if key and not is_marked(value)]
+        for part in [*keys, *tree.values]:
+            yield from texts_outside(part)
+        return
     if isinstance(tree, ast.Call):
         name = tree.func.id if isinstance(tree.func, ast.Name) else getattr(tree.func, "attr", "")
         if name in MARKS or (isinstance(tree.func, ast.Attribute) and ast.unparse(tree.func).startswith("log.")):
             return
+        if name == "keep" and tree.args and content(tree.args[0]):  # the key of a widget
+            tree = ast.Call(tree.func, tree.args[1:], tree.keywords)
         shown = tree.args[:1] if name in SHOWN_BY else []
         for value in [*shown, *(word.value for word in tree.keywords if word.arg in SHOWN_AS)]:
             text = content(value)
@@ -92,6 +119,11 @@ def texts_outside(tree: ast.AST) -> Iterator[tuple[int, str]]:
         if isinstance(child, ast.keyword) and child.arg == "key":
             continue
         yield from texts_outside(child)
+
+
+def is_marked(node: ast.AST) -> bool:
+    """Whether it is a call of ``_``, ``N_`` or ``ngettext``."""
+    return isinstance(node, ast.Call) and getattr(node.func, "id", "") in MARKS
 
 
 def marked(tree: ast.AST) -> Iterator[str]:
