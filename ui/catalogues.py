@@ -1,6 +1,8 @@
 """Collect all texts of the pages, and bring the catalogues in ``ui/locale`` up to date: ``python -m ui.catalogues``."""
 
+import ast
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +10,13 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
+import engine
 from engine.activations import ACTIVATIONS
 from engine.config import Config
 from engine.data import SOURCES
 from engine.data.augmentation import AUGMENTATIONS, Augmentation
+from engine.data.collection_files import FORMATS
+from engine.finetuning import FineTuningSettings
 from engine.jobs import JobState
 from engine.jobs.health import Problem
 from engine.layers import LAYERS
@@ -25,7 +30,7 @@ from ui.translation import LANGUAGES, LOCALES, catalogue_file
 
 KEYWORDS = {"_": None, "N_": None, "ngettext": (1, 2)}
 TRANSLATED = [code for code in LANGUAGES if code != "en"]
-PAGES = Path(__file__).parent
+PAGES, ENGINE = Path(__file__).parent, Path(engine.__file__).parent
 WIDTH = 120  # of a line of a catalogue
 HEADER = "# The pages of Inkling in another language. README.md beside these folders has the terms."
 
@@ -36,9 +41,23 @@ def template() -> Catalog:
     python = extract_from_dir(PAGES, [("**.py", "python")], keywords=KEYWORDS, comment_tags=["Translators:"])
     for file, _line, text, comments, _context in python:
         catalogue.add(text, locations=[(f"ui/{file}", 0)], auto_comments=comments)
-    for file, text in [*_glossary_texts(), *_engine_texts()]:
+    marked = extract_from_dir(ENGINE, [("**.py", "python")], keywords={"N_": None}, comment_tags=())
+    for file, _line, text, _comments, _context in marked:
+        catalogue.add(text, locations=[(f"engine/{file}", 0)])
+    for file, text in [*_texts_in_f_strings(), *_glossary_texts(), *_engine_texts()]:
         catalogue.add(text, locations=[(file, 0)])
     return catalogue
+
+
+def _texts_in_f_strings() -> Iterator[tuple[str, str | tuple[str, ...]]]:
+    """What Babel misses, for which an f-string is one word before Python 3.12."""
+    for path in sorted(PAGES.rglob("*.py")):
+        strings = (node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.JoinedStr))
+        for node in chain.from_iterable(map(ast.walk, strings)):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in KEYWORDS:
+                texts = tuple(text.value for text in node.args if isinstance(text, ast.Constant))
+                if texts and all(isinstance(text, str) for text in texts):
+                    yield f"ui/{path.relative_to(PAGES).as_posix()}", texts if len(texts) > 1 else texts[0]
 
 
 def _glossary_texts() -> Iterator[tuple[str, str]]:
@@ -49,7 +68,7 @@ def _glossary_texts() -> Iterator[tuple[str, str]]:
 
 def _engine_texts() -> Iterator[tuple[str, str]]:
     """What settings and the entries of registries say of themselves."""
-    for owner in (Config, Augmentation, *LAYERS.values()):
+    for owner in (Config, Augmentation, FineTuningSettings, *LAYERS.values()):
         for setting in settings_of(owner).values():
             kind = setting.kind
             labels = [_label(kind, name) for name in kind.registry] if isinstance(kind, Choice) else []
@@ -62,6 +81,9 @@ def _engine_texts() -> Iterator[tuple[str, str]]:
     for recipe in RECIPES.values():
         for text in filter(None, (recipe.title, recipe.basis, recipe.choices)):
             yield "engine/recipes.toml", text
+    for form in FORMATS.values():
+        for text in (form.label, form.help):
+            yield "engine/data/collection_files.py", text
     for text in SOURCES.values():
         yield "engine/data/sources.py", text
     for text in AUGMENTATIONS:

@@ -1,8 +1,11 @@
 """The catalogues are complete, and their translations can take the place of the English texts."""
 
+import ast
 import re
+from itertools import chain
 
 import pytest
+from helpers import ROOT
 
 from ui import catalogues
 from ui.catalogues import TRANSLATED
@@ -31,6 +34,17 @@ def test_a_catalogue_has_the_texts_of_the_pages_and_no_others(code, template):
     known = {texts(message) for message in catalogues.read(code) if message.id}
     wanted = {texts(message) for message in template if message.id}
     assert known == wanted, "bring the catalogues up to date: python -m ui.catalogues"
+
+
+def test_every_marked_text_is_collected(template):
+    """Also those within f-strings, and those that the engine marks."""
+    known = {text for message in template if message.id for text in texts(message)}
+    for folder in ("ui", "engine"):
+        for path in (ROOT / folder).rglob("*.py"):
+            calls = (node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call))
+            marked = (node.args for node in calls if getattr(node.func, "id", "") in ("_", "N_", "ngettext"))
+            written = {text.value for text in chain.from_iterable(marked) if isinstance(text, ast.Constant)} - {""}
+            assert written <= known, path
 
 
 @LANGUAGES
