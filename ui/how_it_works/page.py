@@ -107,7 +107,7 @@ def show_settings() -> None:
     st.session_state.setdefault(RATE, OPTIMIZERS[st.session_state[OPTIMIZER]].usual_learning_rate)
     is_open = st.toggle(_("Settings"), **state.keep(OPEN, False))
     chosen = zip((ACTIVATION, LOSS, OPTIMIZER), (ACTIVATIONS, LOSSES, OPTIMIZERS), strict=True)
-    names = ", ".join(registry[st.session_state[key]].label for key, registry in chosen)
+    names = ", ".join(_(registry[st.session_state[key]].label) for key, registry in chosen)
     text = _("{names}, learning rate {rate}").format(names=names, rate=f"{st.session_state[RATE]:g}")
     st.caption(text, width="content")
     if not is_open:
@@ -129,7 +129,7 @@ def show_settings() -> None:
 
 def _choice(setting: str, key: str, registry: dict[str, Any], label: str, **look: Any) -> None:
     look = {"on_change": guess.forget, "help": _(SETTINGS[setting].help), **state.keep(key), **look}
-    st.selectbox(label, list(registry), format_func=lambda name: registry[name].label, **look)
+    st.selectbox(label, list(registry), format_func=lambda name: _(registry[name].label), **look)
 
 
 def _use_its_rate() -> None:

@@ -174,9 +174,9 @@ def view_data(step: StepByStep, version: int, nudge: dict[str, Any] | None = Non
         "texts": {key: _(text) for key, text in TEXTS.items()},
         "symbols": SYMBOLS,
         "names": {name: _(text) for name, text in NAMES.items()},
-        "activation": ACTIVATIONS[step.activation].label,
-        "loss_name": loss.label,
-        "optimizer": step.optimizer.label,
+        "activation": _(ACTIVATIONS[step.activation].label),
+        "loss_name": _(loss.label),
+        "optimizer": _(step.optimizer.label),
         "labels": step.labels.tolist(),
         "maxNudge": MAX_NUDGE,
         "formulas": {
