@@ -61,6 +61,7 @@ EXCEPTIONS = {
                 "guessed direction",
                 "guessed size",
                 "step source",
+                "step activation",
                 "step optimizer",
                 "step loss",
                 "step digit",
