@@ -55,9 +55,10 @@ def _texts_in_f_strings() -> Iterator[tuple[str, str | tuple[str, ...]]]:
         strings = (node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.JoinedStr))
         for node in chain.from_iterable(map(ast.walk, strings)):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") in KEYWORDS:
-                texts = tuple(text.value for text in node.args if isinstance(text, ast.Constant))
-                if texts and all(isinstance(text, str) for text in texts):
-                    yield f"ui/{path.relative_to(PAGES).as_posix()}", texts if len(texts) > 1 else texts[0]
+                constants = [text.value for text in node.args if isinstance(text, ast.Constant)]
+                texts = [text for text in constants if isinstance(text, str)]
+                if texts:
+                    yield f"ui/{path.relative_to(PAGES).as_posix()}", tuple(texts) if len(texts) > 1 else texts[0]
 
 
 def _glossary_texts() -> Iterator[tuple[str, str]]:
