@@ -64,7 +64,7 @@ def _over(snapshot: Snapshot) -> str:
         return in_words(found[0]) if found else _("The loss grew beyond all numbers, so the training ended.")
     values = {"step": number(snapshot.step), "count": number(epochs)}
     if isinstance(end, Finished) and end.stopped_early:
-        values["epoch"] = number(end.best_epoch)
+        values["epoch"] = str(end.best_epoch)
         text = _("The validation loss no longer fell, so it went back to the network of epoch {epoch}.")
         tested = _(
             "The validation loss no longer fell, so it went back to the network of epoch {epoch}: it reads {share} of the "

@@ -89,7 +89,7 @@ def _result(run: Run, snapshot: Snapshot, test: Evaluation) -> None:
         show, text = st.warning, f"{text} {escape_markdown(advice)}"
     if isinstance(snapshot.end, Finished) and snapshot.end.stopped_early:
         early = _("It stopped early and went back to its best epoch, {epoch}.")
-        text = f"{text} {early.format(epoch=number(snapshot.end.best_epoch))}"
+        text = f"{text} {early.format(epoch=snapshot.end.best_epoch)}"
     with st.container(horizontal=True, vertical_alignment="center", key="result"):
         show(text)
         _draw_with(run)
