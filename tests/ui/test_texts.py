@@ -35,6 +35,7 @@ EXCEPTIONS = {
     "Uploaded: ": "the key of an uploaded network, in any language",
     "my drawings": "the name of a data set, in a file",
     "Inkling": "a name",
+    "python -m engine": "a command",
     "ONNX": "a name",
     "Best validation": "the key of a column, which has a label",
     "Changed from previous run": "the key of a column, which has a label",
