@@ -78,7 +78,7 @@ class Walker:
             before = int(found[1].replace(",", "")) if found else 0
             if before < steps:
                 self.visitor.button("1 batch").click()
-                self.expect(self.page.get_by_text(f"paused at step {before + 1},").first).to_be_visible(timeout=20_000)
+                self.expect(self.page.get_by_text(f"paused at step {before + 1},").first).to_be_visible(timeout=60_000)
 
     def run_reached(self, step, accuracy):
         self.page.locator(".st-key-controls button").filter(has_text="1 epoch").click()
