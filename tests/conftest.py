@@ -16,13 +16,16 @@ from engine.data import mnist as mnist_module
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """With several processes (``-n auto``), a file's tests stay together, and so do those of a folder with a browser."""
+    """With several processes (``-n auto``), a file's tests stay together; those with a browser run in two at most."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid):
             path = nodeid.split("::")[0]
-            return next((folder for folder in ("tests/browser/", "tests/deploy/") if path.startswith(folder)), path)
+            folder, name = path.rsplit("/", 1)
+            if folder == "tests/browser":
+                return f"{folder} {'1' if name < 'test_l' else '2'}"
+            return folder if folder == "tests/deploy" else path
 
     return ByFile(config, log)
 
