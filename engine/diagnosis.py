@@ -555,7 +555,7 @@ def _learning(view: _View) -> Iterator[Diagnosis]:
         if has_learned and latest > OVERFITTED * validation[best] and training[-1] < min(GAP * latest, training[best + 1]):
             yield _found(
                 "overfitting",
-                N_("Since epoch {epoch}, the validation loss rose from {best} to {latest}. The training loss is to {own}."),
+                N_("Since epoch {epoch}, the validation loss rose from {best} to {latest}. The training loss is {own}."),
                 N_("Use more images, augmentation or dropout, or stop early."),
                 best=f"{validation[best]:.3g}",
                 latest=f"{latest:.3g}",

@@ -5,7 +5,7 @@ const ICONS = {
   redo: "m15 14 5-5-5-5m5 5H10a6 6 0 0 0 0 12h3",
   clear: "M4 7h16M9 7V4h6v3M6 7l1 13h10l1-13M10 11v5M14 11v5",
 };
-const KEYS = { undo: "Control+Z", redo: "Control+Y", clear: "Delete" };
+const KEYS = { undo: "Ctrl + Z", redo: "Ctrl + Y", clear: "Delete" };
 const DRAWING_SURFACE = "canvas.upper-canvas";
 
 class History {
@@ -27,8 +27,11 @@ class History {
     button.innerHTML = `<svg viewBox="0 0 24 24" aria-hidden="true"><path d="${ICONS[action]}"/></svg>`;
     const label = document.createElement("span");
     label.textContent = text;
-    button.append(label);
-    button.setAttribute("aria-keyshortcuts", KEYS[action]);
+    const key = document.createElement("kbd"); // shown on a wall only
+    key.textContent = KEYS[action];
+    key.setAttribute("aria-hidden", "true");
+    button.append(label, key);
+    button.setAttribute("aria-keyshortcuts", KEYS[action].replace("Ctrl", "Control").replaceAll(" ", ""));
     button.addEventListener("click", () => this.press(action));
     return button;
   }

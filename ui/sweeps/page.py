@@ -162,7 +162,7 @@ def _status(study: "Study", trials: "list[FrozenTrial]") -> None:
     if best := study.best:
         text = _("Best: trial {number}, {measure} {value}, with {settings}").format(
             number=best.number,
-            measure=_(MEASURES[study.sweep.measure].label).lower(),
+            measure=_(MEASURES[study.sweep.measure].label),
             value=_value(study, best),
             settings=_settings(best),
         )
@@ -227,7 +227,7 @@ def _table(study: "Study", trials: "list[FrozenTrial]") -> None:
         {
             _("trial"): trial.number,
             _("state"): _(STATES[trial.state.name]),
-            _(MEASURES[study.sweep.measure].label).lower(): _value(study, trial),
+            _(MEASURES[study.sweep.measure].label): _value(study, trial),
             **{figures.label(name): figures.shown(trial.params.get(name, "")) for name in study.sweep.search},
             _("open"): _link(study, trial),
         }
