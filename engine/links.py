@@ -78,4 +78,4 @@ def _unpack(text: str) -> Config:
         raise InklingError(f"a link must be complete, got {shown(text)}") from None
     if not isinstance(value, dict):
         raise InklingError(f"a link must hold a configuration, got {shown(value)}")
-    return Config.from_json(VERSIONS[min(VERSIONS, key=int)]["default"] | value)
+    return Config.from_json(VERSIONS[min(VERSIONS, key=int)]["default"] | current_names(Config, value))

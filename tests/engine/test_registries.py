@@ -205,7 +205,8 @@ def test_it_is_trained_saved_and_loaded(registered, idx_folder, tmp_path, capsys
 
 def test_a_link_carries_it(registered):
     query = to_query(registered.config)
-    assert registered.name in ",".join(query.values()).replace(":", ",").replace("=", ",").split(",")
+    if registered.registry is not RECIPES:  # whose links are as in ``link_presets.json``
+        assert registered.name in ",".join(query.values()).replace(":", ",").replace("=", ",").split(",")
     assert from_query(query) == registered.config
 
 

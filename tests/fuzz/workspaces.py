@@ -106,7 +106,7 @@ def show(run: Run) -> None:
     for seed in seeds:
         for panel in (run_dashboard._curves, run_dashboard._layers, run_dashboard._predictions, confusion.mistakes):
             panel(run, seed)
-        run_dashboard._figures(seed)
+        run_dashboard.show_figures(seed)
         downloads.metrics_csv(seed)
         if run.series.is_over:
             run_summary.summary(run, seed)
