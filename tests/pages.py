@@ -45,8 +45,9 @@ def draw(app: AppTest, *paths: list) -> AppTest:
 
 def press(app: AppTest, *actions: str) -> AppTest:
     """Press Undo, Redo or Clear, one after the other."""
-    number = app.session_state["session"].drawing.num_presses
-    app.session_state["history"] = {"presses": [[number + place, action] for place, action in enumerate(actions, 1)]}
+    number, token = drawing(app).num_presses, drawing(app).token
+    presses = [[number + place, action] for place, action in enumerate(actions, 1)]
+    app.session_state["history"] = {"presses": {"drawing": token, "list": presses}}
     return app.run()
 
 

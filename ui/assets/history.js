@@ -11,8 +11,7 @@ const DRAWING_SURFACE = "canvas.upper-canvas";
 class History {
   presses = []; // [number, action]: those that Python has not answered
 
-  constructor(group, { pressed, texts }) {
-    this.count = pressed;
+  constructor(group, { texts }) {
     this.buttons = Object.fromEntries(Object.keys(ICONS).map((action) => [action, this.makeButton(action, texts[action])]));
     group.replaceChildren(...Object.values(this.buttons));
     this.listening = new AbortController();
@@ -37,8 +36,14 @@ class History {
   }
 
   // Python's answer: how many presses it has done, and what can be pressed now.
-  update({ pressed, possible }, setStateValue) {
+  update({ drawing, pressed, possible }, setStateValue) {
     this.setStateValue = setStateValue;
+    if (drawing !== this.drawing) {
+      // Of a new session on the server, which must not do again what an earlier one has done.
+      this.drawing = drawing;
+      this.presses = [];
+      this.count = pressed;
+    }
     this.count = Math.max(this.count, pressed);
     this.presses = this.presses.filter(([number]) => number > pressed);
     if (!this.presses.length) for (const [action, button] of Object.entries(this.buttons)) button.disabled = !possible.includes(action);
@@ -53,7 +58,7 @@ class History {
   press(action) {
     if (this.buttons[action].disabled) return;
     this.presses.push([++this.count, action]);
-    this.setStateValue("presses", [...this.presses]);
+    this.setStateValue("presses", { drawing: this.drawing, list: [...this.presses] });
   }
 
   key(event) {

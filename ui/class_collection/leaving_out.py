@@ -149,6 +149,8 @@ def _start(code: str, candidate: Candidate, donations: list[Donation], plan: Pla
             visitor=owner.id,
             is_watched=owner.is_watched,
         )
+        if earlier := current().test:  # of another class: nobody could stop it any more
+            earlier.work.stop()
         current().test = Test(work, code, candidate.label, Counter(donation.phone for donation in donations))
     except InklingError as error:
         state.report_error(error)

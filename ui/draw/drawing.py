@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Self
+from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +40,7 @@ class Drawing:
     canvas_is_set: bool = False  # whether the canvas is known to show this revision
     sequence: int = 0  # number of the companion's last message
     num_presses: int = 0  # of Undo, Redo and Clear that were done
+    token: str = field(default_factory=lambda: uuid4().hex)  # says which drawing a press is for
     content: tuple[Objects, Objects] = ([], [])  # as it was stored last
     rendered: tuple[Objects | None, npt.NDArray[np.uint8] | None] = (None, None)  # a list of objects, and its image
 
@@ -152,9 +154,15 @@ class Drawing:
         is_drawn = bool(self.objects or self.pending)
         return {"undo": bool(self.past or self.pending), "redo": bool(self.future), "clear": is_drawn}
 
-    def take_presses(self, presses: object) -> None:
-        """Do what was pressed since the last call: numbers from 1, each with the name of an action. Ignore what is wrong."""
+    def take_presses(self, message: object) -> None:
+        """Do what was pressed on this ``drawing`` since the last call: a ``list`` of numbers from 1 and names of actions.
+
+        The browser may send the presses of an earlier session once more; these, and what is wrong, are ignored.
+        """
+        if not isinstance(message, dict) or message.get("drawing") != self.token:
+            return
         actions = {"undo": self.undo, "redo": self.redo, "clear": self.clear}
+        presses = message.get("list")
         for press in presses[-MAX_PRESSES:] if isinstance(presses, list) else []:
             match press:
                 case [number, str(action)] if action in actions and strokes.is_count(number) and number > self.num_presses:

@@ -13,9 +13,10 @@ def show_history(drawing: Drawing) -> None:
     """Show the buttons; ``ui.current_drawing`` passes the presses on to the drawing."""
     possible = [action for action, is_possible in drawing.possible_actions.items() if is_possible]
     data = {
+        "drawing": drawing.token,
         "pressed": drawing.num_presses,
         "possible": possible,
         "texts": {action: _(text) for action, text in TEXTS.items()},
     }
     history = make_component("history", HTML)
-    history(data=data, key=HISTORY, default={"presses": []}, width="content", on_presses_change=lambda: None)
+    history(data=data, key=HISTORY, default={"presses": None}, width="content", on_presses_change=lambda: None)

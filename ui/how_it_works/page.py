@@ -195,7 +195,7 @@ def _take(part: Callable[[StepByStep], None], stage: Stage) -> None:
 
 
 def _go(way: Callable[[StepByStep], None]) -> None:
-    if hand := state.session().hand_step:
+    if (hand := state.session().hand_step) and (hand.step.stage is Stage.UPDATE or way is not StepByStep.next_step):
         way(hand.step)
         guess.forget()
 

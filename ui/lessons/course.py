@@ -13,7 +13,7 @@ from ui.lessons.watching import PANELS, newest_run
 from ui.runs import all_runs
 from ui.state import report_error, session
 from ui.train import config_form
-from ui.translation import _
+from ui.translation import N_
 
 
 def open_lesson() -> tuple[Lesson, LessonProgress] | None:
@@ -28,19 +28,20 @@ def open_lesson() -> tuple[Lesson, LessonProgress] | None:
     return lesson, of_lesson
 
 
-def begin(name: str) -> None:
-    """Open a lesson where the visitor has left it, or at its start if it was not begun or is over."""
+def begin(name: str, again: bool = True) -> None:
+    """Open a lesson where the visitor has left it, or at its start if it was not begun or, with ``again``, is over."""
     progress, lesson = current_progress(), lessons()[name]
     progress.name = name
     of_lesson = progress.lessons.get(name)
-    if of_lesson is None or of_lesson.is_over(lesson):
+    if of_lesson is None or (again and of_lesson.is_over(lesson)):
         progress.lessons[name] = _from_start()
     _prepare()
 
 
-def next_step() -> None:
-    """Go on to the next step, and prepare the pages for it."""
-    if opened := open_lesson():
+def next_step(step: int) -> None:
+    """Go on from this step to the next, and prepare the pages for it; a late second press does nothing."""
+    opened = open_lesson()
+    if opened and opened[1].step == step:
         lesson, progress = opened
         progress.step = min(progress.step + 1, len(lesson.steps))
         _prepare()
@@ -98,7 +99,7 @@ def _prepare() -> None:
 
 def _set_up(setup: Setup, since: int, lesson: Lesson) -> None:
     if setup.config is not None:
-        config_form.fill(setup.config, _("the lesson"), default_source())
+        config_form.fill(setup.config, N_("the lesson"), default_source())
         state.set_value("num_seeds", setup.seeds)
     if setup.network is not None:
         run = newest_run(since) if setup.network == NEWEST_RUN else None

@@ -21,7 +21,9 @@ IS_OPEN = "lesson open"  # key of the bar's switch
 def show(page: StreamlitPage, pages: list[StreamlitPage]) -> None:
     """Show the open lesson, if there is one, beside ``page``; first open the one that the address names."""
     path = page.url_path or DRAW
+    session().lessons = None  # another tab may have gone on
     _open_link()
+    reporting.current_class()  # which was left, perhaps
     wanted = course.target_page()
     if wanted and wanted != path:
         st.switch_page(next(other for other in pages if (other.url_path or DRAW) == wanted))
@@ -37,7 +39,7 @@ def _open_link() -> None:
         return
     reporting.open_link()
     if name in lessons():
-        course.begin(name)
+        course.begin(name, again=False)
     else:
         st.toast(_("There is no lesson under the link that you opened."), icon=":material/link_off:")
 
@@ -121,16 +123,15 @@ def _step(lesson: Lesson, progress: LessonProgress, page: str) -> None:
     if needed and needed != page:
         files = {DRAW: DRAW_PAGE} | {path: file for file, path in PATHS.items()}
         st.page_link(files[needed], label=_("To the page of this step"), icon=":material/arrow_back:")
+    on_click = {"on_click": course.next_step, "args": (progress.step,)}
     if progress.is_step_done:
         st.success(step.then, icon=":material/check_circle:")
         last = progress.step + 1 == len(lesson.steps)
         label = _("To the question") if last else _("Next step")
-        st.button(label, type="primary", icon=":material/arrow_forward:", key="lesson next", on_click=course.next_step)
+        st.button(label, type="primary", icon=":material/arrow_forward:", key="lesson next", **on_click)
     else:
         st.caption(_("The page notices by itself when you have done it."))
-        st.button(
-            _("Skip this step"), type="tertiary", icon=":material/skip_next:", key="lesson skip", on_click=course.next_step
-        )
+        st.button(_("Skip this step"), type="tertiary", icon=":material/skip_next:", key="lesson skip", **on_click)
 
 
 def _question(lesson: Lesson, progress: LessonProgress) -> None:

@@ -12,8 +12,8 @@ from ui.class_collection.join import PARAMETER
 from ui.formatting import escape_markdown
 from ui.lessons.course import open_lesson
 from ui.lessons.progress import current_progress, store_progress
-from ui.state import keep, session, set_value
-from ui.store import LessonReport
+from ui.state import keep, report_error, session, set_value
+from ui.store import ClassRecord, LessonReport
 from ui.translation import _
 
 RETRY_SECONDS = 10.0  # after a report that could not be stored
@@ -25,20 +25,29 @@ def open_link() -> None:
     if code := st.query_params.pop(PARAMETER, None):
         try:
             visit.join(code)
+            _report_to(visit.current().code)
         except InklingError as error:
             st.toast(escape_markdown(f"{error}."), icon=":material/link_off:")
 
 
 def current_class() -> str:
-    """The code of the class that this phone is in, also after a reload; empty if it is in none."""
-    progress, code = current_progress(), visit.current().code
-    has_left = not code and visit.current().has_agreed is False
-    if (code and code != progress.code) or (has_left and progress.code):
-        if has_left:
-            _take_back(progress.code)
-        progress.code, session().lesson_report = code, None
-        store_progress()
+    """The code of the class whose link has opened a lesson, also after a reload; empty if there is none or it was left."""
+    progress, joined = current_progress(), visit.current()
+    if progress.code and not joined.code and joined.has_agreed is False:
+        with suppress(InklingError):  # then the next run tries again
+            _report_to("")
     return progress.code
+
+
+def _report_to(code: str) -> None:
+    """Report to this class from now on, or to none, and take back what another one was told."""
+    progress = current_progress()
+    if code == progress.code:
+        return
+    if progress.code:
+        _take_back(progress.code)
+    progress.code, session().lesson_report = code, None
+    store_progress()
 
 
 def report() -> None:
@@ -47,8 +56,7 @@ def report() -> None:
     if not code or not progress.shares or not opened:
         return
     lesson, of_lesson = opened
-    nickname = progress.nickname or visit.current().nickname or ""
-    new = code, LessonReport(visit.phone(code), lesson.name, of_lesson.num_done, lesson.num_parts, nickname)
+    new = code, LessonReport(visit.phone(code), lesson.name, of_lesson.num_done, lesson.num_parts, progress.nickname)
     last, since = session().lesson_report or (None, 0.0)
     if new == last or (last is None and monotonic() - since < RETRY_SECONDS):
         return
@@ -61,7 +69,8 @@ def report() -> None:
 def show_sharing() -> None:
     """A line that says what the teacher sees, and the switch."""
     progress, code = current_progress(), current_class()
-    if not code:
+    collection = _find(code) if code else None
+    if collection is None:
         return
     with st.container(key="lesson class"):
         st.toggle(
@@ -69,7 +78,7 @@ def show_sharing() -> None:
             on_change=_switch,
             **keep(SHARES, progress.shares),
         )
-        if progress.shares and _keeps_names(code):
+        if progress.shares and collection.keeps_names:
             st.text_input(
                 _("Nickname for my teacher (you may leave this empty)"),
                 max_chars=40,
@@ -79,18 +88,22 @@ def show_sharing() -> None:
             )
 
 
-def _keeps_names(code: str) -> bool:
+def _find(code: str) -> ClassRecord | None:
     with suppress(InklingError):
-        collection = visit.classes().find(code)
-        return bool(collection and collection.keeps_names)
-    return False
+        return visit.classes().find(code)
+    return None
 
 
 def _switch() -> None:
-    progress = current_progress()
-    progress.shares, session().lesson_report = st.session_state[SHARES], None
-    if not progress.shares:
-        _take_back(progress.code)
+    progress, shares = current_progress(), st.session_state[SHARES]
+    try:
+        if not shares:
+            _take_back(progress.code)
+    except InklingError as error:
+        set_value(SHARES, progress.shares)
+        report_error(error)
+        return
+    progress.shares, session().lesson_report = shares, None
     store_progress()
 
 
@@ -104,5 +117,4 @@ def _rename() -> None:
 
 
 def _take_back(code: str) -> None:
-    with suppress(InklingError):
-        visit.classes().lessons.take_back(code, visit.phone(code))
+    visit.classes().lessons.take_back(code, visit.phone(code))

@@ -32,13 +32,15 @@ class ClassLessons:
             keeps_names = connection.scalar(sa.select(CLASSES.c.keeps_names).where(CLASSES.c.code == code).with_for_update())
             if keeps_names is None:
                 raise InklingError("there is no collection with this code any more")
-            known = set(connection.scalars(sa.select(table.c.lesson).where(own)))
+            known = {row.lesson: row for row in connection.execute(sa.select(table).where(own))}
             phones = sa.select(sa.func.count(table.c.phone.distinct())).where(table.c.collection == code)
             if not known and (connection.scalar(phones) or 0) >= MAX_PHONES:
                 raise InklingError(f"a class has room for {MAX_PHONES} phones")
             if report.lesson not in known and len(known) >= MAX_LESSONS:
                 raise InklingError(f"a phone can report {MAX_LESSONS} lessons")
-            values = {"done": report.done, "total": report.total, "updated": now}
+            before = known.get(report.lesson)
+            done = max(report.done, before.done) if before and before.total == report.total else report.done  # if done again
+            values = {"done": done, "total": report.total, "updated": now}
             if report.lesson in known:
                 connection.execute(sa.update(table).where(own & (table.c.lesson == report.lesson)).values(**values))
             else:
