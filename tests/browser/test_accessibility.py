@@ -183,9 +183,8 @@ def test_tab_reaches_every_tool_in_the_order_of_the_page_and_the_focus_is_visibl
     visitor = visit()
     visitor.stroke(*SEVEN)
     expect(visitor.page.locator(".inkling-spoken")).not_to_be_empty()
-    visitor.press("Clear")
-    visitor.press("Undo")
-    visitor.press("Undo")
+    visitor.stroke((90, 140), (200, 140))
+    visitor.button("Undo").click()
     expect(visitor.button("Redo")).to_be_enabled()
     visitor.page.get_by_role("link", name="Train", exact=True).focus()
     reached = []
