@@ -32,6 +32,11 @@ except ImportError:
 
 SQLITE_SECONDS = 60.0  # that a process waits for others that write to the same file
 
+
+class StorageError(InklingError):
+    """The storage cannot be used. The message is for those who chose the storage, not for visitors."""
+
+
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
@@ -248,12 +253,13 @@ def _as_stored(sweep: Sweep) -> dict[str, Any]:
 def _open_storage(url: str) -> "optuna.storages.RDBStorage":
     try:
         parsed = sa.make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the latter for a port that is no number
         parsed = None
+    if parsed is not None and parsed.drivername == "postgres":
+        parsed = parsed.set(drivername="postgresql")
     if parsed is None or parsed.get_backend_name() not in ("sqlite", "postgresql"):
-        raise InklingError(
-            f"the storage must be sqlite:///FILE or postgresql://user:password@host/database, got {shown(url)}"
-        )
+        got = "something else" if parsed is None else _place(parsed)
+        raise StorageError(f"the storage must be sqlite:///FILE or postgresql://user:password@host/database, got {got}")
     options: dict[str, Any] = {"pool_pre_ping": True}
     if parsed.get_backend_name() == "sqlite":
         options = {"connect_args": {"timeout": SQLITE_SECONDS}}
@@ -264,8 +270,21 @@ def _open_storage(url: str) -> "optuna.storages.RDBStorage":
     except ImportError:
         raise InklingError("PostgreSQL needs another package: pip install 'inkling[postgresql]'") from None
     except Exception as error:  # the driver's, or Optuna's about tables of another version
-        place = parsed.render_as_string(hide_password=True)
-        raise InklingError(f"the storage {place} cannot be used: {shorten(error, 300)}") from None
+        raise StorageError(f"the storage {_place(parsed)} cannot be used: {_reason(error, parsed)}") from None
+
+
+def _place(url: sa.URL) -> str:
+    """The kind of a storage and the name of its database: the rest of its address is secret."""
+    return f"{url.get_backend_name()}:///{url.database or ''}"
+
+
+def _reason(error: Exception, url: sa.URL) -> str:
+    """What the driver says, without what is secret in the address."""
+    text = str(getattr(error, "orig", None) or error)  # without SQL
+    for secret in filter(None, (url.password, *url.normalized_query.values())):
+        for part in [secret] if isinstance(secret, str) else secret:
+            text = text.replace(part, "...")
+    return shorten(text, 300)
 
 
 def _ranks(values: npt.NDArray) -> npt.NDArray[np.int32]:

@@ -264,6 +264,23 @@ def test_a_storage_that_cannot_be_used_is_an_error_of_one_line(url):
     assert "\n" not in error
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://anna:s3cret@host/b?password=s3cret",
+        "postgresql://anna:s3cret@host:port/b",
+        "postgres://anna:s3cret@127.0.0.1:9/b",
+        "postgresql://127.0.0.1:9/b?password=s3cret",
+        "anna:s3cret@host",
+    ],
+)
+def test_no_error_tells_the_password(url):
+    error = outcome(InklingError, open_study, url, "s")[1]
+    assert "s3cret" not in error
+    assert "anna" not in error
+    assert ("cannot be used" in error) == ("127.0.0.1" in url)
+
+
 def test_without_optuna_a_sentence_says_what_to_install():
     code = "import sys; sys.modules['optuna'] = None\nimport engine.cli.main as m; sys.exit(m.main(sys.argv[1:]))"
     arguments = ["sweep", "--search", "epochs=1..2"]
