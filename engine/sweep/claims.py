@@ -50,6 +50,13 @@ class Claims:
         self.engine, self.owner = engine, uuid4().hex
         _METADATA.create_all(engine)
 
+    def forget_deleted(self) -> None:
+        """Delete what was stored of trials that were deleted since: SQLite gives their ids to new ones."""
+        trials = sa.select(sa.table("trials", sa.column("trial_id")).c.trial_id)  # Optuna's
+        with self.engine.begin() as connection:
+            for table in (CLAIMS, NETWORKS):
+                connection.execute(sa.delete(table).where(table.c.trial_id.not_in(trials)))
+
     def all(self) -> dict[int, Claim]:
         """The claim of each trial that has one, by the trial's id."""
         with self.engine.connect() as connection:

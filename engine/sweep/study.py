@@ -93,7 +93,7 @@ class Study:
     def winner(self) -> dict[str, Any] | None:
         """What ``measure_winner`` measured; None before that, and if another trial has become the best one since."""
         best, winner = self.best, self.storage.get_study_user_attrs(self.id).get("winner")
-        return winner if best and winner and winner["trial"] == best.number else None
+        return winner if best and winner and winner["accuracies"] and winner["trial"] == best.number else None
 
     @property
     def num_validation(self) -> int:
@@ -126,7 +126,9 @@ class Study:
         if (best := self.best) is None:
             raise InklingError("no trial of this sweep is complete, so there is no winner")
         if (winner := self.winner) is None:
-            results = [evaluate(network, test_set) for network in self.networks(best)]
+            if not (networks := self.networks(best)):
+                raise InklingError(f"the storage has no network of the best trial, {best.number}: make the sweep anew")
+            results = [evaluate(network, test_set) for network in networks]
             winner = {
                 "trial": best.number,
                 "accuracies": [result.accuracy for result in results],
@@ -189,13 +191,18 @@ def make_study(url: str, name: str, sweep: Sweep, train_set: Dataset) -> Study:
     """
     sweep.check_data(train_set)
     rdb = _open_storage(url)
+    Claims(rdb.engine).forget_deleted()
     try:
         study_id = rdb.create_new_study([_direction(sweep)], name)
+        rdb.set_study_user_attr(study_id, "begun", sweep.to_json())
     except optuna.exceptions.DuplicatedStudyError:
         study_id = rdb.get_study_id_from_name(name)
     attributes = rdb.get_study_user_attrs(study_id)
+    before = attributes.get("sweep", attributes.get("begun"))
+    if before is None:
+        raise InklingError(f"the study {shown(name)} was not made by Inkling: choose another name")
     free = {"trials": sweep.trials, "minutes": sweep.minutes}
-    if "sweep" in attributes and attributes["sweep"] | free != _as_stored(sweep):
+    if before | free != _as_stored(sweep):
         raise InklingError(f"the study {shown(name)} has other settings: choose another name for this sweep")
     data = train_set.fingerprint()
     if attributes.get("data", data)["sha256"] != data["sha256"]:

@@ -20,6 +20,7 @@ from engine.sweep.search_space import configured
 from engine.training import Trainer
 
 if importlib.util.find_spec("optuna"):
+    import optuna
     from optuna.trial import TrialState
 
     from engine.sweep.study import make_study, open_study
@@ -31,6 +32,10 @@ SETTINGS = {"epochs": 2, "train_size": 300, "validation_size": 60, "batch_size":
 
 class Killed(BaseException):
     """What ends a worker without a chance to tidy up."""
+
+
+def _kill(*_):
+    raise Killed
 
 
 @pytest.fixture(autouse=True)
@@ -217,6 +222,49 @@ def test_the_same_sweep_goes_on_and_may_get_more_trials(make, tiny):
     assert "other data" in outcome(InklingError, make_study, url, "s", study.sweep, make_noise(300))[1]
     assert "other data" in outcome(InklingError, Worker, study, make_noise(300))[1]
     assert "no study 'x'" in outcome(InklingError, open_study, url, "x")[1]
+
+
+def test_a_study_that_was_deleted_and_made_anew_takes_nothing_of_the_old_one(make, tiny):
+    study = make(trials=2)
+    url = str(study.claims.engine.url)
+    ids = [trial._trial_id for trial in study.trials()]
+    for trial_id in ids:
+        assert study.claims.take(trial_id)
+    study.claims.save(ids[0], [{"value": 0.0, "epochs": 1, "seconds": 1.0}], network=b"old")
+    optuna.delete_study(study_name="s", storage=url)
+    anew = make_study(url, "s", study.sweep, tiny)
+    assert [trial._trial_id for trial in anew.trials()] == ids, "SQLite is expected to use them again"
+    assert anew.claims.all() == {}
+    assert anew.claims.networks(ids[0]) == []
+
+
+def test_a_study_that_inkling_has_not_made_is_left_alone(make, tiny):
+    study = make()
+    url = str(study.claims.engine.url)
+    foreign = optuna.create_study(study_name="foreign", storage=url)
+    foreign.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=1)
+    assert "was not made by Inkling" in outcome(InklingError, make_study, url, "foreign", study.sweep, tiny)[1]
+    assert foreign.user_attrs == {}
+    assert len(foreign.trials) == 1
+
+
+def test_a_sweep_whose_beginning_was_interrupted_goes_on_only_with_the_same_settings(make, tiny, monkeypatch):
+    study = make(trials=1)
+    url = str(study.claims.engine.url)
+    with monkeypatch.context() as patch:
+        patch.setattr(optuna.Study, "enqueue_trial", _kill)
+        with pytest.raises(Killed):
+            make_study(url, "half", study.sweep, tiny)
+    other = Sweep.from_json(study.sweep.to_json() | {"sampler": "tpe"})
+    assert "has other settings" in outcome(InklingError, make_study, url, "half", other, tiny)[1]
+    assert len(make_study(url, "half", study.sweep, tiny).trials()) == 1
+
+
+def test_a_winner_without_a_network_is_an_error_of_one_line(make, tiny):
+    study = make(trials=1)
+    (trial,) = Worker(study, tiny).run()
+    study.claims.end(trial._trial_id, keep_networks=False)
+    assert "has no network" in outcome(InklingError, study.measure_winner, tiny)[1]
 
 
 def test_no_trial_begins_when_the_minutes_are_over(make, tiny):
