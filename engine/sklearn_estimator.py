@@ -126,8 +126,11 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         """Train one epoch on samples X (N, D) and their labels y (N,), from where the last call ended.
 
         The first call needs ``classes``, all that will ever come. ``epochs``, ``patience`` and ``schedule`` do not matter.
-        The optimizer goes on, too, except after ``fit``, which does not keep it. Returns the classifier.
+        The optimizer goes on, too, except after ``fit``, which does not keep it, or if ``optimizer`` was changed. Returns
+        the classifier.
         """
+        if not hasattr(self, "network_"):  # no call has succeeded: this one is the first
+            vars(self).pop("classes_", None)
         is_first = _check_partial_fit_first_call(self, classes)
         X, y = map(np.asarray, validate_data(self, X, y, dtype=np.float32, reset=is_first))
         check_classification_targets(y)
@@ -141,7 +144,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         )
         config = replace(config, seed=config.seed + self.n_iter_)  # another order in each call
         trainer = _WeightedTrainer.from_config(config, samples, None if is_first else self.network_)
-        if self._optimizer is not None:
+        if self._optimizer is not None and type(self._optimizer) is type(trainer.optimizer):
             trainer.optimizer.steps = self._optimizer.steps
             for name, vector in trainer.optimizer.state.items():
                 vector[:] = self._optimizer.state[name]
@@ -170,7 +173,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         So the probabilities of a sample do not depend on the rest of its batch, and sum to 1 as closely as scikit-learn
         expects.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "network_")
         X = np.asarray(validate_data(self, X, dtype=np.float64, reset=False))
         batches = (X[rows] for rows in gen_batches(len(X), self.network_.max_batch_size))
         return np.concatenate([self.network_.forward(batch) for batch in batches])

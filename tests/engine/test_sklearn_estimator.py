@@ -249,6 +249,29 @@ def test_partial_fits_are_the_epochs_of_a_fit(blobs):
 
 
 @needs_sklearn
+def test_a_first_partial_fit_that_fails_leaves_the_classifier_as_it_was(blobs):
+    X, y = blobs
+    model = NetworkClassifier((8,), random_state=0)
+    assert "y must be among the classes" in outcome(InklingError, model.partial_fit, X, y, [7, 8])[1]
+    with pytest.raises(NotFittedError):
+        model.predict(X)
+    model.partial_fit(X, y, classes=np.unique(y))
+    expected = NetworkClassifier((8,), random_state=0).partial_fit(X, y, classes=np.unique(y))
+    np.testing.assert_array_equal(model.predict_proba(X), expected.predict_proba(X))
+
+
+@needs_sklearn
+def test_the_optimizer_can_be_changed_between_two_partial_fits(blobs):
+    X, y = blobs
+    model = NetworkClassifier((8,), random_state=0, optimizer="sgd").partial_fit(X, y, classes=np.unique(y))
+    before = model.history_[-1].loss
+    for optimizer in ("adam", "momentum"):
+        model.set_params(optimizer=optimizer, learning_rate=0.01).partial_fit(X, y)
+    assert model.n_iter_ == 3
+    assert model.history_[-1].loss < before
+
+
+@needs_sklearn
 def test_partial_fit_learns_from_parts_that_lack_classes(blobs):
     X, y = blobs
     model = NetworkClassifier((8,), learning_rate=0.02, random_state=0)
