@@ -48,7 +48,7 @@ def _run(arguments: Sequence[str]) -> tuple[int, str]:
             if re.fullmatch(r"--?[^=]+=--", argument):  # argparse would make an empty list of it
                 parser.error(f"{shown(argument[:-3])} must have a value, got --")
         options = parser.parse_args(arguments)
-        if getattr(options, "out", None) or getattr(options, "pause_to", None):
+        if any(getattr(options, name, None) for name in ("out", "pause_to", "csv")):
             sys.stdout = _Output(sys.stdout)
         return options.run(options) or 0, ""
     except SystemExit as end:  # after --help, or an error that argparse found

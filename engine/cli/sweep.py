@@ -89,37 +89,45 @@ def _add_place(parser: argparse.ArgumentParser) -> None:
 
 
 def run_sweep(options: argparse.Namespace) -> int:
-    from engine.sweep.study import make_study
+    from engine.sweep.study import make_study, storage_errors
 
     for flag, path in (("--out", options.out), ("--csv", options.csv)):
         check_place(flag, path)
+    _check_grace(options)
     num_workers = _num_cores() if options.workers is None else check_integer("--workers", options.workers, 1, 1_000)
     sweep = _asked(options)
     train_set, test_set = load_data(sweep.data, progressbar=True)
     show_notices(train_set)
-    study = make_study(options.storage, options.study, sweep, train_set)
-    with _stop_signals() as is_stopped:
-        work = _work_here if num_workers == 1 else _work_in_processes
-        for trial in work(study, train_set, options, num_workers, is_stopped):
-            if not options.json:
-                print(_trial_line(study, trial), flush=True)
-        if is_stopped():
-            raise InklingError("the sweep is paused: the same command continues it")
-    if options.csv:
-        with atomic_write(options.csv) as file:
-            file.write(study.to_csv().encode())
-    _show_winner(study, None if options.no_test else test_set, options)
+    with storage_errors():
+        study = make_study(options.storage, options.study, sweep, train_set)
+        with _stop_signals() as is_stopped:
+            work = _work_here if num_workers == 1 else _work_in_processes
+            for trial in work(study, train_set, options, num_workers, is_stopped):
+                if not options.json:
+                    print(_trial_line(study, trial), flush=True)
+            if is_stopped():
+                raise InklingError("the sweep is paused: the same command continues it")
+        if options.csv:
+            with atomic_write(options.csv) as file:
+                file.write(study.to_csv().encode())
+        _show_winner(study, None if options.no_test else test_set, options)
     return 0
 
 
 def run_worker(options: argparse.Namespace) -> None:
-    from engine.sweep.study import open_study
+    from engine.sweep.study import open_study, storage_errors
 
-    study = open_study(options.storage, options.study)
+    _check_grace(options)
+    with storage_errors():
+        study = open_study(options.storage, options.study)
     train_set, _ = load_data(study.sweep.data, progressbar=True)
-    with _stop_signals() as is_stopped:
+    with storage_errors(), _stop_signals() as is_stopped:
         for trial in _work_here(study, train_set, options, 1, is_stopped):
             print(_trial_line(study, trial), flush=True)
+
+
+def _check_grace(options: argparse.Namespace) -> None:
+    options.grace = check_number("--grace", options.grace, 0.1, 86_400)
 
 
 def _asked(options: argparse.Namespace) -> Sweep:
@@ -134,8 +142,10 @@ def _asked(options: argparse.Namespace) -> Sweep:
         except UnicodeDecodeError:
             raise InklingError(f"{options.file} must be a TOML file in UTF-8") from None
     dimensions = [read_search(text) for text in options.search]
-    table["search"] = table.get("search", {}) | {dimension.name: dimension.to_text() for dimension in dimensions}
-    table["settings"] = table.get("settings", {}) | given_settings(options)
+    searched = {dimension.name: dimension.to_text() for dimension in dimensions}
+    for name, given in (("search", searched), ("settings", given_settings(options))):
+        if isinstance(before := table.get(name, {}), dict):  # else ``from_table`` refuses it
+            table[name] = before | given
     for name in ("recipe", "data"):
         if getattr(options, name) is not None:
             table[name] = getattr(options, name)
@@ -148,9 +158,8 @@ def _work_here(
     """Train in this process; yield the trials that it has ended."""
     from engine.sweep.worker import Worker
 
-    grace = check_number("--grace", options.grace, 0.1, 86_400)
     with threadpool_limits(1):  # the bits of a training depend on the number of threads
-        yield from Worker(study, train_set, is_stopped, grace).run()
+        yield from Worker(study, train_set, is_stopped, options.grace).run()
 
 
 def _work_in_processes(
@@ -191,7 +200,9 @@ def _show_winner(study: "Study", test_set: Dataset | None, options: argparse.Nam
     report = {"study": study.name, "trial": best.number, study.sweep.measure: best.values[0], "settings": best.params}
     report |= {"trials": len(study.trials()), "winner": winner}
     if options.out:
-        network = study.networks(best)[0]
+        network = next(iter(study.networks(best)), None)
+        if network is None:
+            raise InklingError(f"the storage has no network of the best trial, {best.number}: make the sweep anew")
         save(options.out, network, dtype="float16" if options.float16 else None, sweep=report)
     if options.json:
         print(json.dumps(report))

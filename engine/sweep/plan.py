@@ -164,7 +164,7 @@ def read_file(text: str) -> dict[str, Any]:
     """The table in a sweep's TOML file, for ``Sweep.from_table``; raises ``InklingError`` if it is not TOML."""
     try:
         return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # the former also for numbers of thousands of digits
         raise InklingError(f"a sweep's file must be TOML: {error}") from None
 
 

@@ -26,7 +26,7 @@ class UnitsKind:
     """Units of the hidden layers, such as (128, 64)."""
 
     def check(self, name: str, value: Any) -> tuple[int, ...]:
-        return tuple(check_integer(name, units, 1, 65_536) for units in value)
+        return tuple(check_integer(name, units, 1, 65_536) for units in (value if isinstance(value, Sequence) else [value]))
 
     def to_text(self, value: tuple[int, ...]) -> str:
         return ",".join(map(str, value)) or NONE_TEXT
@@ -137,7 +137,10 @@ def read_dimension(name: str, values: str | Sequence[Any]) -> Dimension:
     if isinstance(values, str) and ".." in values:
         return _read_range(name, setting, values)
     if isinstance(values, str):
-        texts = [text.strip() for text in next(csv.reader([values], skipinitialspace=True), [])]
+        try:
+            texts = [text.strip() for text in next(csv.reader([values], skipinitialspace=True), [])]
+        except csv.Error:  # such as for a line break
+            raise InklingError(f"{name} must be a list of values in one line, got {shown(values)}") from None
     elif isinstance(values, Sequence):
         texts = [_item_text(value) for value in values]
     else:

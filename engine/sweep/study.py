@@ -7,6 +7,8 @@ import csv
 import io
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import product
 from typing import Any
 
@@ -14,7 +16,7 @@ import numpy as np
 import numpy.ma as ma
 import numpy.typing as npt
 import sqlalchemy as sa
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from engine.checkpoint import load
 from engine.checks import InklingError, shorten, shown
@@ -26,10 +28,12 @@ from engine.sweep.plan import MEASURES, Sweep
 
 try:
     import optuna
+    from optuna.exceptions import StorageInternalError
     from optuna.trial import FrozenTrial, TrialState
 except ImportError:
     raise InklingError("a sweep needs the package optuna: pip install 'inkling[sweep]'") from None
 
+DATABASE_ERRORS = (SQLAlchemyError, StorageInternalError)
 SQLITE_SECONDS = 60.0  # that a process waits for others that write to the same file
 
 
@@ -38,6 +42,21 @@ class StorageError(InklingError):
 
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+@contextmanager
+def storage_errors() -> Iterator[None]:
+    """Raise an ``InklingError`` in place of what the database says, and for a study that was deleted."""
+    try:
+        yield
+    except DATABASE_ERRORS as error:
+        cause = error.__cause__ or error
+        reason = getattr(cause, "orig", None) or cause  # without SQL
+        raise StorageError(f"the sweep's storage cannot be used now: {shorten(reason, 300)}") from error
+    except KeyError as error:
+        if error.args != ("Record does not exist.",):  # Optuna's words
+            raise
+        raise InklingError("the study is no longer in its storage") from error
 
 
 class Study:
@@ -53,8 +72,18 @@ class Study:
         attributes = self.storage.get_study_user_attrs(self.id)
         if "sweep" not in attributes:
             raise InklingError(f"the study {shown(name)} was not made by Inkling, or is not complete: choose another name")
+        self._attributes = attributes
         self.sweep = Sweep.from_json(attributes["sweep"])
         self.started = float(attributes["started"])
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the storage has it as when it was opened: it was neither deleted nor continued since."""
+        try:
+            now = self.storage.get_study_user_attrs(self.id)
+        except KeyError:
+            return False
+        return all(now.get(name) == self._attributes[name] for name in ("started", "sweep"))
 
     @property
     def optuna(self) -> "optuna.Study":
@@ -148,7 +177,8 @@ class Study:
         sign = 1 if MEASURES[self.sweep.measure].greater_is_better else -1
         scores = sign * np.array([trial.user_attrs["values"] for trial in trials]).reshape(len(trials), self.sweep.num_seeds)
         means = scores.mean(axis=1)
-        results: dict[str, Any] = {"mean_fit_time": np.array([trial.user_attrs["seconds"] for trial in trials])}
+        seconds = np.array([trial.user_attrs["seconds"] for trial in trials])
+        results: dict[str, Any] = {"mean_fit_time": seconds / self.sweep.num_seeds}
         for name in self.sweep.search:
             values = np.array([trial.params[name] for trial in trials], object)
             results[f"param_{name}"] = ma.masked_array(values, np.zeros(len(trials), bool))
@@ -174,7 +204,12 @@ class Study:
 
 def study_names(url: str) -> list[str]:
     """The sweeps in a storage, the newest first; raises ``InklingError`` if it cannot be used."""
-    studies = _open_storage(url).get_all_studies()
+    rdb = _open_storage(url)
+    try:
+        studies = rdb.get_all_studies()
+    finally:
+        rdb.remove_session()
+        rdb.engine.dispose()
     return [study.study_name for study in reversed(studies) if "sweep" in study.user_attrs]
 
 
@@ -222,13 +257,29 @@ def make_sampler(sweep: Sweep, number: int) -> "optuna.samplers.BaseSampler | No
 
     Its random numbers come from the trial's number: a random search is the same with any number of workers.
     """
-    seed = int(np.random.SeedSequence([sweep.sampler_seed, number]).generate_state(1)[0])
+    seeds = [sweep.sampler_seed, number]
     if sweep.sampler == "default":
         return None
     if sweep.sampler == "tpe":  # a constant liar: what others try at this moment counts as bad, so that workers spread out
         with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):
-            return optuna.samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True)
-    return optuna.samplers.RandomSampler(seed=seed)  # a grid's trials have all their values already
+            return optuna.samplers.TPESampler(seed=_seed(seeds), multivariate=True, constant_liar=True)
+    return _RandomSampler(seeds)  # a grid's trials have all their values already
+
+
+class _RandomSampler(optuna.samplers.RandomSampler):
+    """Random numbers for each setting of its own: what is drawn does not depend on what was drawn before a kill."""
+
+    def __init__(self, seeds: list[int]) -> None:
+        super().__init__()
+        self.seeds = seeds
+
+    def sample_independent(self, study: Any, trial: Any, param_name: str, param_distribution: Any) -> Any:
+        sampler = optuna.samplers.RandomSampler(_seed([*self.seeds, *param_name.encode()]))
+        return sampler.sample_independent(study, trial, param_name, param_distribution)
+
+
+def _seed(seeds: list[int]) -> int:
+    return int(np.random.SeedSequence(seeds).generate_state(1)[0])
 
 
 def make_pruner(sweep: Sweep) -> "optuna.pruners.BasePruner":

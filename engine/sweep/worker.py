@@ -18,11 +18,11 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from engine.checkpoint import load_training, save, save_training
-from engine.checks import InklingError
+from engine.checks import InklingError, shorten
 from engine.data.dataset import Dataset
 from engine.sweep.claims import Claim, LostClaim, Result
 from engine.sweep.search_space import configured
-from engine.sweep.study import Study
+from engine.sweep.study import DATABASE_ERRORS, Study
 from engine.training import Diverged, EpochEnd, Trainer
 
 GRACE_SECONDS = 30.0  # of silence, after which a worker counts as gone
@@ -57,6 +57,7 @@ class Worker:
         self.study, self.sweep, self.claims = study, study.sweep, study.claims
         self.train_set, self.is_stopped = train_set, is_stopped
         self.grace_seconds, self.save_seconds = grace_seconds, save_seconds
+        self.beat_seconds = min(grace_seconds, GRACE_SECONDS) / BEATS  # another worker's grace may be the usual one
         self._seen: dict[int, tuple[Claim, float]] = {}  # each claim, and when it was first seen like this
         began_with = study.storage.get_study_user_attrs(study.id)["data"]
         if train_set.fingerprint()["sha256"] != began_with["sha256"]:
@@ -71,13 +72,13 @@ class Worker:
                     self._run_trial(trial_id)
                 except _Stopped:
                     return
-                except LostClaim:
+                except (LostClaim, optuna.exceptions.UpdateFinishedTrialError):  # another worker has it, or has ended it
                     continue
                 yield self.study.storage.get_trial(trial_id)
             elif self.study.is_over:
                 return
             else:  # others work on what is left; one of them may fall silent
-                Flag().wait(self.grace_seconds / BEATS)
+                Flag().wait(self.beat_seconds)
 
     def _take(self) -> int | None:
         """Claim a trial: one that was given up or whose worker is silent, or else the next one that waits."""
@@ -124,7 +125,7 @@ class Worker:
         is_over, is_lost = Flag(), Flag()
 
         def beat() -> None:
-            while not is_over.wait(self.grace_seconds / BEATS):
+            while not is_over.wait(self.beat_seconds):
                 try:
                     self.claims.beat(trial_id)
                     self._look()
@@ -156,10 +157,16 @@ class Worker:
             except InklingError as error:  # a combination that cannot work
                 trial.set_user_attr("error", str(error))
                 state = TrialState.FAIL
+            except (_Stopped, LostClaim, optuna.exceptions.UpdateFinishedTrialError, *DATABASE_ERRORS):
+                raise
+            except Exception as error:  # such as too little memory for this trial; the next one may work
+                log.warning("trial %d failed", number, exc_info=True)
+                trial.set_user_attr("error", shorten(f"{type(error).__name__}: {error}", 300))
+                state = TrialState.FAIL
             self.claims.beat(trial_id)  # raises if it is lost
         try:
             study.tell(number, value, state)
-        except (ValueError, optuna.exceptions.UpdateFinishedTrialError):  # another one has ended it in the meantime
+        except ValueError:  # another one has ended it in the meantime
             raise LostClaim from None
         self.claims.end(trial_id, keep_networks=state == TrialState.COMPLETE)
 

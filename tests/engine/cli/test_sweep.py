@@ -3,9 +3,12 @@
 import csv
 import importlib.util
 import json
+import os
+import subprocess
+import sys
 
 import pytest
-from helpers import need
+from helpers import ROOT, need
 
 import engine
 from engine.sweep.plan import SAMPLERS
@@ -45,6 +48,42 @@ def test_a_sweep_finds_saves_and_tests_a_winner(run, idx_folder, tmp_path, place
     assert (status, report["trial"], report["trials"]) == (0, int(best["trial"]), 3)
     assert report["winner"]["accuracies"] == [accuracy]
     assert network.info["sweep"]["settings"]["learning_rate"] == float(best["learning_rate"])
+
+
+@pytest.mark.parametrize(
+    ("file", "flags", "message"),
+    [
+        ("search = 5", [], "[search] and [settings] must be tables"),
+        ("settings = 5", SEARCH, "[search] and [settings] must be tables"),
+        ('[search]\nhidden = "8,\\r16"', [], "hidden must be a list of values in one line"),
+        ("", [*SEARCH, "--grace", "nan"], "--grace must be in [0.1, 86400], got nan"),
+    ],
+)
+def test_what_cannot_be_read_is_an_error_of_one_line_and_no_study_is_made(file, flags, message, run, tmp_path, place):
+    path = tmp_path / "sweep.toml"
+    path.write_text(file)
+    status, text, err = run("sweep", path, *flags, *place)
+    assert (status, text, err.count("\n")) == (2, "", 1)
+    assert message in err
+    assert not (tmp_path / "sweeps.sqlite3").exists()
+
+
+def test_a_closed_output_does_not_keep_a_sweep_from_its_table(idx_folder, tmp_path, place):
+    table = tmp_path / "trials.csv"
+    arguments = [*QUICK, *SEARCH, *place, "--data", str(idx_folder), "--workers", "1", "--csv", str(table)]
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as closed:
+        done = subprocess.run(
+            [sys.executable, "-m", "engine", "sweep", *arguments],
+            cwd=ROOT,
+            stdout=closed,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.stderr == ""
+    assert [row["state"] for row in csv.DictReader(table.open())] == ["complete"] * 3
 
 
 def test_the_test_images_stay_unseen_without_a_winner_to_test(run, idx_folder, place, monkeypatch):

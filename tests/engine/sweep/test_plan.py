@@ -45,6 +45,8 @@ def test_a_recipe_and_settings_are_what_stays():
     assert quick.search["hidden"].values() == [(32,)]
     fixed = Sweep.from_table({"search": {"learning_rate": "1e-3..1e-1"}, "settings": {"hidden": "32"}})
     assert fixed.config.layers == dense_layers((32,))
+    fixed = Sweep.from_table({"search": {"learning_rate": "1e-3..1e-1"}, "settings": {"hidden": 32}})
+    assert fixed.config.layers == dense_layers((32,))
 
 
 @pytest.mark.parametrize(
@@ -61,6 +63,8 @@ def test_a_recipe_and_settings_are_what_stays():
         ({"search": {"hidden": [32], "layers": ["dense:10"]}}, "layers describe the whole network"),
         ({"search": {"epochs": "1..3"}, "settings": {"validation_size": 0}}, "validation_size must not be 0"),
         ({"search": {"validation_size": [0, 10]}}, "validation_size must not be 0"),
+        ({"search": {"hidden": "8,\r16"}}, "hidden must be a list of values in one line"),
+        ({"search": {"epochs": "1..3"}, "settings": {"hidden": None}}, "hidden must be a whole number"),
         ({"search": {"layers": ["dense:7"]}}, "layers must end in 10 outputs"),
     ],
 )
@@ -72,6 +76,7 @@ def test_what_cannot_work_is_refused_before_a_trial_begins(table, message):
 
 def test_a_file_that_is_not_toml_is_refused():
     assert "a sweep's file must be TOML" in outcome(InklingError, read_file, "a = ")[1]
+    assert "a sweep's file must be TOML" in outcome(InklingError, read_file, "a = " + "9" * 5000)[1]
 
 
 def test_too_few_images_leave_none_to_choose_by():

@@ -21,10 +21,11 @@ from engine.training import Trainer
 
 if importlib.util.find_spec("optuna"):
     import optuna
+    from optuna.distributions import FloatDistribution
     from optuna.trial import TrialState
 
-    from engine.sweep.study import make_study, open_study
-    from engine.sweep.worker import Worker
+    from engine.sweep.study import make_study, open_study, storage_errors
+    from engine.sweep.worker import BEATS, GRACE_SECONDS, Worker
 
 SEARCH = {"learning_rate": "1e-3..1e-1:log", "hidden": [6, 12]}
 SETTINGS = {"epochs": 2, "train_size": 300, "validation_size": 60, "batch_size": 60}
@@ -189,6 +190,73 @@ def test_a_diverged_trial_and_an_impossible_one_do_not_end_the_sweep(make, tiny)
     assert bad.best is not None
 
 
+def test_a_trial_without_enough_memory_fails_and_the_next_one_runs(make, tiny, monkeypatch):
+    study, train_seeds = make(trials=2), Worker._train_seeds
+
+    def train(worker, trial, is_lost):
+        if trial.number == 0:
+            raise MemoryError("too large")
+        return train_seeds(worker, trial, is_lost)
+
+    monkeypatch.setattr(Worker, "_train_seeds", train)
+    first, second = Worker(study, tiny).run()
+    assert (first.state, second.state) == (TrialState.FAIL, TrialState.COMPLETE)
+    assert first.user_attrs["error"] == "MemoryError: too large"
+
+
+def test_a_trial_that_another_one_has_ended_is_left_to_it(make, tiny, monkeypatch):
+    study, result = make(trials=1), Worker._result
+
+    def end(worker, trainer):
+        (trial,) = worker.study.trials()
+        worker.study.storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+        return result(worker, trainer)
+
+    monkeypatch.setattr(Worker, "_result", end)
+    assert list(Worker(study, tiny).run()) == []
+
+
+def test_a_database_that_is_gone_is_an_error_of_one_line(make, tiny):
+    study = make(trials=1)
+    with study.claims.engine.begin() as connection:
+        connection.exec_driver_sql("drop table sweep_claims")
+    with pytest.raises(InklingError, match=r"storage cannot be used now: no such table: sweep_claims$"), storage_errors():
+        list(Worker(study, tiny).run())
+
+
+def test_a_study_knows_whether_it_was_deleted_or_continued(make, tiny):
+    study = make(trials=1)
+    url = str(study.claims.engine.url)
+    assert study.is_current
+    make_study(url, "s", Sweep.from_json(study.sweep.to_json() | {"trials": 2}), tiny)
+    assert not study.is_current
+    again = open_study(url, "s")
+    assert again.is_current
+    optuna.delete_study(study_name="s", storage=url)
+    assert not again.is_current
+    with pytest.raises(InklingError, match="no longer in its storage"), storage_errors():
+        again.trials()
+
+
+def test_what_a_trial_draws_does_not_depend_on_what_was_drawn_before_a_kill(make):
+    study, search = make(trials=1), {"a": FloatDistribution(0, 1), "b": FloatDistribution(0, 1)}
+    (trial,) = study.trials()
+
+    def draw(*names):
+        sampled = study.sampled_by(0)
+        return [sampled.sampler.sample_independent(sampled, trial, name, search[name]) for name in names]
+
+    first, second = draw("a", "b")
+    assert draw("b") == [second]
+    assert first != second
+
+
+def test_a_worker_beats_as_often_as_others_with_the_usual_grace_expect(make, tiny):
+    study = make(trials=1)
+    assert Worker(study, tiny, grace_seconds=3600).beat_seconds == GRACE_SECONDS / BEATS
+    assert Worker(study, tiny, grace_seconds=0.6).beat_seconds == pytest.approx(0.6 / BEATS)
+
+
 def test_pruned_trials_end_early_and_keep_no_network(make, tiny):
     search = {"learning_rate": [0.02, 0.021, 0.022, 0.023, 0.024, 0.025, 1e-6]}
     study = make(SETTINGS | {"epochs": 4}, search, sampler="grid", pruner="median", trials=7, sampler_seed=4)
@@ -300,6 +368,7 @@ def test_the_tables(make, tiny):
     table = study.cv_results()
     assert table["params"] == [trial.params for trial in trials]
     assert (table["mean_test_score"] == [-trial.values[0] for trial in trials]).all()
+    np.testing.assert_allclose(table["mean_fit_time"], [trial.user_attrs["seconds"] / 2 for trial in trials])
     assert table["rank_test_score"][study.best.number] == 1
     assert sorted(table["rank_test_score"]) == [1, 2, 3, 4]
     np.testing.assert_allclose((table["split0_test_score"] + table["split1_test_score"]) / 2, table["mean_test_score"])
