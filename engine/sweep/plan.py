@@ -17,6 +17,10 @@ STORAGE = "sqlite:///inkling-sweeps.sqlite3"  # in the current folder, if no oth
 MAX_TRIALS = 10_000
 
 
+class StorageError(InklingError):
+    """The storage cannot be used. The message is for those who chose the storage, not for visitors."""
+
+
 class Named(NamedTuple):
     """An entry of a registry that only has a name for people."""
 

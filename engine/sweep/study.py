@@ -24,7 +24,7 @@ from engine.data.dataset import Dataset
 from engine.metrics import evaluate
 from engine.network import Network
 from engine.sweep.claims import Claims
-from engine.sweep.plan import MEASURES, Sweep
+from engine.sweep.plan import MEASURES, StorageError, Sweep
 
 try:
     import optuna
@@ -35,10 +35,6 @@ except ImportError:
 
 DATABASE_ERRORS = (SQLAlchemyError, StorageInternalError)
 SQLITE_SECONDS = 60.0  # that a process waits for others that write to the same file
-
-
-class StorageError(InklingError):
-    """The storage cannot be used. The message is for those who chose the storage, not for visitors."""
 
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)

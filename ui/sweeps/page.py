@@ -1,5 +1,6 @@
 """The page Sweeps: watch the sweeps that the command line makes, and see what they found."""
 
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ import streamlit as st
 from engine import InklingError
 from engine.data import SOURCES
 from engine.links import to_query
-from engine.sweep.plan import MEASURES, STORAGE
+from engine.sweep.plan import MEASURES, STORAGE, StorageError
 from engine.sweep.search_space import SEARCHABLE, configured
 from ui import PATHS, TRAIN_PAGE, charts, state
 from ui.formatting import escape_markdown, percent
@@ -36,6 +37,8 @@ STATES = {
     "FAIL": N_("failed"),
 }
 
+log = logging.getLogger(__name__)
+
 
 def page() -> None:
     st.title(_("Sweeps"), anchor=False)
@@ -48,16 +51,32 @@ def page() -> None:
     try:
         names = _names()
     except InklingError as error:
-        st.info(escape_markdown(f"{error}."), icon=":material/info:")
+        _say(error)
         names = []
     if not names:
         st.markdown(_("No sweep is here yet. Begin one at the command line, and watch it on this page:"))
         st.code(COMMAND, language="bash", wrap_lines=True)
         return
     name = names[0] if len(names) == 1 else st.selectbox(_("Sweep"), names, key="sweep")
-    study = _open(_storage(), name)
-    is_over = study.is_over
-    st.fragment(_show, run_every=None if is_over else REFRESH_SECONDS)(study, is_over)
+    from engine.sweep.study import storage_errors
+
+    try:
+        with storage_errors():
+            is_over = _open(name).is_over
+    except InklingError as error:
+        _say(error)
+        return
+    st.fragment(_show_if_possible, run_every=None if is_over else REFRESH_SECONDS)(name, is_over)
+
+
+def _say(error: InklingError) -> None:
+    """Say what went wrong; what a database says is for the log alone, for it may name servers and accounts."""
+    if isinstance(error, StorageError):
+        log.warning("%s", error)
+        line = _("The storage of the sweeps cannot be used now.")
+    else:
+        line = f"{error}."
+    st.info(escape_markdown(line), icon=":material/info:")
 
 
 def _storage() -> str:
@@ -69,16 +88,37 @@ def _names() -> list[str]:
     url = _storage()
     if url == STORAGE and not Path(STORAGE.removeprefix("sqlite:///")).exists():  # looking must not make it
         return []
-    from engine.sweep.study import study_names
+    from engine.sweep.study import storage_errors, study_names
 
-    return study_names(url)
+    with storage_errors():
+        return study_names(url)
+
+
+def _open(name: str) -> "Study":
+    """The study of this name as it is now; opened anew if it was made anew or continued since."""
+    url = _storage()
+    study = _opened(url, name)
+    if not study.is_current:
+        _opened.clear(url, name)
+        study = _opened(url, name)
+    return study
 
 
 @st.cache_resource(max_entries=20, show_spinner=False)
-def _open(url: str, name: str) -> "Study":
+def _opened(url: str, name: str) -> "Study":
     from engine.sweep.study import open_study
 
     return open_study(url, name)
+
+
+def _show_if_possible(name: str, was_over: bool) -> None:
+    from engine.sweep.study import storage_errors
+
+    try:
+        with storage_errors():
+            _show(_open(name), was_over)
+    except InklingError as error:
+        _say(error)
 
 
 def _show(study: "Study", was_over: bool) -> None:

@@ -51,7 +51,39 @@ def test_a_storage_that_cannot_be_used_is_said_in_a_sentence(monkeypatch):
     monkeypatch.setenv("INKLING_SWEEPS", "sqlite:////nowhere/at/all.sqlite3")
     app = open_app(str(SWEEPS_PAGE))
     assert not app.exception
-    assert "cannot be used" in texts(app)
+    assert "The storage of the sweeps cannot be used now." in texts(app)
+    assert "nowhere" not in texts(app)
+
+
+def test_a_study_of_another_version_is_said_in_a_sentence(study):
+    study.storage.set_study_user_attr(study.id, "sweep", study.sweep.to_json() | {"colour": "red"})
+    app = open_app(str(SWEEPS_PAGE))
+    assert not app.exception
+    assert "a sweep has no ['colour']" in texts(app)
+
+
+def test_a_study_that_was_made_anew_is_shown_as_it_is_now(study, tiny):
+    import optuna
+
+    from engine.sweep.study import make_study
+
+    app = open_app(str(SWEEPS_PAGE))
+    assert app.get("progress")[0].proto.text == "0 of 9 trials are done"
+    url = str(study.claims.engine.url)
+    optuna.delete_study(study_name="digits", storage=url)
+    make_study(url, "digits", Sweep.from_json(study.sweep.to_json() | {"trials": 3}), tiny)
+    app.run()
+    assert not app.exception
+    assert app.get("progress")[0].proto.text == "0 of 3 trials are done"
+
+
+def test_a_database_that_is_gone_is_said_in_a_sentence(study):
+    app = open_app(str(SWEEPS_PAGE))
+    with study.claims.engine.begin() as connection:
+        connection.exec_driver_sql("alter table trials rename to elsewhere")
+    app.run()
+    assert not app.exception
+    assert "The storage of the sweeps cannot be used now." in texts(app)
 
 
 def test_the_page_shows_a_sweep_at_each_of_its_stages(study, tiny):
@@ -65,7 +97,7 @@ def test_the_page_shows_a_sweep_at_each_of_its_stages(study, tiny):
     next(trials)
     app.run()
     assert not app.exception
-    assert f"Best: trial {study.best.number}, validation loss {study.best.values[0]:.4f}" in texts(app)
+    assert f"Best: trial {study.best.number}, Validation loss {study.best.values[0]:.4f}" in texts(app)
     assert "After 8 complete trials" in texts(app)
     assert "When the sweep is over" in texts(app)
     list(trials)
