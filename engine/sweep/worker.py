@@ -1,7 +1,7 @@
 """``Worker``: takes trials of a study, one after another, trains them, and says what they gave.
 
-Any number of workers may join a study, on any number of machines. One that is killed loses nothing: another one, or itself
-when it is started again, continues the trial from its paused training, bit for bit.
+Any number of workers may join a study, on any number of machines. One that is killed loses a few seconds of work: another
+one, or itself when it is started again, continues the trial from the last state that was saved, bit for bit.
 """
 
 import logging
