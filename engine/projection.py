@@ -120,7 +120,8 @@ def fit_tsne(features: npt.NDArray) -> NeighbourMean:
     except ImportError:
         raise InklingError("a t-SNE map needs the package scikit-learn: pip install scikit-learn") from None
     perplexity = min(30.0, (len(features) - 1) / 3)
-    return _centred(features, TSNE(perplexity=perplexity, init="pca", random_state=SEED).fit_transform(features))
+    init = "pca" if features.shape[1] > 1 else "random"  # PCA cannot make two directions of one
+    return _centred(features, TSNE(perplexity=perplexity, init=init, random_state=SEED).fit_transform(features))
 
 
 def fit_umap(features: npt.NDArray) -> NeighbourMean:

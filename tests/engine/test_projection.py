@@ -184,6 +184,14 @@ def test_the_other_methods_keep_groups_together(method, package):
     np.testing.assert_array_equal(METHODS[method].fit(features).place(features).shape, points.shape)
 
 
+def test_t_sne_of_one_feature():
+    judge("sklearn.manifold")
+    features = np.linspace(0, 1, 12, dtype=np.float32)[:, None]
+    points = METHODS["tsne"].fit(features).place(features)
+    assert points.shape == (12, 2)
+    assert np.isfinite(points).all()
+
+
 @pytest.mark.parametrize(
     ("method", "module", "package"), [("tsne", "sklearn.manifold", "scikit-learn"), ("umap", "umap", "umap-learn")]
 )
