@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ui.draw.digit_keys import Kept
     from ui.draw.drawing import Drawing
     from ui.draw.keyboard_grid import Cells
-    from ui.draw.panels.drawing_map import Shown
+    from ui.draw.panels.drawing_map import Request, Shown
     from ui.draw.picture import Picture
     from ui.draw.prediction import LatestDrawing, LatestOutputs
     from ui.handwriting.collecting import Collecting
@@ -69,6 +69,7 @@ class Session:
     latest_drawing: "LatestDrawing | None" = None
     latest_outputs: "LatestOutputs | None" = None
     image_map: "Shown | None" = None
+    map_request: "Request | None" = None
     run_map: "tuple[str, npt.NDArray] | None" = None  # the map of a run that was shown last: of which run, and its points
     picture: "Picture | None" = None
     puzzle: "Puzzle | None" = None

@@ -3,6 +3,7 @@
 import base64
 import json
 import sys
+from concurrent.futures import Future
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from pages import SEVEN, draw, draw_live, drawing, open_app, session
 import engine
 from engine import Network, dense_layers
 from engine.layer_outputs import activity
-from engine.projection import METHODS, NearestNeighbours, last_hidden, layer_features
+from engine.projection import METHODS, NearestNeighbours, last_hidden, layer_features, num_features
 from tests.ui.train.steps import WAIT, says, workspace
 from ui import datasets
 from ui.draw.panels import drawing_map
@@ -209,3 +210,105 @@ def test_what_is_computed_is_computed_once_for_all_sessions():
     before = [task.future for task in drawing_map._tasks.values()]
     open_map(open_app())
     assert [task.future for task in drawing_map._tasks.values()] == before
+
+
+def learning(app, monkeypatch):
+    """Have a network that is another object at each look, as that of a run that is still training. Returns what the worker
+    was to do, which waits for ``compute``, and the function to call before each look."""
+    started, first, looks = [], Network(dense_layers((16,)), rng=np.random.default_rng(0)), [0]
+
+    def look():
+        looks[0] += 1
+        newer = first.copy()
+        newer.state_vector[:] *= 1 + 0.01 * looks[0]
+        workspace(app).networks |= {"learning": newer}
+
+    def submit(function, *arguments):
+        started.append((Future(), function, arguments))
+        return started[-1][0]
+
+    monkeypatch.setattr(drawing_map._worker, "submit", submit)
+    look()
+    app.run()
+    app.session_state["network"] = "Uploaded: learning"
+    app.session_state[KEY] = "Map"
+    return started, look
+
+
+def compute(started):
+    for future, function, arguments in started:
+        if not future.done() and future.set_running_or_notify_cancel():
+            future.set_result(function(*arguments))
+
+
+def test_a_network_that_is_learning_gets_its_map_and_no_tasks_pile_up(monkeypatch):
+    app = draw(open_app(), SEVEN)
+    started, look = learning(app, monkeypatch)
+    for _ in range(5):
+        look()
+        app.run()
+        assert not app.exception
+    assert len(started) == 2  # a layout and a gallery
+    assert sent(app) is None
+    compute(started)
+    monkeypatch.setattr(drawing_map, "RENEW_SECONDS", 0)
+    look()
+    app.run()
+    assert len(points(sent(app))) == 60
+    assert len(sent(app)["drawing"]["near"]) == 5
+    assert not says(app.caption, "Placing")
+    assert len(started) == 4  # a newer one, after that was shown
+    before = network(app)
+    compute(started)
+    monkeypatch.setattr(drawing_map, "RENEW_SECONDS", 1e9)
+    for _ in range(3):
+        look()
+        app.run()
+        assert not says(app.caption, "Placing")
+    assert len(started) == 4
+    assert network(app) is not before
+
+
+def test_what_a_session_does_not_want_any_more_is_not_begun(monkeypatch):
+    app = draw(open_app(), SEVEN)
+    started, _look = learning(app, monkeypatch)
+    app.run()
+    next(box for box in app.selectbox if box.label == "Layer").set_value(-1).run()
+    assert [future.cancelled() for future, *_ in started] == [True, True, False, False]
+    compute(started)
+    app.run()
+    assert session(app).image_map.position == -1
+    next(box for box in app.selectbox if box.label == "Layer").set_value(last_hidden(network(app))).run()
+    compute(started)
+    app.run()
+    assert session(app).image_map.position != -1
+
+
+def test_tasks_that_are_dropped_for_others_are_not_begun():
+    tasks = drawing_map._Tasks(10, getsizeof=lambda task: task.num_bytes)
+    futures = [Future() for _ in range(3)]
+    for future in futures:
+        tasks[(future,)] = drawing_map._Task(future, 5)
+    assert [future.cancelled() for future in futures] == [True, False, False]
+
+
+def test_a_gallery_counts_with_its_images():
+    app = open_map(open_app())
+    (task,) = [task for key, task in drawing_map._tasks.items() if key[0] is drawing_map._collect]
+    gallery = task.future.result()
+    arrays = gallery.index.features, gallery.images, gallery.labels, network(app).state_vector
+    assert task.num_bytes >= sum(array.nbytes for array in arrays)
+
+
+def test_a_failure_is_one_line_and_another_try_works(monkeypatch):
+    app = draw(open_app(), SEVEN)
+    fit = METHODS["pca"].fit
+
+    def fail(features):
+        raise MemoryError("no room\nat all")
+
+    monkeypatch.setitem(METHODS, "pca", METHODS["pca"]._replace(fit=fail))
+    open_map(app)
+    assert says(app.info, "There is no map: it could not be computed (no room at all).")
+    monkeypatch.setitem(METHODS, "pca", METHODS["pca"]._replace(fit=fit))
+    assert len(points(sent(open_map(open_app())))) == 60

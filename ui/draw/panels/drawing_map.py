@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from threading import Lock
+from threading import RLock
+from time import monotonic
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from cachetools import LRUCache
 from threadpoolctl import threadpool_limits
 
 from engine import Dataset, InklingError, Network
+from engine.checks import shorten
 from engine.memory import total_memory
 from engine.projection import (
     METHODS,
@@ -39,6 +41,7 @@ MAX_SEARCHED = 10_000  # training images
 MAX_SEARCHED_BYTES = 8_000_000  # of their features: a search reads all of them, at each look in mid-stroke
 MAX_BYTES = int(min(150_000_000, total_memory() / 20))  # of what was computed, for all visitors
 POLL_SECONDS = 0.7  # between two looks whether the map is ready
+RENEW_SECONDS = 3.0  # at least, between two maps of a network that is still learning
 
 
 class Layout(NamedTuple):
@@ -59,9 +62,34 @@ class Gallery(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
+class Request:
+    """The map that a session waits for, or has got; it was asked for at the time ``since``.
+
+    A run that is still training has a new network at each look. So a map is renewed only when it was shown, and not at once.
+    """
+
+    wanted: tuple[Any, ...]  # all that makes it another map, but for the training between two looks
+    network: Network
+    position: int
+    method: str
+    images: MapImages
+    layout: "Future[Layout]"
+    gallery: "Future[Gallery]"
+    since: float
+
+    def serves(self, wanted: tuple[Any, ...], network: Network) -> bool:
+        """Whether to wait for this one, or to show it, rather than to ask for another."""
+        if self.wanted != wanted or self.layout.cancelled() or self.gallery.cancelled():
+            return False
+        is_complete = self.layout.done() and self.gallery.done()
+        return self.network is network or not is_complete or monotonic() - self.since < RENEW_SECONDS
+
+
+@dataclass(frozen=True, eq=False)
 class Shown:
     """The map that a session sees; it was ``computed`` for all sessions, and turned for this one."""
 
+    wanted: tuple[Any, ...]
     network: Network
     position: int
     method: str
@@ -78,10 +106,19 @@ class _Task(NamedTuple):
     num_bytes: int
 
 
-_lock = Lock()
+class _Tasks(LRUCache[tuple[Any, ...], _Task]):
+    """The tasks used last; one that goes is not begun any more."""
+
+    def popitem(self) -> tuple[tuple[Any, ...], _Task]:
+        key, task = super().popitem()
+        task.future.cancel()
+        return key, task
+
+
+_lock = RLock()
 _worker = ThreadPoolExecutor(1, "map")  # one at a time: predictions go on meanwhile
 _slow_worker = ThreadPoolExecutor(1, "slow map")  # for methods that take long: PCA's maps do not wait for them
-_tasks: "LRUCache[tuple[Any, ...], _Task]" = LRUCache(MAX_BYTES, getsizeof=lambda task: task.num_bytes)
+_tasks = _Tasks(MAX_BYTES, getsizeof=lambda task: task.num_bytes)
 
 
 def show(network: Network | None, image: npt.NDArray[np.uint8] | None) -> None:
@@ -115,16 +152,20 @@ def _show(network: Network, train_set: Dataset, test_set: Dataset) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", key="map options"):
         position, method = choose_layer(network), _choose_method()
     shown = MapImages(test_set)
-    layout = _in_background(_lay_out, (method, shown.key), network, position, shown, method)
-    gallery = _in_background(_collect, (shown.key,), network, position, train_set)
-    last = state.session().image_map
-    if layout.done():
-        last = Shown(network, position, method, shown, layout.result(), _turned(layout.result(), shown, last), gallery)
-    elif last is not None and last.images.key != shown.key:
+    wanted = state.value("network"), network.state_vector.size, position, method, shown.key
+    last, asked = state.session().image_map, state.session().map_request
+    if last is not None and last.images.key != shown.key:
         last = None
+    if asked is None or not asked.serves(wanted, network):
+        if asked is not None and asked.wanted == wanted:
+            last = _newest(asked, last)  # before its successor, which takes its time
+        asked = _ask(wanted, network, position, method, shown, train_set)
+    for future in (asked.layout, asked.gallery):
+        _check(future)
+    last = _newest(asked, last)
     state.session().image_map = last
-    pending = [future for future in (layout, gallery) if not future.done()]
-    if not layout.done():
+    pending = [future for future in (asked.layout, asked.gallery) if not future.done()]
+    if last is None or last.wanted != wanted:
         wait = _("Placing {count} test images. This takes some seconds.")
         if method != "pca":
             wait = _("Placing {count} test images. This takes up to a minute. You can draw meanwhile.")
@@ -148,6 +189,45 @@ def _show(network: Network, train_set: Dataset, test_set: Dataset) -> None:
         )
     if pending:
         st.fragment(_look_again, run_every=POLL_SECONDS)(pending)
+
+
+def _ask(
+    wanted: tuple[Any, ...], network: Network, position: int, method: str, shown: MapImages, train_set: Dataset
+) -> Request:
+    """Ask for a map instead of the one that the session has asked for before."""
+    former = state.session().map_request
+    layout = _in_background(_lay_out, (method, shown.key), network, position, shown, method)
+    gallery = _in_background(_collect, (shown.key,), network, position, train_set)
+    if former is not None:
+        for future in {former.layout, former.gallery} - {layout, gallery}:
+            future.cancel()  # another session that waits for it asks again
+    asked = Request(wanted, network, position, method, shown, layout, gallery, monotonic())
+    state.session().map_request = asked
+    return asked
+
+
+def _newest(asked: Request, last: Shown | None) -> Shown | None:
+    """The map that was asked for, if it is ready, else the last one. A renewed map comes with its gallery."""
+    is_renewed = last is not None and last.wanted == asked.wanted
+    if not _is_ready(asked.layout) or (is_renewed and not _is_ready(asked.gallery)):
+        return last
+    computed = asked.layout.result()
+    layout = _turned(computed, asked.images, last)
+    return Shown(asked.wanted, asked.network, asked.position, asked.method, asked.images, computed, layout, asked.gallery)
+
+
+def _is_ready(future: "Future[Any]") -> bool:
+    return future.done() and not future.cancelled() and future.exception() is None
+
+
+def _check(future: "Future[Any]") -> None:
+    """Raise ``InklingError`` if it has failed."""
+    error = future.exception() if future.done() and not future.cancelled() else None
+    if isinstance(error, InklingError):
+        raise error
+    if error is not None:
+        reason = shorten(error, 200) or type(error).__name__
+        raise InklingError(_("it could not be computed ({reason}).").format(reason=reason)) from error
 
 
 def _look_again(pending: "list[Future[Any]]") -> None:
@@ -206,7 +286,7 @@ def _drawing(last: Shown, reply: Answer | None, is_pending: bool) -> dict[str, A
         return None
     placement, frame = last.layout.placement, Frame.around(last.layout.points)
     (at,) = frame.fit(placement.place(features[None]))
-    if not last.gallery.done():
+    if not _is_ready(last.gallery):
         return place_drawing(at, _("The ring is your drawing. Its nearest training images are being looked for."))
     gallery, names = last.gallery.result(), last.network.class_names
     rows, _distances = gallery.index.find(features)
@@ -234,11 +314,17 @@ def _searched(count: int, total: int) -> str:
 def _in_background(
     compute: Callable[..., Any], kind: tuple[str, ...], network: Network, position: int, *arguments: Any
 ) -> Any:
-    """The ``Future`` of ``compute(network, position, *arguments)``; ``kind`` says what distinguishes the arguments."""
+    """The ``Future`` of ``compute(network, position, *arguments)``; ``kind`` says what distinguishes the arguments.
+
+    What has failed is tried again.
+    """
     key = compute, network, position, kind
     with _lock:
-        if key not in _tasks:
-            num_bytes = network.state_vector.nbytes + 4 * MAX_IMAGES * num_features(network, position)
+        known = _tasks.get(key)
+        if known is None or (known.future.done() and not _is_ready(known.future)):
+            D = num_features(network, position)
+            kept = _max_searched(D) * (4 * D + 785) if compute is _collect else MAX_IMAGES * 4 * D  # with images and labels
+            num_bytes = network.state_vector.nbytes + kept
             worker = _slow_worker if kind[0] in METHODS and kind[0] != "pca" else _worker
             _tasks[key] = _Task(worker.submit(compute, network, position, *arguments), min(num_bytes, MAX_BYTES))
         return _tasks[key].future
@@ -252,8 +338,13 @@ def _lay_out(network: Network, position: int, shown: MapImages, method: str) -> 
 
 
 def _collect(network: Network, position: int, train_set: Dataset) -> Gallery:
-    size = min(MAX_SEARCHED, MAX_SEARCHED_BYTES // (4 * num_features(network, position)), len(train_set))
+    size = min(_max_searched(num_features(network, position)), len(train_set))
     rows = np.linspace(0, len(train_set) - 1, size).astype(int)
     shown, labels = train_set.take(rows)
     features, _predicted = layer_features(network, shown, position)
     return Gallery(NearestNeighbours(features), shown, labels, len(train_set))
+
+
+def _max_searched(D: int) -> int:
+    """How many training images with ``D`` features are searched."""
+    return min(MAX_SEARCHED, MAX_SEARCHED_BYTES // (4 * D))
