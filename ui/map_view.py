@@ -24,7 +24,7 @@ from ui.formatting import number, percent
 from ui.translation import _, ngettext
 
 MAX_IMAGES = 2_000  # of a map
-MAX_FEATURES = 4_096  # of a layer that can be chosen
+MAX_FEATURES = 4_096  # of a layer: the features of all images are in memory, more than once
 TILES_PER_ROW = 50  # of the picture with all images
 MAX_SHEETS = 4  # of these pictures in memory, for all visitors
 LARGEST = 32_000  # coordinate in a message
@@ -96,7 +96,8 @@ def sheet(shown: MapImages) -> bytes:
 def choose_layer(network: Network) -> int:
     """Choose the layer whose outputs make the map; returns its position.
 
-    Layers with weights are offered with those that follow them, up to the next with weights.
+    Layers with weights are offered with those that follow them, up to the next with weights. At first it is the last hidden
+    one, or the nearest to it that has few enough features.
     """
     layers, default = network.layers, last_hidden(network)
     starts = [position for position, layer in enumerate(layers) if hasattr(layer, "W")]
@@ -108,9 +109,11 @@ def choose_layer(network: Network) -> int:
     if default > PIXELS:
         labels[default] = _("Last hidden: {layer}").format(layer=labels[default])
     labels[len(layers) - 1] = _("The scores")
+    offered = [position for position in labels if num_features(network, position) <= MAX_FEATURES]
+    default = min(offered, key=lambda position: abs(position - default))
     return st.selectbox(
         _("Layer"),
-        [position for position in labels if position == default or num_features(network, position) <= MAX_FEATURES],
+        offered,
         format_func=labels.__getitem__,
         width=420,
         help=_("What this layer gives for an image decides where its dot lies."),

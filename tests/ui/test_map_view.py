@@ -8,8 +8,22 @@ import pytest
 from helpers import make_digits
 from PIL import Image
 
+from engine.layers import Conv2D, Dense, Flatten
+from engine.network import Network
+from engine.projection import num_features
 from ui import map_view
-from ui.map_view import COLOURS, LARGEST, MAX_IMAGES, TILES_PER_ROW, Frame, MapImages, describe, sheet
+from ui.map_view import (
+    COLOURS,
+    LARGEST,
+    MAX_FEATURES,
+    MAX_IMAGES,
+    TILES_PER_ROW,
+    Frame,
+    MapImages,
+    choose_layer,
+    describe,
+    sheet,
+)
 
 BACKGROUNDS = ("#ffffff", "#12131a")  # of the light and the dark theme
 MIN_CONTRAST = 3  # WCAG 2.2, 1.4.11
@@ -85,6 +99,18 @@ def test_a_large_set_is_sampled_evenly_and_the_sheet_has_every_image(monkeypatch
     for number in (0, 49, 50, 1999):
         top, left = (28 * place for place in divmod(number, TILES_PER_ROW))
         np.testing.assert_array_equal(picture[top : top + 28, left : left + 28], shown.images[number])
+
+
+@pytest.mark.parametrize(("num_filters", "expected"), [(6, 1), (7, 2)])
+def test_a_layer_that_is_too_large_is_not_offered_even_if_it_is_the_last_hidden_one(monkeypatch, num_filters, expected):
+    asked = {}
+    monkeypatch.setattr(map_view.st, "selectbox", lambda label, options, **others: asked.update(options=options, **others))
+    monkeypatch.setattr(map_view.state, "keep", lambda key, default: {"default": default})
+    network = Network((Conv2D(num_filters, 3), Flatten(), Dense(10)))
+    choose_layer(network)
+    assert all(num_features(network, position) <= MAX_FEATURES for position in asked["options"])
+    assert asked["default"] == expected
+    assert asked["default"] in asked["options"]
 
 
 def test_a_small_set_is_shown_whole(monkeypatch):
