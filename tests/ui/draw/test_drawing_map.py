@@ -14,7 +14,7 @@ from pages import SEVEN, draw, draw_live, drawing, open_app, session
 import engine
 from engine import Network, dense_layers
 from engine.layer_outputs import activity
-from engine.projection import METHODS, NearestNeighbours, last_hidden, layer_features, num_features
+from engine.projection import METHODS, NearestNeighbours, last_hidden, layer_features
 from tests.ui.train.steps import WAIT, says, workspace
 from ui import datasets
 from ui.draw.panels import drawing_map
