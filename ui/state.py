@@ -10,7 +10,6 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-import numpy.typing as npt
 import streamlit as st
 
 from ui.formatting import escape_markdown
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from ui.lessons.progress import Progress as Lessons
     from ui.puzzles.puzzle import Puzzle
     from ui.store import LessonReport
+    from ui.train.epoch_map import Turned
     from ui.train.network_builder import Block
     from ui.workspace import Workspace
 
@@ -70,7 +70,7 @@ class Session:
     latest_outputs: "LatestOutputs | None" = None
     image_map: "Shown | None" = None
     map_request: "Request | None" = None
-    run_map: "tuple[str, npt.NDArray] | None" = None  # the map of a run that was shown last: of which run, and its points
+    run_map: "Turned | None" = None  # the map of a run that was shown last
     picture: "Picture | None" = None
     puzzle: "Puzzle | None" = None
     picture_is_read: bool = False  # from the store

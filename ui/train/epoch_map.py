@@ -28,6 +28,14 @@ class Moment(NamedTuple):
     predicted: npt.NDArray
 
 
+class Turned(NamedTuple):
+    """The last map of a session: of which run, its ``points``, and how all the moments that it has seen were turned."""
+
+    name: str
+    points: npt.NDArray
+    rotations: "LRUCache[tuple[object, ...], npt.NDArray]"
+
+
 def show_epoch_map(run: Run, snapshot: Snapshot) -> None:
     """The panel. Each map is turned to be as near as possible to the one that was shown before."""
     st.caption(
@@ -38,7 +46,7 @@ def show_epoch_map(run: Run, snapshot: Snapshot) -> None:
     )
     try:
         shown, position = MapImages(local_data(run.source)[1]), choose_layer(snapshot.network)
-        moment = _moment(run, snapshot, shown, position)
+        moment = _turn(_moment(run, snapshot, shown, position), run, snapshot, shown, position)
     except InklingError as error:
         st.info(_("There is no map: {reason}").format(reason=error))
         return
@@ -66,13 +74,21 @@ _maps: LRUCache[tuple[object, ...], Moment] = LRUCache(MAX_MAPS)
 def _moment(run: Run, snapshot: Snapshot, shown: MapImages, position: int) -> Moment:
     features, predicted = layer_features(snapshot.network, shown.images, position)
     pca = PCA.fit(features)
-    points = pca.place(features)
-    name, last = f"{run.id} {shown.key}", state.session().run_map
-    if last and last[0] == name:
-        rotation = rotation_to(points, last[1])
-        pca, points = pca.turned(rotation), points @ rotation
-    state.session().run_map = name, points
-    return Moment(pca, points.astype(np.float32), predicted)
+    return Moment(pca, pca.place(features).astype(np.float32), predicted)
+
+
+def _turn(moment: Moment, run: Run, snapshot: Snapshot, shown: MapImages, position: int) -> Moment:
+    """The moment, turned to the map that this session saw before; it is always turned as it was the first time."""
+    name, key, last = f"{run.id} {shown.key}", _key(run, snapshot, shown, position), state.session().run_map
+    if last is None or last.name != name:
+        last = Turned(name, moment.points, LRUCache(MAX_MAPS))
+        last.rotations[key] = np.eye(2)
+    elif key not in last.rotations:
+        last.rotations[key] = rotation_to(moment.points, last.points)
+    rotation = last.rotations[key]
+    points = (moment.points @ rotation).astype(np.float32)
+    state.session().run_map = last._replace(points=points)
+    return moment._replace(pca=moment.pca.turned(rotation), points=points)
 
 
 def _drawing(snapshot: Snapshot, moment: Moment, position: int) -> dict | None:

@@ -51,7 +51,7 @@ def test_the_map_follows_the_training_and_goes_back_with_the_slider(data):
     last = sent(app)
     shown = MapImages(data[1])
     assert len(points(last)) == len(shown.images) == 60
-    assert last["about"] == describe(shown, session(app).run_map[1])
+    assert last["about"] == describe(shown, session(app).run_map.points)
     snapshot = run.snapshot()
     _, predicted = layer_features(snapshot.network, shown.images, 1)
     assert base64.b64decode(last["predicted"]) == predicted.tobytes()
@@ -74,6 +74,19 @@ def test_moments_that_are_close_lie_close(data):
     other = points(sent(app))
     gram = np.linalg.svd((one - one.mean(0)).T @ (other - other.mean(0)), compute_uv=False).sum()
     assert np.trace((one - one.mean(0)).T @ (other - other.mean(0))) == pytest.approx(gram, rel=1e-3)  # no turn is better
+
+
+def test_a_map_does_not_depend_on_what_other_sessions_have_seen(data, monkeypatch):
+    app = open_train()
+    start(app, Epochs=1)
+    run_to_end(app)
+    open_panel(app, "Map")
+    monkeypatch.setattr(epoch_map, "rotation_to", lambda points, reference: np.array([[0, 1], [-1, 0]]))
+    look_back(app, 0)
+    turned = points(sent(app))
+    session(app).run_map = None  # as in another session
+    app.run()
+    np.testing.assert_array_equal(points(sent(app)) @ [[0, 1], [-1, 0]], turned)
 
 
 def test_the_drawing_is_on_the_map(data):
