@@ -160,11 +160,11 @@ def _show(network: Network, train_set: Dataset, test_set: Dataset) -> None:
         if asked is not None and asked.wanted == wanted:
             last = _newest(asked, last)  # before its successor, which takes its time
         asked = _ask(wanted, network, position, method, shown, train_set)
+    pending = [future for future in (asked.layout, asked.gallery) if not future.done()]
     for future in (asked.layout, asked.gallery):
         _check(future)
     last = _newest(asked, last)
     state.session().image_map = last
-    pending = [future for future in (asked.layout, asked.gallery) if not future.done()]
     if last is None or last.wanted != wanted:
         wait = _("Placing {count} test images. This takes some seconds.")
         if method != "pca":
