@@ -153,14 +153,14 @@ def test_a_worker_that_was_asleep_for_too_long_loses_its_trial(make, tiny):
     claimed = []
 
     def sleep():
-        if not claimed and other.all():  # while this worker sleeps, another one takes the trial
+        if True not in claimed and other.all():  # while this worker sleeps, another takes the trial, unless it beat just now
             ((trial_id, claim),) = other.all().items()
             claimed.append(other.take_over(trial_id, claim))
         return False
 
     sleeper = Worker(study, tiny, sleep, grace_seconds=0.5, save_seconds=0)
     (trial,) = sleeper.run()  # it comes back when the other one is silent
-    assert claimed == [True]
+    assert claimed[-1]
     assert trial.state == TrialState.COMPLETE
     assert networks(study) == networks(whole)
 
