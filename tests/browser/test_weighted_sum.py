@@ -119,5 +119,5 @@ def test_a_new_drawing_is_added_up_at_once(visit):
     visitor.button("Clear").click()
     visitor.stroke((140, 50), (140, 230))
     expect(visitor.digit()).to_have_text("1")
-    visitor.page.wait_for_function(f"(first) => ({LEDGER})().at(-1)?.[1] !== first", arg=first)
+    visitor.page.wait_for_function(f"(first) => ({LEDGER})().length && ({LEDGER})().at(-1)[1] !== first", arg=first)
     check_sum(visitor)
