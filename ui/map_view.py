@@ -106,7 +106,7 @@ def choose_layer(network: Network) -> int:
         part = summary([layer for layer in layers[start:stop] if not isinstance(layer, Dropout)])
         text = _("Layer {first} · {part}") if stop == start + 1 else _("Layers {first} to {last} · {part}")
         labels[stop - 1] = text.format(first=start + 1, last=stop, part=part)
-    if default > PIXELS:
+    if default > PIXELS and default in labels:
         labels[default] = _("Last hidden: {layer}").format(layer=labels[default])
     labels[len(layers) - 1] = _("The scores")
     offered = [position for position in labels if num_features(network, position) <= MAX_FEATURES]

@@ -21,7 +21,6 @@ IS_OPEN = "lesson open"  # key of the bar's switch
 def show(page: StreamlitPage, pages: list[StreamlitPage]) -> None:
     """Show the open lesson, if there is one, beside ``page``; first open the one that the address names."""
     path = page.url_path or DRAW
-    session().lessons = None  # another tab may have gone on
     _open_link()
     reporting.current_class()  # which was left, perhaps
     wanted = course.target_page()
