@@ -25,6 +25,15 @@ CHROMIUM_ARGUMENTS = [
     "--disable-sync",
 ]
 
+AXE = ROOT / "tests" / "browser" / "node_modules" / "axe-core" / "axe.min.js"
+# Streamlit's uploader has a label but no role, which axe does not accept.
+VIOLATIONS = """async () => (await axe.run()).violations
+  .map(({ id, nodes }) => ({
+    id,
+    nodes: nodes.filter(({ html }) => id !== "presentation-role-conflict" || !html.includes("stFileUploaderDropzone")),
+  }))
+  .filter(({ nodes }) => nodes.length)
+  .map(({ id, nodes }) => [id, ...nodes.map(({ target, failureSummary }) => `${target}: ${failureSummary}`)])"""
 SEND_LATE = """() => {
   const { send } = WebSocket.prototype;
   WebSocket.prototype.send = function (data) { setTimeout(() => send.call(this, data), 700); };
@@ -50,6 +59,11 @@ def serve(environment, port=None):
     """Run the app on this port or a free one, within a context; gives its process and its address."""
     with tempfile.TemporaryDirectory() as folder, serve_app(Path(folder) / "log", port=port, **environment) as server:
         yield server.process, f"http://localhost:{server.port}"
+
+
+def need_axe():
+    if not AXE.is_file():
+        need("axe", "axe-core is missing: npm install --prefix tests/browser")
 
 
 def on(element, *points):
@@ -125,6 +139,13 @@ class Visitor:
             .get_by_role("button", name=name, exact=True)
             .and_(self.page.locator("[data-testid^=stBaseButton], .inkling-history button"))
         )
+
+    def violations(self):
+        """What axe complains about on this page."""
+        need_axe()
+        self.idle()  # until then the old page is shown paler
+        self.page.add_script_tag(path=AXE)
+        return self.page.evaluate(VIOLATIONS)
 
     def press(self, name):
         """Press a button until the server answers: Streamlit takes two presses that arrive at the same time for one."""

@@ -2,20 +2,12 @@
 
 import pytest
 from browser.test_picture import CROSS, SEVEN, page_of, show
-from helpers import ROOT, need
+from browsing import Visitor, need_axe
+from helpers import ROOT
 
 pytestmark = pytest.mark.browser
 expect = pytest.importorskip("playwright.sync_api").expect
 
-AXE = ROOT / "tests" / "browser" / "node_modules" / "axe-core" / "axe.min.js"
-# Streamlit's uploader has a label but no role, which axe does not accept.
-VIOLATIONS = """async () => (await axe.run()).violations
-  .map(({ id, nodes }) => ({
-    id,
-    nodes: nodes.filter(({ html }) => id !== "presentation-role-conflict" || !html.includes("stFileUploaderDropzone")),
-  }))
-  .filter(({ nodes }) => nodes.length)
-  .map(({ id, nodes }) => [id, ...nodes.map(({ target, failureSummary }) => `${target}: ${failureSummary}`)])"""
 RECORD_SPEECH = """() => {
   window.spoken = [];
   window.barChanges = 0;
@@ -37,15 +29,8 @@ FOCUSED = """() => {
 @pytest.fixture
 def axe():
     """A function that returns what axe complains about on a visitor's page."""
-    if not AXE.is_file():
-        need("axe", "axe-core is missing: npm install --prefix tests/browser")
-
-    def violations(visitor):
-        visitor.idle()  # until then the old page is shown paler
-        visitor.page.add_script_tag(path=AXE)
-        return visitor.page.evaluate(VIOLATIONS)
-
-    return violations
+    need_axe()
+    return Visitor.violations
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -4,8 +4,7 @@ import re
 from urllib.parse import urlsplit
 
 import pytest
-from browser.test_accessibility import AXE, VIOLATIONS
-from helpers import make_digits, need
+from helpers import make_digits
 
 from ui.store import Donation, DrawingRecord, Store
 
@@ -41,14 +40,6 @@ def wall(visitor):
     return visitor.page.locator(".inkling-wall button")
 
 
-def violations(visitor):
-    if not AXE.is_file():
-        need("axe", "axe-core is missing: npm install --prefix tests/browser")
-    visitor.idle()
-    visitor.page.add_script_tag(path=AXE)
-    return visitor.page.evaluate(VIOLATIONS)
-
-
 def test_two_phones_give_digits_and_the_projector_shows_them_arrive(visit):
     projector = visit("/class?present=1", width=1920, height=1080)
     code = open_collection(projector)
@@ -56,7 +47,7 @@ def test_two_phones_give_digits_and_the_projector_shows_them_arrive(visit):
     ada = visit(f"/class?c={code}", **PHONE)
     expect(ada.page.get_by_text("You can take your drawings back")).to_be_visible()
     ada.picture("class-consent")
-    assert violations(ada) == []
+    assert ada.violations() == []
     agree(ada, "Ada <b>")
     ben = visit("/class", **PHONE, dark=True)
     ben.page.get_by_label("Code").fill(code.lower())
@@ -72,10 +63,10 @@ def test_two_phones_give_digits_and_the_projector_shows_them_arrive(visit):
     projector.picture("class-projector")
     for phone in (ada, ben):
         assert phone.page.evaluate("document.querySelector('.stMain').scrollWidth") <= 390
-        assert violations(phone) == []
+        assert phone.violations() == []
     ada.picture("class-phone")
     ben.picture("class-phone-dark")
-    assert violations(projector) == []
+    assert projector.violations() == []
     ada.page.get_by_role("button", name="Take my drawings back").click()
     ada.page.get_by_role("button", name="Delete them").click()
     expect(wall(projector)).to_have_count(2, timeout=8_000)
@@ -96,7 +87,7 @@ def test_the_teacher_closes_downloads_and_deletes(visit, dark):
     teacher.page.get_by_role("tab", name="Whose hand is read worst?").click()
     expect(teacher.page.locator(".inkling-hands")).to_contain_text("Hand 1")
     teacher.picture(f"class-fairness-{'dark' if dark else 'light'}")
-    assert violations(teacher) == []
+    assert teacher.violations() == []
     teacher.page.get_by_role("tab", name="Manage").click()
     teacher.button("Show nicknames").click()
     expect(teacher.page.locator(".stDataFrame")).to_be_visible()
@@ -104,7 +95,7 @@ def test_the_teacher_closes_downloads_and_deletes(visit, dark):
         teacher.button("Pictures by label (zip)").click()
     assert download.value.suggested_filename.startswith(f"class-{code.replace('-', '')}-")
     teacher.picture(f"class-manage-{'dark' if dark else 'light'}")
-    assert violations(teacher) == []
+    assert teacher.violations() == []
     teacher.button("Close: take no more drawings").click()
     expect(teacher.page.locator(".inkling-class-code")).to_have_text("Closed")
     phone.stroke(*SEVEN)
@@ -153,7 +144,7 @@ def test_a_class_is_learned_while_phones_draw(visit, store_address):
     expect(teacher.button("Draw with this network")).to_be_visible(timeout=SLOW)
     expect(teacher.page.get_by_text("New drawings of the same hands: ")).to_be_visible()
     teacher.picture("class-taught")
-    assert violations(teacher) == []
+    assert teacher.violations() == []
     teacher.page.get_by_role("tab", name="Whose hand is read worst?").click()
     choose_dense(teacher, "Network")
     teacher.page.get_by_text("Leave one hand out", exact=True).click()
@@ -165,7 +156,7 @@ def test_a_class_is_learned_while_phones_draw(visit, store_address):
     expect(teacher.button("Stop")).to_be_visible()
     give(phones[1], 2)
     teacher.picture("class-leave-one-out")
-    assert violations(teacher) == []
+    assert teacher.violations() == []
     expect(hands).to_have_count(3, timeout=SLOW)
     expect(teacher.page.get_by_text("on 3 of 3 hands.")).to_be_visible()
     expect(teacher.page.locator("body")).not_to_contain_text("Pupil")

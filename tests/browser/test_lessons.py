@@ -1,8 +1,6 @@
 """Every lesson in a real browser, from its link to its end; the panel on phones; a class and its teacher."""
 
 import pytest
-from browser.test_accessibility import AXE, VIOLATIONS
-from helpers import need
 from lesson_walk import Walker
 
 from ui.lessons.lesson import ENGLISH, TEXTS, load_lessons
@@ -14,14 +12,6 @@ LESSONS = load_lessons(TEXTS, ENGLISH)
 PHONE = {"width": 360, "height": 640, "touch": True}
 STEP_SECONDS = 120  # that a training may take on a busy machine
 WIDE = "document.querySelector('.st-key-lesson').scrollWidth > innerWidth"
-
-
-def violations(visitor):
-    if not AXE.is_file():
-        need("axe", "axe-core is missing: npm install --prefix tests/browser")
-    visitor.idle()
-    visitor.page.add_script_tag(path=AXE)
-    return visitor.page.evaluate(VIOLATIONS)
 
 
 def next_button(visitor):
@@ -84,7 +74,7 @@ def test_on_a_phone_the_bar_covers_neither_the_square_nor_the_answer(visit, widt
 def test_axe_finds_no_violation_in_a_lesson_and_on_its_page(visit, width, height, dark):
     visitor = visit("/?lesson=pixels", width=width, height=height, dark=dark)
     visitor.canvas()
-    assert violations(visitor) == []
+    assert visitor.violations() == []
     if width < 1200:
         bar(visitor).click()
     for _ in LESSONS["pixels"].steps:
@@ -92,15 +82,15 @@ def test_axe_finds_no_violation_in_a_lesson_and_on_its_page(visit, width, height
     question = LESSONS["pixels"].question
     visitor.page.get_by_text(question.choices[question.right], exact=True).click()
     expect(body(visitor)).to_contain_text("What to read next")
-    assert violations(visitor) == []
+    assert visitor.violations() == []
     if width < 1200:
         bar(visitor).click()
     visitor.go_to("Lessons")
     expect(visitor.page.locator(".inkling-card-title")).to_have_count(len(LESSONS) + 1)
-    assert violations(visitor) == []
+    assert visitor.violations() == []
     visitor.page.get_by_role("button", name="Link").first.click()
     expect(visitor.page.get_by_text("This link opens the lesson")).to_be_visible()
-    assert violations(visitor) == []
+    assert visitor.violations() == []
     assert not visitor.page.evaluate(WIDE)
 
 
@@ -136,14 +126,14 @@ def test_a_teacher_sees_a_phone_go_on(visit):
     expect(body(phone)).to_contain_text("My teacher sees how far I am")
     row = teacher.page.locator(".inkling-class-lessons tbody tr")
     expect(row).to_contain_text("0 of 6", timeout=15_000)
-    assert violations(phone) == []
+    assert phone.violations() == []
     phone.picture("lesson-class-phone")
     bar(phone).click()
     for stroke in ([(100, 50), (60, 150), (200, 150)], [(150, 90), (150, 230)]):
         phone.stroke(*stroke)
     expect(row).to_contain_text("1 of 6", timeout=15_000)
     expect(row).to_contain_text("Phone 1")
-    assert violations(teacher) == []
+    assert teacher.violations() == []
     teacher.picture("lesson-teacher")
     bar(phone).click()
     phone.page.get_by_text("My teacher sees how far I am").click()

@@ -3,7 +3,6 @@
 import importlib.util
 
 import pytest
-from browser.test_accessibility import AXE, VIOLATIONS
 from browsing import Visitor, serve
 from helpers import make_digits, need
 
@@ -47,10 +46,7 @@ def test_a_sweep_fits_the_screen_and_axe_finds_nothing(browser, address, width, 
     main = page.get_by_test_id("stMain")
     assert main.evaluate("element => element.scrollWidth - element.clientWidth") <= 0
     assert visitor.errors == []
-    if not AXE.is_file():
-        need("axe", "axe-core is missing: npm install --prefix tests/browser")
-    page.add_script_tag(path=AXE)
-    assert page.evaluate(VIOLATIONS) == []
+    assert visitor.violations() == []
     context.close()
 
 

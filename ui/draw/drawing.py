@@ -151,8 +151,8 @@ class Drawing:
     @property
     def possible_actions(self) -> dict[str, bool]:
         """Undo, Redo and Clear, and whether each would change anything."""
-        is_drawn = bool(self.objects or self.pending)
-        return {"undo": bool(self.past or self.pending), "redo": bool(self.future), "clear": is_drawn}
+        pending = bool(self.pending)
+        return {"undo": pending or bool(self.past), "redo": bool(self.future), "clear": pending or bool(self.objects)}
 
     def take_presses(self, message: object) -> None:
         """Do what was pressed on this ``drawing`` since the last call: a ``list`` of numbers from 1 and names of actions.
