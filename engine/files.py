@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import IO, BinaryIO
 from uuid import uuid4
 
+import platformdirs
+
 from engine.checks import InklingError
 
 try:
@@ -26,6 +28,11 @@ KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
 )
 
 FilePath = str | os.PathLike[str]
+
+
+def data_folder() -> Path:
+    """The platform's folder for what people make with Inkling."""
+    return platformdirs.user_data_path("inkling", appauthor=False)
 
 
 @contextmanager

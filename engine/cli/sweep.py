@@ -31,7 +31,7 @@ from engine.data import load_data
 from engine.data.dataset import Dataset
 from engine.files import atomic_write
 from engine.recipes import RECIPES
-from engine.sweep.plan import MEASURES, STORAGE, Sweep, SweepSettings, read_file
+from engine.sweep.plan import MEASURES, STORAGE_FILE, STORAGE_VARIABLE, Sweep, SweepSettings, default_storage, read_file
 from engine.sweep.search_space import read_search
 
 if TYPE_CHECKING:  # Optuna is imported when a sweep is made
@@ -74,9 +74,9 @@ def add_commands(commands: Commands) -> None:
 def _add_place(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--storage",
-        default=STORAGE,
         metavar="URL",
-        help=f"where the sweep is kept: sqlite:///FILE, or postgresql://... for several machines (default: {STORAGE})",
+        help="where the sweep is kept: sqlite:///FILE, or postgresql://... for several machines (default: the environment "
+        f"variable {STORAGE_VARIABLE}, or {STORAGE_FILE} in the folder for the data of programs)",
     )
     parser.add_argument("--study", default="sweep", metavar="NAME", help="its name there (default: sweep)")
     parser.add_argument(
@@ -93,7 +93,7 @@ def run_sweep(options: argparse.Namespace) -> int:
 
     for flag, path in (("--out", options.out), ("--csv", options.csv)):
         check_place(flag, path)
-    _check_grace(options)
+    _check_place(options)
     num_workers = _num_cores() if options.workers is None else check_integer("--workers", options.workers, 1, 1_000)
     sweep = _asked(options)
     train_set, test_set = load_data(sweep.data, progressbar=True)
@@ -117,7 +117,7 @@ def run_sweep(options: argparse.Namespace) -> int:
 def run_worker(options: argparse.Namespace) -> None:
     from engine.sweep.study import open_study, storage_errors
 
-    _check_grace(options)
+    _check_place(options)
     with storage_errors():
         study = open_study(options.storage, options.study)
     train_set, _ = load_data(study.sweep.data, progressbar=True)
@@ -126,7 +126,8 @@ def run_worker(options: argparse.Namespace) -> None:
             print(_trial_line(study, trial), flush=True)
 
 
-def _check_grace(options: argparse.Namespace) -> None:
+def _check_place(options: argparse.Namespace) -> None:
+    options.storage = options.storage or default_storage()
     options.grace = check_number("--grace", options.grace, 0.1, 86_400)
 
 

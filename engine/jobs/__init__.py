@@ -1,4 +1,4 @@
-"""Trainings and fine-tunings in worker processes while people watch: a queue, jobs, series of seeds, what viewers see."""
+"""Trainings, fine-tunings and sweeps in worker processes while people watch: a queue, jobs, series, what viewers see."""
 
 from engine.jobs.job import Job, TrainingOver
 from engine.jobs.keyframes import Keyframe, Keyframes
@@ -8,6 +8,7 @@ from engine.jobs.pool import Place, Pool, default_pool
 from engine.jobs.series import Series
 from engine.jobs.snapshot import Snapshot
 from engine.jobs.state import JobState
+from engine.jobs.trials import Trials
 from engine.jobs.tuning import Tuning
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Series",
     "Snapshot",
     "TrainingOver",
+    "Trials",
     "Tuning",
     "default_pool",
 ]

@@ -13,13 +13,14 @@ UNATTENDED = "it was stopped because nobody was watching it"
 
 
 class Iteration(ABC):
-    """Waits in the ``pool``'s queue for a worker, as trainings do, which then runs ``function(*arguments())``.
+    """Waits in the ``pool``'s queue for a worker, as trainings do, which then runs ``function(*arguments(), is_stopped)``.
 
-    What it yields comes to ``take``, which has to replace what viewers read, not to change it. An iteration that
-    ``can_be_parked`` may have to make room for others; later it runs again, with the ``arguments`` for the rest.
+    What it yields comes to ``take``, which has to replace what viewers read, not to change it. The function has to end soon
+    after ``is_stopped()`` says so. An iteration that ``can_be_parked`` may have to make room for others; later it runs
+    again, with the ``arguments`` for the rest.
     """
 
-    can_be_parked = False
+    can_be_parked, is_background = False, False
     progress = 0.0  # the fraction that is done, in [0, 1]
 
     def __init__(
@@ -109,9 +110,7 @@ class Iteration(ABC):
             if not self.is_over:
                 self.take(message.value)
             return
-        if self.worker:
-            self.worker.job = None
-        self.worker = None
+        self.leave_worker()
         is_parking, self.is_parking = self.is_parking, False
         if isinstance(message, Failure):
             self.error = self.error or message.error
@@ -119,6 +118,11 @@ class Iteration(ABC):
             self.pool.enqueue(self)
         else:
             self._has_ended = True
+
+    def leave_worker(self) -> None:
+        if self.worker:
+            self.worker.job = None
+        self.worker = None
 
     def lose_worker(self, error: str | None = ENDED) -> None:
         self.receive(Failure(ENDED if error is not None else UNATTENDED))

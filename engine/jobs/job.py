@@ -59,7 +59,7 @@ class Job:
     ``paused_training`` ``InklingError``. ``keyframes`` are those of its steps so far, while this process runs.
     """
 
-    can_be_parked = True
+    can_be_parked, is_background = True, False
 
     def __init__(
         self,

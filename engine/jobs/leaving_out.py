@@ -76,10 +76,13 @@ def _leave_out(
     settings: FineTuningSettings,
     rehearsal_set: MappedDataset,
     writers: Sequence[str],
-) -> Iterator[WriterTested | Diverged | float | None]:
+    is_stopped: Callable[[], bool],
+) -> Iterator[WriterTested | Diverged | float]:
     """Floats are the progress with the writer who is left out now."""
     step, reported = 0, monotonic()
     for event in leave_one_writer_out(network, drawings, settings, rehearsal_set.open(), writers):
+        if is_stopped():
+            return
         step = step + 1 if isinstance(event, StepEnd) else step
         if isinstance(event, WriterTested | Diverged):
             step = 0
@@ -87,5 +90,3 @@ def _leave_out(
         elif monotonic() - reported > REPORT_EVERY:
             reported = monotonic()
             yield step / settings.steps
-        else:
-            yield None

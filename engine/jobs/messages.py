@@ -149,7 +149,7 @@ class Checkpoint(NamedTuple):
 class Iterate(NamedTuple):
     """An iterator to run through: the worker reports what it yields as ``Yielded``, then says that it ``HAS_ENDED``.
 
-    It yields None when there is nothing to report: then the worker looks, too, whether it is to ``STOP``.
+    The function's last argument is another one, ``is_stopped()``, which says whether the server has sent ``STOP``.
     """
 
     function: Callable[..., Iterator[Any]]

@@ -58,8 +58,7 @@ class Observer:
         if trainer.gradient is not None:
             self.health = layer_health(trainer)
         if self._dozen:
-            images, labels = self._dozen
-            self.samples = SamplePredictions(images, labels, predict(network, images))
+            self.samples = SamplePredictions(*self._dozen, predict(network, self._dozen[0]))
 
     def record_epoch(self, trainer: Trainer) -> None:
         """Record the confusion matrix of the epoch that has just ended."""
@@ -113,6 +112,12 @@ def checked_image(image: npt.ArrayLike) -> npt.NDArray[np.float32]:
     if image.shape != IMAGE_SHAPE or not (image.min() >= 0 and image.max() <= 1):
         raise InklingError(f"an image to follow must be {IMAGE_SHAPE} floats in [0, 1], got {image.shape}")
     return image
+
+
+def sample_predictions(network: Network, test_set: Dataset) -> SamplePredictions:
+    """The predictions of a dozen test images."""
+    images, labels = _dozen(test_set, network.output_shape[0])
+    return SamplePredictions(images, labels, predict(network, images))
 
 
 def _dozen(test_set: Dataset, classes: int) -> tuple[npt.NDArray, npt.NDArray]:

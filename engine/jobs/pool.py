@@ -35,6 +35,7 @@ POSITIVE = Integer(1, 1_000_000_000)  # what they may say
 
 TEND_EVERY = 1.0  # seconds between two looks at who watches and who has had a turn
 TURN_SECONDS = 120.0  # of a training, until others that wait get its worker
+PAUSE_SECONDS = 60.0  # of a training, until work in the background gets its worker: somebody may take single steps
 MAX_FAILURES = 5  # to start a process, after which the trainings that wait are given up
 PROCESS_BYTES = 60_000_000  # that a worker takes besides its training
 
@@ -60,6 +61,7 @@ class Work(Protocol):
     worker_since: float
     still_since: float | None  # while it is paused
     can_be_parked: bool  # whether it may make room for others after a turn, and go on later
+    is_background: bool  # whether it runs only while no other work waits, and makes room at once
     is_parking: bool  # while it does so
 
     @property
@@ -128,9 +130,10 @@ class Pool:
     """At most ``size`` trainings at once, each in a process, within ``memory`` bytes; the others wait.
 
     A training is a ``Job``, or an ``Iteration``, which is stopped where a ``Job`` is paused. Visitors take turns: first
-    comes the one who was served longest ago. A visitor has at most ``per_visitor`` trainings under way. A training that
-    nobody has watched for ``unattended_seconds`` is paused. Worker processes start with ``start_workers`` or when they are
-    needed, and end with this process.
+    comes the one who was served longest ago. A visitor has at most ``per_visitor`` trainings under way. Work in the
+    background counts apart: it comes after all trainings, and gives its worker to one that waits. A training that nobody
+    has watched for ``unattended_seconds`` is paused. Worker processes start with ``start_workers`` or when they are needed,
+    and end with this process.
     """
 
     def __init__(
@@ -145,7 +148,7 @@ class Pool:
         self.memory = memory or total_memory() / 2
         self.changed = Condition()  # guards everything here and in the jobs
         self._workers: list[Worker] = []
-        self._waiting: dict[str, list[Work]] = {}  # of each visitor, in the order in which they take turns
+        self._waiting: dict[tuple[bool, str], list[Work]] = {}  # in the background or not, of each visitor, in their turn
         self._measurements: list[_Measurement] = []
         self._durations: list[float] = []  # seconds of the latest trainings
         self._thread: Thread | None = None
@@ -189,9 +192,10 @@ class Pool:
     def check_limits(self, job: Work) -> None:
         """Raise ``InklingError`` if the job can never run here, or if its visitor has too many under way."""
         self.check_memory(job.memory)
-        under_way = len(self._waiting.get(job.visitor, [])) + sum(
-            other.visitor == job.visitor and other.still_since is None for other in self._running()
-        )
+        if job.is_background:
+            return
+        moving = [other for other in self._running() if other.still_since is None and not other.is_background]
+        under_way = len(self._waiting.get((False, job.visitor), [])) + sum(other.visitor == job.visitor for other in moving)
         if under_way >= self.per_visitor:
             raise InklingError(
                 f"you can have {self.per_visitor} training{'s' * (self.per_visitor != 1)} at a time: pause or stop one first"
@@ -211,17 +215,17 @@ class Pool:
     def enqueue(self, job: Work) -> None:
         """Put a job at the end of its visitor's trainings that wait."""
         self.start_workers()
-        self._waiting.setdefault(job.visitor, []).append(job)
+        self._waiting.setdefault(_queue(job), []).append(job)
         self._assign()
         self._make_room()
 
     def withdraw(self, job: Work) -> None:
         """Take a job out of the queue, if it is in it."""
-        jobs = self._waiting.get(job.visitor, [])
+        jobs = self._waiting.get(_queue(job), [])
         if job in jobs:
             jobs.remove(job)
         if not jobs:
-            self._waiting.pop(job.visitor, None)
+            self._waiting.pop(_queue(job), None)
 
     def place(self, job: Work) -> Place | None:
         """Where the job stands in the queue; None if it is not in it."""
@@ -231,6 +235,7 @@ class Pool:
                 return None
             position = in_turn.index(job)
             running = [other for other in self._running() if other.still_since is None]
+            running = [other for other in running if job.is_background or not other.is_background]
             left = [self._seconds_left(other) for other in [*running, *in_turn[:position]]]
             seconds = None if None in left else sum(filter(None, left)) / self.size
             return Place(position + 1, seconds)
@@ -255,8 +260,8 @@ class Pool:
 
     def _in_turn(self) -> list[Work]:
         """The jobs that wait, in the order in which they will start if nothing else comes."""
-        rounds = zip_longest(*self._waiting.values())
-        return [job for job in chain.from_iterable(rounds) if job is not None]
+        rounds = chain.from_iterable(zip_longest(*self._waiting.values()))
+        return sorted((job for job in rounds if job is not None), key=lambda job: job.is_background)
 
     def _running(self) -> list[Work]:
         return [worker.job for worker in self._workers if worker.job]
@@ -287,8 +292,8 @@ class Pool:
             if not worker or len(self._running()) >= self.size:
                 return
             self.withdraw(job)
-            if others := self._waiting.pop(job.visitor, None):  # the others of this visitor wait for the next turn
-                self._waiting[job.visitor] = others
+            if others := self._waiting.pop(_queue(job), None):  # the others of this visitor wait for the next turn
+                self._waiting[_queue(job)] = others
             worker.job = job
             with _ends(worker):
                 job.begin(worker)
@@ -300,14 +305,21 @@ class Pool:
         return next((worker for worker in self._workers if worker.is_free), None)
 
     def _make_room(self) -> None:
-        """Have trainings that stand still, or that have had a long turn, give their workers to those that wait."""
-        num_waiting, now = len(self._in_turn()), monotonic()
+        """Have work in the background, and trainings that stand still or have had a long turn, give workers to others."""
+        waiting, now = self._in_turn(), monotonic()
         num_coming = sum(job.is_parking for job in self._running()) + sum(not worker.is_ready for worker in self._workers)
         running = [job for job in self._running() if job.can_be_parked and not job.is_parking]
         still = sorted((job for job in running if job.is_still), key=lambda job: job.still_since or now)
         long = [job for job in running if job.still_since is None and now - job.worker_since > TURN_SECONDS]
-        for job in [*still, *long][: max(num_waiting - num_coming, 0)]:
-            job.park(goes_on=job in long)
+        background = [job for job in running if job.is_background]
+        trainings = [job for job in long if not job.is_background]
+        num_trainings = max(sum(not job.is_background for job in waiting) - num_coming, 0)
+        parked = [*background, *still, *trainings][:num_trainings]
+        idle = [job for job in still if now - (job.still_since or now) > PAUSE_SECONDS]
+        others = [job for job in [*idle, *long] if job not in [*parked, *trainings]]
+        parked += others[: max(len(waiting) - num_coming - len(parked), 0)]
+        for job in parked:
+            job.park(goes_on=job not in still)
 
     # The thread that listens to the workers.
 
@@ -365,7 +377,7 @@ class Pool:
             elif job := worker.job:
                 with _ends(worker):
                     job.receive(message)
-                if job.is_over:
+                if job.is_over and not job.is_background:
                     self._durations = [*self._durations[-9:], monotonic() - job.worker_since]
             if worker.is_free:
                 self._assign()
@@ -403,6 +415,11 @@ class Pool:
             self._measurements = [entry for entry in self._measurements if entry.is_watched() or not entry.future.cancel()]
             self._assign()
             self._make_room()
+
+
+def _queue(job: Work) -> tuple[bool, str]:
+    """Where a job waits."""
+    return job.is_background, job.visitor
 
 
 @contextmanager

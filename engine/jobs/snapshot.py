@@ -11,9 +11,10 @@ from engine.config import Config
 from engine.data.dataset import Dataset
 from engine.jobs.health import LayerHealth
 from engine.jobs.keyframes import Keyframe
-from engine.jobs.observer import Observer, SamplePredictions, predict
+from engine.jobs.observer import Observer, SamplePredictions, predict, sample_predictions
 from engine.jobs.state import JobState
-from engine.metrics import Evaluation
+from engine.losses import LOSSES
+from engine.metrics import Evaluation, evaluate
 from engine.network import Network
 from engine.training import Change, Diverged, EpochEnd, Finished, Trainer
 from engine.training.history import History
@@ -101,6 +102,29 @@ class Snapshot:
             samples=None,
             followed=np.empty((0, 2 + network.output_shape[0])),
             confusions=(),
+        )
+
+    @classmethod
+    def of_trial(cls, network: Network, test_set: Dataset) -> Self:
+        """A training of a sweep that is over, from one of ``Study.networks``, which is measured on the test images."""
+        config, training = Config.from_json(network.info["config"]), network.info.pop("training")
+        history = History(EpochEnd, map(EpochEnd._make, training["history"]))
+        last, best_epoch = history[-1], training["best_epoch"]
+        speed_and_time = last.samples_per_second, last.seconds
+        snapshot = cls.before_start(config, network)
+        return replace(
+            snapshot,
+            state=JobState.FINISHED,
+            epoch=last.epoch,
+            step=last.step,
+            progress=last.epoch / config.epochs,
+            curve=np.array(training["curve"]).reshape(-1, 4),
+            history=history,
+            samples=sample_predictions(network, test_set),
+            end=Finished(last.epoch, last.step, last.epoch < config.epochs, best_epoch, *speed_and_time),
+            test=evaluate(network, test_set, LOSSES[config.loss]),
+            samples_per_second=last.samples_per_second,
+            seconds=last.seconds,
         )
 
     def at(self, keyframe: Keyframe, keyframes: Sequence[Keyframe] = ()) -> Self:

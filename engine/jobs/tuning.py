@@ -75,14 +75,15 @@ def _tune(
     rehearsal_set: MappedDataset,
     test_set: MappedDataset,
     source: str,
-) -> Iterator[_Report | None]:
+    is_stopped: Callable[[], bool],
+) -> Iterator[_Report]:
     tuning = FineTuning(start, drawings, settings, rehearsal_set.open(), test_set.open(), source)
     reported = monotonic()
     for event in tuning:
+        if is_stopped():
+            return
         if not isinstance(event, StepEnd):
             yield _Report(tuning.progress, event, tuning.network if isinstance(event, FineTuned) else None)
         elif monotonic() - reported > REPORT_EVERY:
             reported = monotonic()
             yield _Report(tuning.progress)
-        else:
-            yield None

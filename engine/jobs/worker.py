@@ -102,11 +102,17 @@ def run(message: Any, connection: Connection) -> None:
 
 
 def _iterate(message: Iterate, connection: Connection) -> None:
-    for value in message.function(*message.arguments):
-        if connection.poll() and receive(connection) == STOP:
-            break
-        if value is not None:
-            send(connection, Yielded(value))
+    has_come, polled = False, monotonic()
+
+    def is_stopped() -> bool:
+        nonlocal has_come, polled
+        if not has_come and monotonic() - polled >= POLL_EVERY:
+            polled = monotonic()
+            has_come = connection.poll() and receive(connection) == STOP
+        return has_come
+
+    for value in message.function(*message.arguments, is_stopped):
+        send(connection, Yielded(value))
     send(connection, HAS_ENDED)
 
 

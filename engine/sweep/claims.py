@@ -122,6 +122,12 @@ class Claims:
             rows = sa.select(NETWORKS.c.network).where(NETWORKS.c.trial_id == trial_id).order_by(NETWORKS.c.position)
             return list(connection.execute(rows).scalars())
 
+    def num_bytes(self, trial_ids: Sequence[int]) -> int:
+        """How many bytes the networks of these trials take."""
+        with self.engine.connect() as connection:
+            size = sa.select(sa.func.sum(sa.func.length(NETWORKS.c.network)))
+            return connection.scalar(size.where(NETWORKS.c.trial_id.in_(trial_ids))) or 0
+
     def _update(self, trial_id: int, connection: sa.Connection | None = None, **values: Any) -> None:
         if connection is None:
             with self.engine.begin() as own:

@@ -1,7 +1,9 @@
 """``Sweep``: what a sweep searches, with which sampler, pruner, measure and budget, checked once and stored as JSON."""
 
+import os
 import tomllib
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any, NamedTuple, Self
@@ -9,16 +11,30 @@ from typing import Any, NamedTuple, Self
 from engine.checks import InklingError, check_choice, shown
 from engine.config import Config
 from engine.data.dataset import Dataset
+from engine.files import data_folder
+from engine.network import num_parameters
 from engine.recipes import RECIPES
 from engine.setting_fields import Choice, Integer, Number, check_settings, current_names, setting, settings_of
 from engine.sweep.search_space import DENSE_SETTINGS, Dimension, configured, read_dimension
 
-STORAGE = "sqlite:///inkling-sweeps.sqlite3"  # in the current folder, if no other place is named
+STORAGE_VARIABLE = "INKLING_SWEEPS"  # the address of Optuna's storage
+STORAGE_FILE = "sweeps.sqlite3"  # in the folder for the data of programs, if no other place is named
 MAX_TRIALS = 10_000
 
 
 class StorageError(InklingError):
     """The storage cannot be used. The message is for those who chose the storage, not for visitors."""
+
+
+def default_storage() -> str:
+    """Where sweeps are kept if no other place is named; the app keeps its own there, too, unless its store is elsewhere."""
+    if url := os.environ.get(STORAGE_VARIABLE):
+        return url
+    try:
+        data_folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise InklingError(f"{data_folder()} cannot be made: {error.strerror}; name a --storage") from None
+    return f"sqlite:///{data_folder() / STORAGE_FILE}"
 
 
 class Named(NamedTuple):
@@ -121,9 +137,38 @@ class Sweep(SweepSettings):
         return min(self.trials, combinations) if self.sampler == "grid" else self.trials
 
     @property
+    def varied(self) -> dict[str, Dimension]:
+        """What is searched, without the settings that have one value only."""
+        return {name: dimension for name, dimension in self.search.items() if len(dimension.values()) > 1}
+
+    @property
     def max_epochs(self) -> int:
         """How many epochs the longest trial has."""
         return max(self.search["epochs"].values()) if "epochs" in self.search else self.config.epochs
+
+    def config_of(self, parameters: Mapping[str, Any]) -> Config:
+        """The configuration of the trial with these parameters of Optuna's; raises ``KeyError`` if some are missing."""
+        return configured(self.config, {name: d.chosen(parameters[name]) for name, d in self.search.items()})
+
+    def training_bytes(self) -> int:
+        """About how many bytes a training of the largest network needs: of each setting, the value that needs most."""
+        return self._largest().training_bytes()
+
+    def network_bytes(self) -> int:
+        """About how many bytes the networks of all trials take when they are stored."""
+        config = self._largest()
+        size = num_parameters(config.layers, config.input_shape)
+        return 4 * size * self.num_trials * self.num_seeds
+
+    def _largest(self) -> Config:
+        config, chosen = self.config, {}
+        for name, dimension in self.search.items():
+            for value in dimension.values():
+                with suppress(InklingError):  # a combination that cannot work: its trial fails
+                    other = configured(self.config, chosen | {name: value})
+                    if name not in chosen or other.training_bytes() > config.training_bytes():
+                        config, chosen = other, chosen | {name: value}
+        return config
 
     def check_data(self, train_set: Dataset) -> None:
         """Raise ``InklingError`` if too few images are left for validation."""

@@ -12,8 +12,8 @@ import numpy as np
 
 from engine.checks import InklingError, check_choice, check_integer, shorten, shown
 from engine.config import Config
-from engine.layers import Activation, Dense, Dropout
-from engine.network import dense_layers
+from engine.layers import Activation, Dense, Dropout, Layer
+from engine.network import CLASSES, dense_layers
 from engine.setting_fields import NONE_TEXT, Integer, Number, Setting, settings_of
 
 GRID_POINTS = 5  # values that a grid takes from a range
@@ -44,7 +44,7 @@ class UnitsKind:
 # They describe the layers of a dense network, in place of the setting ``layers``.
 DENSE_SETTINGS: dict[str, Setting] = {
     "hidden": Setting("Hidden layers", "Units of each hidden layer, such as 128,64.", UnitsKind()),
-    "activation": settings_of(Activation)["function"],
+    "activation": replace(settings_of(Activation)["function"], label="Activation"),
     "initializer": settings_of(Dense)["initializer"],
     "dropout": replace(settings_of(Dropout)["rate"], label="Dropout"),
 }
@@ -178,15 +178,36 @@ def _item_text(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
+def dense_settings(layers: tuple[Layer, ...]) -> dict[str, Any] | None:
+    """The values of ``DENSE_SETTINGS`` that make these layers; None if none do."""
+    dense = [layer for layer in layers if isinstance(layer, Dense)]
+    if not dense:
+        return None
+    functions = [layer.function for layer in layers if isinstance(layer, Activation)]
+    rates = [layer.rate for layer in layers if isinstance(layer, Dropout)]
+    values = {
+        "hidden": tuple(layer.units for layer in dense[:-1]),
+        "activation": next(iter(functions), "relu"),
+        "initializer": dense[-1].initializer,
+        "dropout": next(iter(rates), 0.0),
+    }
+    return values if _dense_layers(values, dense[-1].units) == layers else None
+
+
+def _dense_layers(values: Mapping[str, Any], classes: int = CLASSES) -> tuple[Layer, ...]:
+    return dense_layers(
+        values.get("hidden", (128,)),
+        values.get("activation", "relu"),
+        values.get("initializer", "he_normal"),
+        classes,
+        values.get("dropout", 0.0),
+    )
+
+
 def configured(base: Config, values: Mapping[str, Any]) -> Config:
     """``base`` with the settings of a trial by name; raises ``InklingError`` for a combination that cannot work."""
     of_layers = {name: values[name] for name in DENSE_SETTINGS if name in values}
     others = {name: value for name, value in values.items() if name not in DENSE_SETTINGS}
     if of_layers:
-        others["layers"] = dense_layers(
-            of_layers.get("hidden", (128,)),
-            of_layers.get("activation", "relu"),
-            of_layers.get("initializer", "he_normal"),
-            dropout=of_layers.get("dropout", 0.0),
-        )
+        others["layers"] = _dense_layers(of_layers)
     return replace(base, **others)

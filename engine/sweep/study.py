@@ -8,7 +8,7 @@ import io
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import product
 from typing import Any
 
@@ -70,13 +70,12 @@ class Study:
             raise InklingError(f"the study {shown(name)} was not made by Inkling, or is not complete: choose another name")
         self._attributes = attributes
         self.sweep = Sweep.from_json(attributes["sweep"])
-        self.started = float(attributes["started"])
 
     @property
     def is_current(self) -> bool:
         """Whether the storage has it as when it was opened: it was neither deleted nor continued since."""
         try:
-            now = self.storage.get_study_user_attrs(self.id)
+            now = self.attributes
         except KeyError:
             return False
         return all(now.get(name) == self._attributes[name] for name in ("started", "sweep"))
@@ -97,6 +96,11 @@ class Study:
         return self.storage.get_all_trials(self.id, deepcopy=False, states=states or None)
 
     @property
+    def attributes(self) -> dict[str, Any]:
+        """What is stored about it besides its trials."""
+        return self.storage.get_study_user_attrs(self.id)
+
+    @property
     def is_over(self) -> bool:
         """Whether no trial is left to begin or to continue."""
         waiting = () if self.is_late else (TrialState.WAITING,)
@@ -104,8 +108,36 @@ class Study:
 
     @property
     def is_late(self) -> bool:
-        """Whether its minutes are over."""
-        return self.sweep.minutes is not None and time.time() - self.started > 60 * self.sweep.minutes
+        """Whether no other trial may begin: its minutes are over, or it was ended."""
+        attributes, minutes = self.attributes, self.sweep.minutes
+        is_late = minutes is not None and time.time() - attributes["started"] > 60 * minutes
+        return is_late or bool(attributes.get("is_ended"))
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether its workers are to stop; trials that are under way can be continued."""
+        return bool(self.attributes.get("is_paused"))
+
+    def pause(self) -> None:
+        """Have all workers stop within a few seconds."""
+        self.storage.set_study_user_attr(self.id, "is_paused", True)
+
+    def resume(self) -> None:
+        """Let workers continue."""
+        self.storage.set_study_user_attr(self.id, "is_paused", False)
+
+    def end(self) -> None:
+        """Begin no other trial, and end those that are under way as if they were pruned."""
+        self.storage.set_study_user_attr(self.id, "is_ended", True)
+        for trial in self.trials(TrialState.RUNNING):
+            with suppress(optuna.exceptions.UpdateFinishedTrialError):  # its worker was quicker
+                self.storage.set_trial_state_values(trial._trial_id, TrialState.PRUNED)
+                self.claims.end(trial._trial_id, keep_networks=False)
+
+    def delete(self) -> None:
+        """Delete it with all its trials and networks."""
+        self.storage.delete_study(self.id)
+        self.claims.forget_deleted()
 
     @property
     def best(self) -> "FrozenTrial | None":
@@ -117,13 +149,13 @@ class Study:
     @property
     def winner(self) -> dict[str, Any] | None:
         """What ``measure_winner`` measured; None before that, and if another trial has become the best one since."""
-        best, winner = self.best, self.storage.get_study_user_attrs(self.id).get("winner")
+        best, winner = self.best, self.attributes.get("winner")
         return winner if best and winner and winner["accuracies"] and winner["trial"] == best.number else None
 
     @property
     def num_validation(self) -> int:
         """How many images choose, if their number is not searched."""
-        num_images = self.storage.get_study_user_attrs(self.id)["data"]["images"]
+        num_images = self.attributes["data"]["images"]
         return self.sweep.config.num_validation(min(num_images, self.sweep.config.train_size))
 
     def importances(self) -> dict[str, float]:
@@ -141,6 +173,11 @@ class Study:
     def networks(self, trial: "FrozenTrial") -> list[Network]:
         """The networks of a complete trial, one for each seed."""
         return [load(io.BytesIO(network)) for network in self.claims.networks(trial._trial_id)]
+
+    @property
+    def num_bytes(self) -> int:
+        """How many bytes its networks take in the storage."""
+        return self.claims.num_bytes([trial._trial_id for trial in self.trials()])
 
     def measure_winner(self, test_set: Dataset) -> dict[str, Any]:
         """Measure the networks of the best trial on the test images, once: the second time the stored figures come back.
@@ -198,15 +235,15 @@ class Study:
         return file.getvalue()
 
 
-def study_names(url: str) -> list[str]:
-    """The sweeps in a storage, the newest first; raises ``InklingError`` if it cannot be used."""
+def list_studies(url: str) -> dict[str, dict[str, Any]]:
+    """The attributes of each sweep in a storage by name, the newest first; raises ``InklingError`` if it cannot be used."""
     rdb = _open_storage(url)
     try:
         studies = rdb.get_all_studies()
     finally:
         rdb.remove_session()
         rdb.engine.dispose()
-    return [study.study_name for study in reversed(studies) if "sweep" in study.user_attrs]
+    return {study.study_name: study.user_attrs for study in reversed(studies) if "sweep" in study.user_attrs}
 
 
 def open_study(url: str, name: str) -> Study:
@@ -214,11 +251,11 @@ def open_study(url: str, name: str) -> Study:
     return Study(_open_storage(url), name)
 
 
-def make_study(url: str, name: str, sweep: Sweep, train_set: Dataset) -> Study:
+def make_study(url: str, name: str, sweep: Sweep, train_set: Dataset, **attributes: Any) -> Study:
     """The study of this name: a new one, or the one that is there if it does the same as ``sweep``.
 
-    A study that is there can get more trials and minutes. Raises ``InklingError`` if it does something else, and if
-    ``train_set`` leaves no images for validation.
+    A study that is there can get more trials and minutes. ``attributes`` are JSON values to store with it. Raises
+    ``InklingError`` if it does something else, and if ``train_set`` leaves no images for validation.
     """
     sweep.check_data(train_set)
     rdb = _open_storage(url)
@@ -228,22 +265,23 @@ def make_study(url: str, name: str, sweep: Sweep, train_set: Dataset) -> Study:
         rdb.set_study_user_attr(study_id, "begun", sweep.to_json())
     except optuna.exceptions.DuplicatedStudyError:
         study_id = rdb.get_study_id_from_name(name)
-    attributes = rdb.get_study_user_attrs(study_id)
-    before = attributes.get("sweep", attributes.get("begun"))
+    stored = rdb.get_study_user_attrs(study_id)
+    before = stored.get("sweep", stored.get("begun"))
     if before is None:
         raise InklingError(f"the study {shown(name)} was not made by Inkling: choose another name")
     free = {"trials": sweep.trials, "minutes": sweep.minutes}
     if before | free != _as_stored(sweep):
         raise InklingError(f"the study {shown(name)} has other settings: choose another name for this sweep")
     data = train_set.fingerprint()
-    if attributes.get("data", data)["sha256"] != data["sha256"]:
+    if stored.get("data", data)["sha256"] != data["sha256"]:
         raise InklingError(f"the study {shown(name)} began with other data than {sweep.data} has now: choose another name")
     combinations = _combinations(sweep) if sweep.sampler == "grid" else [{}] * sweep.trials
     optuna_study = optuna.load_study(study_name=name, storage=rdb)
     for parameters in combinations[len(rdb.get_all_trials(study_id, deepcopy=False)) :]:
         optuna_study.enqueue_trial(parameters)
     rdb.set_study_user_attr(study_id, "started", time.time())
-    rdb.set_study_user_attr(study_id, "data", data)
+    for key, value in {"data": data, "is_ended": False, "is_paused": False, **attributes}.items():
+        rdb.set_study_user_attr(study_id, key, value)
     rdb.set_study_user_attr(study_id, "sweep", sweep.to_json())  # last: a study that has it is complete
     return Study(rdb, name)
 

@@ -13,6 +13,7 @@ from statistics import mean
 from threading import Event as Flag
 from threading import Thread
 from time import monotonic
+from typing import NamedTuple
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -40,8 +41,15 @@ class _Stopped(Exception):
     """The worker is to stop; the trial is saved."""
 
 
+class _Signals(NamedTuple):
+    """What the thread that beats says to the one that trains."""
+
+    is_lost: Flag
+    is_paused: Flag
+
+
 class Worker:
-    """Trains trials of ``study`` on ``train_set``. ``is_stopped`` is asked between two steps.
+    """Trains trials of ``study`` on ``train_set``. ``is_stopped`` is asked between two steps, and saves the trial.
 
     Raises ``InklingError`` if these are other data than those that the study began with.
     """
@@ -59,13 +67,13 @@ class Worker:
         self.grace_seconds, self.save_seconds = grace_seconds, save_seconds
         self.beat_seconds = min(grace_seconds, GRACE_SECONDS) / BEATS  # another worker's grace may be the usual one
         self._seen: dict[int, tuple[Claim, float]] = {}  # each claim, and when it was first seen like this
-        began_with = study.storage.get_study_user_attrs(study.id)["data"]
+        began_with = study.attributes["data"]
         if train_set.fingerprint()["sha256"] != began_with["sha256"]:
             raise InklingError(f"the study {study.name} began with other data than {self.sweep.data} has here")
 
     def run(self) -> Iterator[FrozenTrial]:
-        """Train until nothing is left to do or ``is_stopped``; yield each trial that this worker has ended."""
-        while not self.is_stopped():
+        """Train until nothing is left to do, the study is paused or ``is_stopped``; yield each trial that it has ended."""
+        while not self.is_stopped() and not self.study.is_paused:
             trial_id = self._take()
             if trial_id is not None:
                 try:
@@ -120,17 +128,19 @@ class Worker:
         return not claim.owner or monotonic() - self._seen[trial_id][1] > self.grace_seconds
 
     @contextmanager
-    def _heartbeat(self, trial_id: int) -> Iterator[Flag]:
-        """Say regularly that this worker lives; the flag is set if the trial is lost all the same."""
-        is_over, is_lost = Flag(), Flag()
+    def _heartbeat(self, trial_id: int) -> Iterator[_Signals]:
+        """Say regularly that this worker lives, and see whether the study is paused, or the trial lost all the same."""
+        is_over, signals = Flag(), _Signals(Flag(), Flag())
 
         def beat() -> None:
             while not is_over.wait(self.beat_seconds):
                 try:
                     self.claims.beat(trial_id)
                     self._look()
+                    if self.study.is_paused:
+                        signals.is_paused.set()
                 except LostClaim:
-                    is_lost.set()
+                    signals.is_lost.set()
                     return
                 except Exception:  # the database may be back for the next beat
                     log.warning("a heartbeat failed", exc_info=True)
@@ -138,7 +148,7 @@ class Worker:
         thread = Thread(target=beat, name="heartbeat", daemon=True)
         thread.start()
         try:
-            yield is_lost
+            yield signals
         finally:
             is_over.set()
             thread.join()
@@ -149,9 +159,9 @@ class Worker:
         study = self.study.sampled_by(number)
         trial = optuna.trial.Trial(study, trial_id)
         value, state = None, TrialState.COMPLETE
-        with self._heartbeat(trial_id) as is_lost:
+        with self._heartbeat(trial_id) as signals:
             try:
-                value = self._train_seeds(trial, is_lost)
+                value = self._train_seeds(trial, signals)
             except _Pruned:
                 state = TrialState.PRUNED
             except InklingError as error:  # a combination that cannot work
@@ -170,7 +180,7 @@ class Worker:
             raise LostClaim from None
         self.claims.end(trial_id, keep_networks=state == TrialState.COMPLETE)
 
-    def _train_seeds(self, trial: optuna.Trial, is_lost: Flag) -> float:
+    def _train_seeds(self, trial: optuna.Trial, signals: _Signals) -> float:
         """The mean value of the trainings from all seeds."""
         chosen = {name: dimension.suggest(trial) for name, dimension in self.sweep.search.items()}
         config = configured(self.sweep.config, chosen).for_classes(len(self.train_set.class_names))
@@ -180,18 +190,18 @@ class Worker:
                 trainer = load_training(BytesIO(training), self.train_set)
             else:
                 trainer = Trainer.from_config(replace(config, seed=config.seed + position), self.train_set)
-            self._train(trainer, trial, results, is_lost)
+            self._train(trainer, trial, results, signals)
             training = None
             results.append(self._result(trainer))
             self.claims.save(trial._trial_id, results, network=_network_bytes(trainer))
         _note(trial, results)
         return mean(result["value"] for result in results)
 
-    def _train(self, trainer: Trainer, trial: optuna.Trial, results: list[Result], is_lost: Flag) -> None:
+    def _train(self, trainer: Trainer, trial: optuna.Trial, results: list[Result], signals: _Signals) -> None:
         """Run a training to its end, and report the epochs of the first one for the pruner."""
         saved = monotonic()
         for event in trainer:
-            if is_lost.is_set():
+            if signals.is_lost.is_set():
                 raise LostClaim
             if isinstance(event, Diverged):
                 trial.set_user_attr("diverged", True)
@@ -200,7 +210,7 @@ class Worker:
             ):
                 _note(trial, [*results, self._result(trainer)])
                 raise _Pruned
-            is_stopped = self.is_stopped()
+            is_stopped = self.is_stopped() or signals.is_paused.is_set()
             if is_stopped or isinstance(event, EpochEnd) or monotonic() - saved > self.save_seconds:
                 file, saved = BytesIO(), monotonic()
                 save_training(file, trainer, compress=False)
@@ -232,6 +242,12 @@ def _note(trial: optuna.Trial, results: list[Result]) -> None:
 
 
 def _network_bytes(trainer: Trainer) -> bytes:
+    """The result, and in its ``info`` what a viewer sees of the training."""
+    training = {
+        "history": [list(event) for event in trainer.history],
+        "curve": trainer.curve.points().tolist(),
+        "best_epoch": trainer.best[1] if trainer.best else None,
+    }
     file = BytesIO()
-    save(file, trainer.result, config=trainer.config.to_json())
+    save(file, trainer.result, training=training)
     return file.getvalue()

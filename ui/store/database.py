@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import platformdirs
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
@@ -15,6 +14,8 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from engine.checks import InklingError, shorten, shown
+from engine.files import data_folder
+from engine.sweep.plan import STORAGE_FILE
 
 LOG = logging.getLogger(__name__)
 LOCK_SECONDS = 10  # wait at most this long for another writer
@@ -25,6 +26,7 @@ SQLITE_SETTINGS = {
     "foreign_keys": "ON",
     "secure_delete": "ON",  # what is deleted is overwritten with zeros
 }
+SWEEPS_SCHEMA = "inkling_sweeps"
 POSTGRESQL_SETTINGS = {"connect_timeout": "5", "tcp_user_timeout": "10000", "options": f"-c lock_timeout={LOCK_SECONDS}s"}
 
 
@@ -58,7 +60,21 @@ def sqlite_url(path: Path) -> URL:
 
 def default_file() -> Path:
     """The database if no other is named: a file in this platform's folder for the data of programs."""
-    return platformdirs.user_data_path("inkling", appauthor=False) / "inkling.sqlite3"
+    return data_folder() / "inkling.sqlite3"
+
+
+def sweeps_url(engine: sa.Engine) -> str:
+    """Where the sweeps of the visitors of this database are kept: a file beside it, or a schema of its own in PostgreSQL.
+
+    Optuna has tables of the same names as this store.
+    """
+    url = engine.url
+    if url.get_backend_name() == "sqlite":
+        return sqlite_url(Path(url.database or "").with_name(STORAGE_FILE)).render_as_string()
+    with transaction(engine) as connection:
+        connection.execute(sa.schema.CreateSchema(SWEEPS_SCHEMA, if_not_exists=True))
+    query = {"connect_timeout": POSTGRESQL_SETTINGS["connect_timeout"], "options": f"-c search_path={SWEEPS_SCHEMA}"}
+    return url.set(query=dict(url.query) | query).render_as_string(hide_password=False)
 
 
 @contextmanager

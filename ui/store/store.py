@@ -25,7 +25,7 @@ from engine.setting_fields import Integer, environment_value
 from ui.store.archive import Archive, pack, unpack
 from ui.store.class_collections import MAX_DRAWINGS as MAX_CLASS_DRAWINGS
 from ui.store.class_collections import ClassCollections
-from ui.store.database import default_file, make_engine, sqlite_url, transaction
+from ui.store.database import default_file, make_engine, sqlite_url, sweeps_url, transaction
 from ui.store.migrations import migrate
 from ui.store.schema import DRAWINGS, FILES, NETWORKS, RUNS, SERVERS, VALUES, WORKSPACES, DrawingRecord, RunRecord
 from ui.store.sizes import workspace_size, workspace_sizes
@@ -86,6 +86,10 @@ class Store:
         store = cls(url, days, megabytes * 1_000_000)
         store.is_temporary = is_temporary
         return store
+
+    def sweeps_url(self) -> str:
+        """The address of the storage of sweeps, which belongs to this database."""
+        return sweeps_url(self._engine)
 
     def close(self) -> None:
         """Close all connections; if the store is used again, it opens new ones."""

@@ -4,6 +4,7 @@ import logging
 import sqlite3
 import sys
 
+import platformdirs
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
@@ -24,7 +25,7 @@ def environment(monkeypatch, tmp_path):
     """An environment without settings, with a data folder of its own; set variables with ``environment.setenv``."""
     for name in ("INKLING_STORE", "INKLING_KEEP_DAYS", "INKLING_WORKSPACE_MB"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(database.platformdirs, "user_data_path", lambda *names, **options: tmp_path / "home" / "inkling")
+    monkeypatch.setattr(platformdirs, "user_data_path", lambda *names, **options: tmp_path / "home" / "inkling")
     return monkeypatch
 
 
