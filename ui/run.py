@@ -149,7 +149,8 @@ def to_record(run: Run, owner: str, is_new: bool) -> tuple[RunRecord, dict[str, 
     """The run as the store holds it: its record and its files."""
     series = run.series
     with series.pool.changed:  # so that nothing changes meanwhile
-        snapshots, saved, is_over = [job.snapshot() for job in series.jobs], series.saved, series.is_over
+        snapshots = list(series.snapshots()) if is_new else [job.snapshot() for job in series.jobs]
+        saved, is_over = series.saved, series.is_over
         num_before = series.num_begun - len(snapshots)  # those that are in the store only
     if is_over:
         run.last_keyframes = run.keyframes  # the series that is read from the store has none

@@ -1,5 +1,6 @@
 """The runs of this visitor's workspace: starting, showing, renaming and removing them. What runs them is ``engine.jobs``."""
 
+from collections.abc import Sequence
 from io import BytesIO
 
 from threadpoolctl import threadpool_limits
@@ -68,6 +69,13 @@ def continue_training(file: bytes, source: str) -> Run:
     return _add(_series(trainer.config, source, saved=saved), trainer.config, source, from_file=True)
 
 
+def add_finished(snapshots: Sequence[Snapshot], source: str, name: str) -> Run:
+    """Add trainings that are over, one for each seed, as a run."""
+    config = snapshots[0].config
+    series = Series(config, lambda: datasets.load(source), len(snapshots), finished=snapshots)
+    return _add(series, config, source, name=name)
+
+
 def _series(
     config: Config, source: str, num_seeds: int = 1, start: Network | None = None, saved: Saved | None = None
 ) -> Series:
@@ -84,10 +92,16 @@ def _series(
 
 
 def _add(
-    series: Series, config: Config, source: str, paused: bool = False, has_start: bool = False, from_file: bool = False
+    series: Series,
+    config: Config,
+    source: str,
+    paused: bool = False,
+    has_start: bool = False,
+    from_file: bool = False,
+    name: str = "",
 ) -> Run:
     number = workspace().next_number()
-    name = free_name(_("Run {number}").format(number=number), {run.name for run in all_runs()})
+    name = free_name(name or _("Run {number}").format(number=number), {run.name for run in all_runs()})
     run = Run(number, name, config, source, series, has_start, from_file)
     if series.snapshot().state is JobState.READY:
         series.start(paused)

@@ -23,9 +23,9 @@ from starlette.websockets import WebSocketClose
 from engine.checks import InklingError
 from engine.jobs import default_pool
 from engine.memory import keep_little_memory, return_memory
-from ui import PATHS, compat
+from ui import PATHS, compat, studies
 from ui.server_status import status_in_log
-from ui.workspace import workspaces
+from ui.workspace import CLEAN_EVERY, workspaces
 
 FORGET_EVERY = 15.0  # seconds between two looks for sessions that have ended
 MAX_UPLOADS = 10  # of the largest size, in memory at once
@@ -43,10 +43,11 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
         os._exit(1)
     keep_little_memory()
     compat.send_at_once()
-    forgetting = asyncio.create_task(forget_sessions())
+    tasks = [asyncio.create_task(forget_sessions()), asyncio.create_task(clean_sweeps())]
     with status_in_log(trainings):
         yield
-    forgetting.cancel()
+    for task in tasks:
+        task.cancel()
     workspaces().close()
     default_pool().close()
 
@@ -60,6 +61,16 @@ async def forget_sessions() -> None:
                 await asyncio.to_thread(return_memory)
         except Exception:
             log.exception("sessions that have ended were not forgotten")
+
+
+async def clean_sweeps() -> None:
+    """Again and again, delete the sweeps of workspaces that have expired."""
+    while studies.is_installed():
+        await asyncio.sleep(CLEAN_EVERY)
+        try:
+            await asyncio.to_thread(studies.clean)
+        except Exception:
+            log.warning("old sweeps were not deleted", exc_info=True)
 
 
 def trainings() -> str:

@@ -11,6 +11,7 @@ from scipy.special import bdtr
 from engine.sweep.plan import MEASURES, Sweep
 from engine.sweep.search_space import SEARCHABLE, Choices, Dimension, Range
 from ui.charts import Columns, Spec
+from ui.formatting import number, show_setting
 from ui.translation import N_, _
 
 if TYPE_CHECKING:  # Optuna is optional
@@ -100,20 +101,20 @@ def parallel_rows(sweep: Sweep, trials: "Sequence[FrozenTrial]") -> Columns:
         (
             label(name),
             place(dimension, trial.params[name]),
-            shown(trial.params[name]),
+            shown(name, trial.params[name]),
             trial.values[0],
             trial.number,
             (rank + 1) / len(complete),
         )
         for rank, trial in enumerate(complete)
-        for name, dimension in sweep.search.items()
+        for name, dimension in sweep.varied.items()
     ]
     names = ("setting", "place", "text", "value", "trial", "quality")
     return {name: [row[k] for row in rows] for k, name in enumerate(names)}
 
 
 def parallel(sweep: Sweep) -> Spec:
-    x = {"field": "setting", "type": "nominal", "title": None, "sort": [label(name) for name in sweep.search]}
+    x = {"field": "setting", "type": "nominal", "title": None, "sort": [label(name) for name in sweep.varied]}
     x |= {"axis": {"labelAngle": 0, "labelLimit": 100, "grid": True, "labelOverlap": True}}
     y = {"field": "place", "type": "quantitative", "title": None, "scale": {"domain": [0, 1]}}
     y |= {
@@ -142,9 +143,12 @@ def label(name: str) -> str:
     return _(SEARCHABLE[name].label)
 
 
-def shown(parameter: Any) -> str:
+def shown(name: str, parameter: Any) -> str:
     """A parameter of Optuna's as people read it."""
-    return f"{parameter:.4g}" if isinstance(parameter, float) else str(parameter)
+    if isinstance(parameter, float):
+        return number(parameter, ".4g")
+    setting = SEARCHABLE[name]
+    return show_setting(setting, setting.from_text(name, parameter)) if isinstance(parameter, str) else number(parameter)
 
 
 def place(dimension: Dimension, value: Any) -> float:

@@ -1,8 +1,7 @@
-"""The page Sweeps: watch the sweeps that the command line makes, and see what they found."""
+"""The page Sweeps: watch a sweep, pause or end it, see what it found, and open its trials as runs."""
 
-import logging
-import os
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -11,10 +10,10 @@ import streamlit as st
 from engine import InklingError
 from engine.data import SOURCES
 from engine.links import to_query
-from engine.sweep.plan import MEASURES, STORAGE, StorageError
-from engine.sweep.search_space import SEARCHABLE, configured
-from ui import PATHS, TRAIN_PAGE, charts, state
-from ui.formatting import escape_markdown, percent
+from engine.sweep.plan import MEASURES
+from engine.sweep.search_space import SEARCHABLE
+from ui import PATHS, TRAIN_PAGE, charts, datasets, runs, state, studies
+from ui.formatting import escape_markdown, label_in_sentence, percent
 from ui.sweeps import figures
 from ui.translation import N_, _, ngettext
 
@@ -23,10 +22,10 @@ if TYPE_CHECKING:  # Optuna is optional
 
     from engine.sweep.study import Study
 
-SWEEPS_VARIABLE = "INKLING_SWEEPS"  # the address of the storage
 REFRESH_SECONDS = 3.0
 MIN_FOR_IMPORTANCE = 8  # complete trials
 MAX_LISTED = 30
+NUM_SEEDS = 5  # of a trial that is trained again
 COMMAND = """python -m engine sweep --search learning_rate=1e-4..1e-1:log \\
     --search 'hidden=64,128,"128,64"' --trials 40 --prune hyperband"""
 STATES = {
@@ -37,10 +36,9 @@ STATES = {
     "FAIL": N_("failed"),
 }
 
-log = logging.getLogger(__name__)
-
 
 def page() -> None:
+    _leave()
     st.title(_("Sweeps"), anchor=False)
     st.markdown(
         _(
@@ -48,82 +46,106 @@ def page() -> None:
             "validation images. The test images have no say: only the winner is measured on them, once."
         )
     )
+    state.show_error()
+    if not studies.is_installed():
+        st.info(_(studies.NOT_INSTALLED), icon=":material/info:")
+        return
     try:
-        names = _names()
+        with studies.storage_errors():
+            listed = {entry.name: entry for entry in studies.listed()}
     except InklingError as error:
         _say(error)
-        names = []
-    if not names:
-        st.markdown(_("No sweep is here yet. Begin one at the command line, and watch it on this page:"))
-        st.code(COMMAND, language="bash", wrap_lines=True)
         return
-    name = names[0] if len(names) == 1 else st.selectbox(_("Sweep"), names, key="sweep")
-    from engine.sweep.study import storage_errors
+    if not listed:
+        _say_how()
+        return
+    if state.value("sweep") not in listed:
+        state.set_value("sweep", next(iter(listed)))
+    name = state.value("sweep")
+    if len(listed) > 1:
+        name = st.selectbox(_("Sweep"), list(listed), format_func=lambda name: listed[name].title, **state.keep("sweep"))
+    try:
+        with studies.storage_errors():
+            study = studies.open_study(name)
+            if listed[name].is_own:
+                _controls(study)
+            is_moving = _is_moving(study)
+    except InklingError as error:
+        _say(error)
+        return
+    st.fragment(_show_if_possible, run_every=REFRESH_SECONDS if is_moving else None)(name, is_moving)
 
+
+def _is_moving(study: "Study") -> bool:
+    is_still = study.is_over or study.is_paused or bool(studies.error(study))
+    return not is_still or studies.is_running(study)  # which measures the winner at the end
+
+
+def _leave() -> None:
+    """Go to the page that a click has prepared."""
+    page, state.session().next_page = state.session().next_page, None
+    if page:
+        st.switch_page(page)
+
+
+def _say_how() -> None:
+    """What to do where there is no sweep yet."""
+    st.markdown(_("No sweep is here yet. Begin one on the Train page: open **Search for the best settings** there."))
+    st.page_link(TRAIN_PAGE, label=_("To the Train page"), icon=":material/model_training:")
+    st.markdown(_("Or begin one at the command line, and watch it on this page:"))
+    st.code(COMMAND, language="bash", wrap_lines=True)
+
+
+def _controls(study: "Study") -> None:
+    """Pause, end and delete a sweep of one's own; it goes on by itself after the server was restarted."""
+    if not study.is_over and not study.is_paused and not studies.is_running(study) and not studies.error(study):
+        studies.run(study)
+    with st.container(horizontal=True, key="sweep controls"):
+        if not study.is_over:
+            if study.is_paused or studies.error(study):
+                _button(_("Resume"), "resume", studies.resume, study, type="primary")
+            else:
+                _button(_("Pause"), "pause", studies.pause, study)
+            _button(_("End now"), "stop", studies.end, study)
+        if st.button(_("Delete"), icon=":material/delete:"):
+            st.dialog(_("Delete this sweep?"))(_confirm)(study)
+
+
+def _button(label: str, icon: str, action: "Callable[[Study], None]", study: "Study", **look: Any) -> None:
+    st.button(label, key=f"sweep {icon}", icon=f":material/{icon}:", on_click=_act, args=(action, study), **look)
+
+
+def _act(action: "Callable[..., object]", *arguments: Any) -> None:
     try:
-        with storage_errors():
-            is_over = _open(name).is_over
+        with studies.storage_errors():
+            action(*arguments)
     except InklingError as error:
-        _say(error)
-        return
-    st.fragment(_show_if_possible, run_every=None if is_over else REFRESH_SECONDS)(name, is_over)
+        state.report_error(error)
+
+
+def _confirm(study: "Study") -> None:
+    st.markdown(
+        _("All its trials and their networks will be deleted. Runs that you opened from it stay. **You cannot undo this.**")
+    )
+    st.button(_("Delete it"), type="primary", icon=":material/delete_forever:", on_click=_act, args=(studies.delete, study))
 
 
 def _say(error: InklingError) -> None:
-    """Say what went wrong; what a database says is for the log alone, for it may name servers and accounts."""
-    if isinstance(error, StorageError):
-        log.warning("%s", error)
-        line = _("The storage of the sweeps cannot be used now.")
-    else:
-        line = f"{error}."
-    st.info(escape_markdown(line), icon=":material/info:")
+    st.info(escape_markdown(f"{error}."), icon=":material/info:")
 
 
-def _storage() -> str:
-    return os.environ.get(SWEEPS_VARIABLE) or STORAGE
-
-
-def _names() -> list[str]:
-    """The sweeps in the storage, the newest first; raises ``InklingError`` if it cannot be used."""
-    url = _storage()
-    if url == STORAGE and not Path(STORAGE.removeprefix("sqlite:///")).exists():  # looking must not make it
-        return []
-    from engine.sweep.study import storage_errors, study_names
-
-    with storage_errors():
-        return study_names(url)
-
-
-def _open(name: str) -> "Study":
-    """The study of this name as it is now; opened anew if it was made anew or continued since."""
-    url = _storage()
-    study = _opened(url, name)
-    if not study.is_current:
-        _opened.clear(url, name)
-        study = _opened(url, name)
-    return study
-
-
-@st.cache_resource(max_entries=20, show_spinner=False)
-def _opened(url: str, name: str) -> "Study":
-    from engine.sweep.study import open_study
-
-    return open_study(url, name)
-
-
-def _show_if_possible(name: str, was_over: bool) -> None:
-    from engine.sweep.study import storage_errors
-
+def _show_if_possible(name: str, was_moving: bool) -> None:
     try:
-        with storage_errors():
-            _show(_open(name), was_over)
+        with studies.storage_errors():
+            _show(studies.open_study(name), was_moving)
     except InklingError as error:
         _say(error)
 
 
-def _show(study: "Study", was_over: bool) -> None:
-    """The whole sweep; it is drawn again and again until it is over."""
-    if study.is_over != was_over:
+def _show(study: "Study", was_moving: bool) -> None:
+    """The whole sweep; it is drawn again and again while it moves."""
+    _leave()
+    if _is_moving(study) != was_moving:
         st.rerun()
     trials = study.trials()
     _status(study, trials)
@@ -162,7 +184,7 @@ def _show(study: "Study", was_over: bool) -> None:
         alt=_("The settings of each trial as a line, stronger the better it is"),
     )
     _heading(_("Each setting against the result"))
-    names = list(study.sweep.search)
+    names = list(study.sweep.varied)
     for start in range(0, len(names), 3):
         for column, name in zip(st.columns(3), names[start : start + 3], strict=False):
             column.vega_lite_chart(
@@ -195,16 +217,26 @@ def _status(study: "Study", trials: "list[FrozenTrial]") -> None:
     parts = [ngettext("{done} of {count} trial is done", "{done} of {count} trials are done", total)]
     if counts["PRUNED"]:
         parts.append(ngettext("{pruned} was stopped early", "{pruned} were stopped early", counts["PRUNED"]))
-    if counts["RUNNING"]:
+    if counts["RUNNING"] and study.is_paused:
+        parts.append(ngettext("{running} is not over", "{running} are not over", counts["RUNNING"]))
+    elif counts["RUNNING"]:
         parts.append(ngettext("{running} is running now", "{running} are running now", counts["RUNNING"]))
     values = {"done": done, "count": total, "pruned": counts["PRUNED"], "running": counts["RUNNING"]}
     st.progress(done / total, text=", ".join(parts).format(**values))
+    if study.is_over:
+        pass
+    elif error := studies.error(study):
+        st.warning(escape_markdown(f"{error}."), icon=":material/error:")
+    elif study.is_paused:
+        st.caption(_("Paused. Nothing is lost: Resume goes on from here."))
+    elif studies.is_waiting(study):
+        st.caption(_("It waits: people's own trainings come first."))
     if best := study.best:
         text = _("Best: trial {number}, {measure} {value}, with {settings}").format(
             number=best.number,
             measure=_(MEASURES[study.sweep.measure].label),
             value=_value(study, best),
-            settings=_settings(best),
+            settings=_settings(study, best),
         )
         st.markdown(f"**{escape_markdown(text)}**")
 
@@ -258,8 +290,8 @@ def _winner(study: "Study") -> None:
 
 
 def _table(study: "Study", trials: "list[FrozenTrial]") -> None:
-    """The best trials, each with a link that opens it as a run."""
-    _heading(_("Trials"), _("A link opens the settings of a trial on the Train page: train it again, and draw with it."))
+    """The best trials, and what can be done with each."""
+    _heading(_("Trials"))
     rank = -1 if MEASURES[study.sweep.measure].greater_is_better else 1
     begun = [trial for trial in trials if trial.state.name != "WAITING"]
     begun.sort(key=lambda t: (t.state.name != "COMPLETE", rank * t.values[0] if t.values else 0, t.number))
@@ -268,23 +300,66 @@ def _table(study: "Study", trials: "list[FrozenTrial]") -> None:
             _("trial"): trial.number,
             _("state"): _(STATES[trial.state.name]),
             _(MEASURES[study.sweep.measure].label): _value(study, trial),
-            **{figures.label(name): figures.shown(trial.params.get(name, "")) for name in study.sweep.search},
+            **{
+                figures.label(name): figures.shown(name, trial.params[name]) if name in trial.params else ""
+                for name in study.sweep.varied
+            },
             _("open"): _link(study, trial),
         }
         for trial in begun[:MAX_LISTED]
     ]
     link = st.column_config.LinkColumn(display_text=_("Train it again"))
     st.dataframe(rows, hide_index=True, width="stretch", column_config={_("open"): link})
+    if complete := [trial for trial in begun if trial.state.name == "COMPLETE"]:
+        _open_trial(study, complete)
     st.download_button(_("All trials as CSV"), study.to_csv, f"{study.name}.csv", "text/csv", icon=":material/download:")
 
 
+def _open_trial(study: "Study", complete: "list[FrozenTrial]") -> None:
+    """Open a trial as a run, or train it again from other seeds."""
+    by_number = {trial.number: trial for trial in complete}
+    with st.container(horizontal=True, vertical_alignment="bottom", key="open trial"):
+        number = st.selectbox(
+            _("Trial"),
+            list(by_number),
+            format_func=lambda number: _describe(study, by_number[number]),
+            key=f"{study.name} trial {complete[0].number}",  # a new best trial comes into view
+        )
+        trial = by_number.get(number, complete[0])
+        st.button(_("Open as a run"), icon=":material/open_in_new:", on_click=_act, args=(_open, study, trial))
+        label = _("Train with {count} other seeds").format(count=NUM_SEEDS)
+        st.button(label, icon=":material/replay:", on_click=_act, args=(_repeat, study, trial))
+    st.caption(
+        _(
+            "An opened trial is a run as any other: draw with it, see what it reads wrong, or compare it with another run. "
+            "It is then measured on the test images. So open it to understand it, not to choose another winner."
+        )
+    )
+
+
+def _describe(study: "Study", trial: "FrozenTrial") -> str:
+    return f"{trial.number}: {_value(study, trial)}, {_settings(study, trial)}"
+
+
+def _open(study: "Study", trial: "FrozenTrial") -> None:
+    studies.open_trial(study, trial)
+    state.session().next_page = TRAIN_PAGE
+
+
+def _repeat(study: "Study", trial: "FrozenTrial") -> None:
+    sweep = study.sweep
+    num_classes = len(datasets.class_names(sweep.data))
+    config = sweep.config_of(trial.params).for_classes(num_classes)
+    runs.start_run(replace(config, seed=config.seed + sweep.num_seeds), sweep.data, NUM_SEEDS)
+    state.session().next_page = TRAIN_PAGE
+
+
 def _link(study: "Study", trial: "FrozenTrial") -> str | None:
-    """The address of the Train page with the settings of a trial; None if it cannot have them, or not all are chosen yet."""
+    """The address of the Train page with a trial's settings; None if it cannot have them, or not all are chosen yet."""
     if study.sweep.data not in SOURCES:
         return None
     try:
-        chosen = {name: dimension.chosen(trial.params[name]) for name, dimension in study.sweep.search.items()}
-        query = to_query(configured(study.sweep.config, chosen)) | {"data": study.sweep.data}
+        query = to_query(study.sweep.config_of(trial.params)) | {"data": study.sweep.data}
     except (InklingError, KeyError):
         return None
     return f"{PATHS[TRAIN_PAGE]}?{urlencode(query)}"
@@ -296,9 +371,9 @@ def _value(study: "Study", trial: "FrozenTrial") -> str:
     return percent(trial.values[0], 2) if MEASURES[study.sweep.measure].greater_is_better else f"{trial.values[0]:.4f}"
 
 
-def _settings(trial: "FrozenTrial") -> str:
-    labels = {name: _(SEARCHABLE[name].label_in_sentence) for name in trial.params}
-    return ", ".join(f"{labels[name]} {figures.shown(value)}" for name, value in trial.params.items())
+def _settings(study: "Study", trial: "FrozenTrial") -> str:
+    names = [name for name in study.sweep.varied if name in trial.params]
+    return ", ".join(f"{label_in_sentence(SEARCHABLE[name])} {figures.shown(name, trial.params[name])}" for name in names)
 
 
 page()

@@ -52,7 +52,7 @@ class Choice:
     start: Network | None
 
 
-def _for_digits(config: Config) -> Config:
+def for_digits(config: Config) -> Config:
     """The same configuration for ten classes and without its input shape, if it is for images of 28 x 28 pixels."""
     if config.input_shape not in (FLAT_IMAGE, image_shape(config.layers)):
         return config
@@ -67,7 +67,7 @@ def _with_outputs(layers: tuple[Layer, ...], num_classes: int) -> tuple[Layer, .
 
 def fill(config: Config, origin: str, source: str | None = None) -> None:
     """Set all widgets to ``config``; ``origin`` says where it comes from. Raises ``InklingError`` for what has no widget."""
-    config = _for_digits(config)
+    config = for_digits(config)
     if config.input_shape is not None:
         shape = SETTINGS["input_shape"].show(config.input_shape)
         raise InklingError(f"the page trains on images of 28 x 28 pixels, and these settings are for inputs of {shape}")

@@ -5,7 +5,7 @@ from time import perf_counter
 import streamlit as st
 
 from engine.jobs import JobState
-from ui import SWEEPS_PAGE, runs
+from ui import runs
 from ui.formatting import escape_markdown
 from ui.run import Run
 from ui.state import keep, report_error, session, set_value, show_error
@@ -15,6 +15,7 @@ from ui.train.race import is_rival, race_form
 from ui.train.run_controls import controls, follow_drawing, refresh_seconds
 from ui.train.run_dashboard import dashboard, show_headline
 from ui.train.runs_table import removed_run, show_runs, undo_line
+from ui.train.sweep_form import sweep_form
 from ui.train.uploads import upload_form
 from ui.translation import _
 
@@ -37,7 +38,7 @@ def show_page() -> None:
             _settings_heading(runs.active_run())
             choice = config_form()
             upload_form()
-            st.page_link(SWEEPS_PAGE, label=_("Which settings are best? See sweeps"), icon=":material/query_stats:")
+            sweep_form(choice)
     with run_column:
         active = runs.active_run()
         follow_drawing(active)

@@ -9,7 +9,7 @@ import segno
 import streamlit as st
 
 from engine import InklingError
-from ui import compat, presentation, runs
+from ui import compat, presentation, runs, studies
 from ui.formatting import escape_markdown, number
 from ui.run import check_file
 from ui.state import report_error, session, show_error
@@ -67,6 +67,7 @@ def _contents(store: Store) -> None:
         rows.append({"Name": _("Drawing"), "Kind": _("drawing"), "State": "", "Size": drawing})
     if drawings := sum(size for (kind, _key), size in sizes.items() if kind == "drawings"):
         rows.append({"Name": _("My handwriting"), "Kind": _("drawings"), "State": "", "Size": drawings})
+    rows += [{"Name": title, "Kind": _("sweep"), "State": "", "Size": size} for title, size in studies.sizes().items()]
     of_classes = {code: size for (kind, code), size in sizes.items() if kind == "class"}
     rows += [{"Name": code, "Kind": _("class"), "State": "", "Size": size} for code, size in of_classes.items()]
     if rows:
@@ -154,12 +155,13 @@ def _confirm() -> None:
 def _ask() -> None:
     st.markdown(
         _(
-            "Your runs, networks, drawings and settings will be deleted, and the class collections that you opened. "
+            "Your runs, sweeps, networks, drawings and settings will be deleted, and the class collections that you opened. "
             "Drawings that you gave to a class stay there: take them back first. **You cannot undo this.**"
         )
     )
     if st.button(_("Delete everything"), type="primary", icon=":material/delete_forever:"):
         try:
+            studies.forget()
             forget_everything()
         except InklingError as error:
             report_error(error)

@@ -47,12 +47,14 @@ def test_without_a_sweep_the_page_says_how_to_begin_one(tmp_path, monkeypatch):
     assert "python -m engine sweep" in app.code[0].value
 
 
-def test_a_storage_that_cannot_be_used_is_said_in_a_sentence(monkeypatch):
-    monkeypatch.setenv("INKLING_SWEEPS", "sqlite:////nowhere/at/all.sqlite3")
+def test_a_storage_that_cannot_be_used_is_said_in_a_sentence(tmp_path, monkeypatch):
+    path = tmp_path / "no-database"
+    path.write_text("this is no database at all" * 100)
+    monkeypatch.setenv("INKLING_SWEEPS", f"sqlite:///{path}")
     app = open_app(str(SWEEPS_PAGE))
     assert not app.exception
-    assert "The storage of the sweeps cannot be used now." in texts(app)
-    assert "nowhere" not in texts(app)
+    assert "the storage of the sweeps cannot be used now." in texts(app)
+    assert "no-database" not in texts(app)
 
 
 def test_a_study_of_another_version_is_said_in_a_sentence(study):
@@ -83,7 +85,7 @@ def test_a_database_that_is_gone_is_said_in_a_sentence(study):
         connection.exec_driver_sql("alter table trials rename to elsewhere")
     app.run()
     assert not app.exception
-    assert "The storage of the sweeps cannot be used now." in texts(app)
+    assert "the storage of the sweeps cannot be used now." in texts(app)
 
 
 def test_the_page_shows_a_sweep_at_each_of_its_stages(study, tiny):
