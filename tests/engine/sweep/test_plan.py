@@ -90,3 +90,43 @@ def test_a_grid_has_no_more_trials_than_combinations():
     assert Sweep.from_table({"search": search, "sampler": "grid", "trials": 4}).num_trials == 4
     assert Sweep.from_table({"search": search}).num_trials == 40
     assert Sweep.from_table({"search": search}).max_epochs == 3
+
+
+def test_settings_with_one_value_are_not_varied():
+    sweep = Sweep.from_table({"search": {"learning_rate": "1e-3..1e-1", "hidden": [32, 64]}, "settings": {"dropout": "0.1"}})
+    assert list(sweep.search) == ["learning_rate", "hidden", "dropout"]
+    assert list(sweep.varied) == ["learning_rate", "hidden"]
+
+
+def test_a_trials_parameters_are_its_configuration():
+    sweep = Sweep.from_table(
+        {"search": {"learning_rate": "1e-3..1e-1", "hidden": [32, [64, 16]]}, "settings": {"epochs": 2}}
+    )
+    config = sweep.config_of({"learning_rate": 0.01, "hidden": "64,16"})
+    assert (config.learning_rate, config.epochs, config.layers) == (0.01, 2, dense_layers((64, 16)))
+    with pytest.raises(KeyError):
+        sweep.config_of({"learning_rate": 0.01})
+
+
+def test_the_memory_of_a_sweep_is_that_of_its_largest_trial():
+    search = {
+        "hidden": [16, [512, 512], 32],
+        "batch_size": [32, 4096],
+        "optimizer": ["sgd", "adam"],
+        "learning_rate": "1e-3..1e-1",
+    }
+    sweep = Sweep.from_table({"search": search, "sampler": "grid", "trials": 1000, "num_seeds": 2})
+    every = [
+        sweep.config_of({"hidden": hidden, "batch_size": batch, "optimizer": optimizer, "learning_rate": 0.01})
+        for hidden in ("16", "512,512", "32")
+        for batch in ("32", "4096")
+        for optimizer in ("sgd", "adam")
+    ]
+    assert sweep.training_bytes() == max(config.training_bytes() for config in every)
+    largest = 784 * 512 + 512 + 512 * 512 + 512 + 512 * 10 + 10
+    assert sweep.network_bytes() == 4 * largest * (3 * 2 * 2 * 5) * 2
+
+
+def test_a_combination_that_cannot_work_does_not_count():
+    sweep = Sweep.from_table({"search": {"validation_size": [60, 299], "train_size": [100, 300]}})
+    assert sweep.training_bytes() > 0

@@ -5,12 +5,15 @@ import pytest
 from engine.checks import InklingError
 from engine.config import Config
 from engine.layers import Activation, Dense, Dropout
+from engine.network import dense_layers
+from engine.recipes import RECIPES
 from engine.sweep.search_space import (
     GRID_POINTS,
     SEARCHABLE,
     Choices,
     Range,
     configured,
+    dense_settings,
     read_dimension,
     read_search,
 )
@@ -89,3 +92,30 @@ def test_the_settings_of_a_dense_network_make_its_layers():
     assert config.layers == (Dense(20), *tail, Dense(9), *tail, Dense(10))
     assert config.learning_rate == 0.5
     assert configured(Config(), {"learning_rate": 0.5}).layers == Config().layers
+
+
+@pytest.mark.parametrize("hidden", [(), (32,), (64, 16)])
+@pytest.mark.parametrize(
+    ("activation", "initializer", "dropout"), [("relu", "he_normal", 0.0), ("tanh", "glorot_normal", 0.2)]
+)
+def test_layers_are_told_apart_by_the_settings_that_make_them(hidden, activation, initializer, dropout):
+    layers = dense_layers(hidden, activation, initializer, dropout=dropout)
+    values = dense_settings(layers)
+    assert configured(Config(), values).layers == layers
+    assert values["hidden"] == hidden
+    assert values["initializer"] == initializer
+    if hidden:
+        assert (values["activation"], values["dropout"]) == (activation, dropout)
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        RECIPES["cnn"].config.layers,
+        (Dense(8), Activation("relu"), Dense(8), Activation("tanh"), Dense(10)),
+        (Dense(8), Dropout(0.1), Activation("relu"), Dense(10)),
+        (Activation("relu"),),
+    ],
+)
+def test_other_layers_have_no_such_settings(layers):
+    assert dense_settings(layers) is None

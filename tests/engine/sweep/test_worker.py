@@ -25,7 +25,7 @@ if importlib.util.find_spec("optuna"):
     from optuna.distributions import FloatDistribution
     from optuna.trial import TrialState
 
-    from engine.sweep.study import make_study, open_study, storage_errors
+    from engine.sweep.study import list_studies, make_study, open_study, storage_errors
     from engine.sweep.worker import BEATS, GRACE_SECONDS, Worker
 
 SEARCH = {"learning_rate": "1e-3..1e-1:log", "hidden": [6, 12]}
@@ -146,6 +146,70 @@ def test_a_stopped_worker_gives_its_trial_up_at_once(make, tiny):
     assert [claim.owner for claim in study.claims.all().values()] == [""]
     (trial,) = Worker(study, tiny, grace_seconds=3600).run()  # no silence to wait for
     assert trial.state == TrialState.COMPLETE
+
+
+def test_a_paused_study_stops_its_worker_in_mid_trial_and_goes_on_bit_for_bit(make, tiny):
+    settings = SETTINGS | {"epochs": 200}
+    whole, study = make(settings, trials=1), make(settings, trials=1)
+    list(Worker(whole, tiny).run())
+    steps = count()
+
+    def pause():
+        if next(steps) == 5:
+            study.pause()
+        return False
+
+    assert list(Worker(study, tiny, pause, grace_seconds=0.06).run()) == []  # a beat sees the pause
+    assert [claim.owner for claim in study.claims.all().values()] == [""]
+    assert list(Worker(study, tiny).run()) == []
+    assert study.is_paused
+    assert not study.is_over
+    study.resume()
+    assert [trial.state for trial in Worker(study, tiny).run()] == [TrialState.COMPLETE]
+    assert networks(study) == networks(whole)
+
+
+def test_a_study_that_is_ended_begins_no_other_trial_and_has_a_winner(make, tiny):
+    study = make(trials=5)
+    trials = Worker(study, tiny).run()
+    next(trials)
+    interrupted = count()
+    assert list(Worker(study, tiny, lambda: next(interrupted) > 3).run()) == []
+    assert len(study.trials(TrialState.RUNNING)) == 1
+    study.end()
+    assert study.is_over
+    assert list(trials) == []
+    assert study.claims.all() == {}
+    assert [trial.state.name for trial in study.trials()] == ["COMPLETE", "PRUNED", *["WAITING"] * 3]
+    assert study.measure_winner(make_digits(50, 5))["trial"] == 0
+    again = make_study(str(study.claims.engine.url), "s", study.sweep, tiny)  # the command line continues it
+    assert len(list(Worker(again, tiny).run())) == 3
+
+
+def test_a_worker_whose_trial_is_ended_goes_away(make, tiny):
+    study, steps = make(SETTINGS | {"epochs": 1000}, trials=1), count()
+
+    def end():
+        if next(steps) == 5:
+            study.end()
+        return False
+
+    assert list(Worker(study, tiny, end, grace_seconds=0.06).run()) == []
+    assert study.trials()[0].state == TrialState.PRUNED
+
+
+def test_a_study_is_deleted_with_its_networks(make, tiny):
+    study = make(trials=2)
+    url = str(study.claims.engine.url)
+    other = make_study(url, "other", study.sweep, tiny, title="Other")
+    for each in (study, other):
+        list(Worker(each, tiny).run())
+    assert study.num_bytes > 2 * 4 * 6 * 784
+    kept = networks(other)
+    study.delete()
+    assert {name: attributes["title"] for name, attributes in list_studies(url).items()} == {"other": "Other"}
+    assert networks(other) == kept
+    assert study.claims.networks(1) == []
 
 
 def test_a_worker_that_was_asleep_for_too_long_loses_its_trial(make, tiny):

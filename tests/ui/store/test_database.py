@@ -11,6 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from engine.checks import InklingError
+from engine.sweep.plan import Sweep
 from tests.ui.store.records import make_drawing, make_run, names
 from ui.store import Store, database
 from ui.store.schema import METADATA
@@ -257,3 +258,20 @@ def test_waiting_for_a_lock_of_postgresql_ends(postgresql, monkeypatch):
     with store._changes(workspace), pytest.raises(InklingError, match=BUSY):
         store.put(workspace, "drawing", 1)
     store.put(workspace, "drawing", 2)
+
+
+def test_the_sweeps_of_a_file_are_kept_in_a_file_beside_it(tmp_path):
+    store = Store(f"sqlite:///{tmp_path / 'work.db'}")
+    assert store.sweeps_url() == f"sqlite:///{tmp_path / 'sweeps.sqlite3'}"
+
+
+def test_the_sweeps_of_a_postgresql_are_kept_in_it_beside_the_tables_of_the_store(postgresql, tiny):
+    study_module = pytest.importorskip("engine.sweep.study")
+    url = postgresql.new_database()
+    store = Store(url)
+    workspace = store.create()
+    sweep = Sweep.from_table({"search": {"learning_rate": "1e-3..1e-2"}, "trials": 2})
+    study_module.make_study(store.sweeps_url(), "mine", sweep, tiny)
+    assert [*study_module.list_studies(store.sweeps_url())] == ["mine"]
+    assert len(study_module.open_study(Store(url).sweeps_url(), "mine").trials()) == 2  # both migrate again, and agree
+    assert store.visit(workspace)
