@@ -31,7 +31,7 @@ if TYPE_CHECKING:  # Optuna is imported when there is a sweep
     from engine.sweep.study import Study
 
 MAX_SWEEPS = 5  # of a workspace
-MAX_TRIALS = 500
+MAX_TRIALS = 200  # of a sweep
 NOT_INSTALLED = N_(
     "Sweeps need the package Optuna: whoever runs this server has to install it, with pip install 'inkling[sweep]'."
 )
@@ -121,6 +121,8 @@ def start(sweep: Sweep) -> str:
         raise InklingError(_("you can have {count} sweeps: delete one first, on the page Sweeps").format(count=MAX_SWEEPS))
     if any(not open_study(entry.name).is_over for entry in own):
         raise InklingError(_("one of your sweeps is not over: end it first, on the page Sweeps"))
+    if sweep.trials > MAX_TRIALS:
+        raise InklingError(_("a sweep on this page has at most {count} trials").format(count=MAX_TRIALS))
     default_pool().check_memory(sweep.training_bytes())
     room = store.max_bytes if (store := workspaces().store) else 0
     if sweep.network_bytes() > room:

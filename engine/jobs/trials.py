@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 from engine.checks import InklingError
@@ -11,6 +12,7 @@ from engine.jobs.iteration import ENDED, Iteration
 from engine.jobs.pool import Pool
 from engine.sweep.plan import StorageError, Sweep
 
+STUDY_BYTES = 40_000_000  # of Optuna and its database's driver in the worker
 MAX_LOST = 3  # workers one after another that died before a trial was over: then it is not tried again
 
 log = logging.getLogger(__name__)
@@ -35,7 +37,7 @@ class Trials(Iteration):
         pool: Pool | None = None,
         visitor: str = "",
     ) -> None:
-        super().__init__(_run_trials, sweep.training_bytes(), pool, visitor)
+        super().__init__(_run_trials, sweep.training_bytes() + STUDY_BYTES, pool, visitor)
         self._arguments = url, name, map_dataset(train_set), map_dataset(test_set)
         self._num_lost = 0
         self.enqueue()
@@ -67,10 +69,11 @@ def _run_trials(
     try:
         with storage_errors():
             study = open_study(url, name)
-            for trial in Worker(study, train_set.open(), is_stopped).run():
-                yield trial.number
-            if study.is_over and study.best:
-                study.measure_winner(test_set.open())
+            with closing(study):
+                for trial in Worker(study, train_set.open(), is_stopped).run():
+                    yield trial.number
+                if study.is_over and study.best:
+                    study.measure_winner(test_set.open())
     except StorageError as error:
         log.warning("%s", error)
         raise InklingError("the storage of the sweeps cannot be used now") from None

@@ -78,7 +78,7 @@ class SweepSettings:
     trials: int = setting("Trials", "How many combinations are tried at most.", Integer(1, MAX_TRIALS), default=40)
     minutes: float | None = setting(
         "Minutes",
-        "After so many minutes no other trial begins.",
+        "So many minutes after the first trial began, no other one begins.",
         Number(0, 100_000, open_low=True),
         default=None,
         usual=(5.0, 15.0, 60.0),

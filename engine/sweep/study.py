@@ -110,8 +110,14 @@ class Study:
     def is_late(self) -> bool:
         """Whether no other trial may begin: its minutes are over, or it was ended."""
         attributes, minutes = self.attributes, self.sweep.minutes
-        is_late = minutes is not None and time.time() - attributes["started"] > 60 * minutes
+        begun = attributes.get("begun_at")
+        is_late = minutes is not None and begun is not None and time.time() - begun > 60 * minutes
         return is_late or bool(attributes.get("is_ended"))
+
+    def note_begin(self) -> None:
+        """Count the minutes from now on, when the first trial begins: the sweep may have waited for its workers."""
+        if self.attributes.get("begun_at") is None:
+            self.storage.set_study_user_attr(self.id, "begun_at", time.time())
 
     @property
     def is_paused(self) -> bool:
@@ -133,6 +139,10 @@ class Study:
             with suppress(optuna.exceptions.UpdateFinishedTrialError):  # its worker was quicker
                 self.storage.set_trial_state_values(trial._trial_id, TrialState.PRUNED)
                 self.claims.end(trial._trial_id, keep_networks=False)
+
+    def close(self) -> None:
+        """Close the connections of this thread and those that are idle."""
+        self.claims.engine.dispose()
 
     def delete(self) -> None:
         """Delete it with all its trials and networks."""
@@ -280,7 +290,7 @@ def make_study(url: str, name: str, sweep: Sweep, train_set: Dataset, **attribut
     for parameters in combinations[len(rdb.get_all_trials(study_id, deepcopy=False)) :]:
         optuna_study.enqueue_trial(parameters)
     rdb.set_study_user_attr(study_id, "started", time.time())
-    for key, value in {"data": data, "is_ended": False, "is_paused": False, **attributes}.items():
+    for key, value in {"data": data, "begun_at": None, "is_ended": False, "is_paused": False, **attributes}.items():
         rdb.set_study_user_attr(study_id, key, value)
     rdb.set_study_user_attr(study_id, "sweep", sweep.to_json())  # last: a study that has it is complete
     return Study(rdb, name)

@@ -112,6 +112,7 @@ class Worker:
             return False
         if state == TrialState.WAITING:
             self.study.storage.set_trial_state_values(trial_id, TrialState.RUNNING)
+            self.study.note_begin()
         return True
 
     def _look(self) -> dict[int, Claim]:
