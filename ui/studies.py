@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 from secrets import token_hex
 from threading import Lock
@@ -82,8 +83,13 @@ def listed() -> list[Listed]:
     return [
         Listed(name, attributes.get("title", name), attributes.get("workspace") is not None)
         for name, attributes in _attributes().items()
-        if attributes.get("workspace") in (None, workspace().id)
+        if attributes.get("workspace") in (None, _owner(workspace().id))
     ]
+
+
+def _owner(workspace: str) -> str:
+    """What a study says about its workspace, whose id is a secret: Optuna's dashboard shows all that a study says."""
+    return sha256(workspace.encode()).hexdigest()
 
 
 def _attributes() -> dict[str, dict[str, Any]]:
@@ -138,7 +144,7 @@ def start(sweep: Sweep) -> str:
     taken = {entry.title for entry in own}
     titles = (_("Sweep {number}").format(number=number) for number in range(1, MAX_SWEEPS + 1))
     title = next(title for title in titles if title not in taken)
-    study = make_study(storage(), token_hex(6), sweep, train_set, workspace=workspace().id, title=title)
+    study = make_study(storage(), token_hex(6), sweep, train_set, workspace=_owner(workspace().id), title=title)
     run(study)
     return study.name
 
@@ -206,13 +212,14 @@ def forget() -> None:
     """Delete all sweeps of this workspace."""
     if is_installed():
         with storage_errors():
-            _delete({workspace().id})
+            _delete({_owner(workspace().id)})
 
 
 def clean() -> None:
     """Delete the sweeps of workspaces that do not exist any more."""
-    owners = {attributes["workspace"] for attributes in _attributes().values() if "workspace" in attributes}
-    _delete({owner for owner in owners if not workspaces().exists(owner)})
+    if store := workspaces().store:
+        owners = {attributes["workspace"] for attributes in _attributes().values() if "workspace" in attributes}
+        _delete(owners - {_owner(id) for id in store.ids()})
 
 
 def _delete(owners: set[str]) -> None:

@@ -116,6 +116,11 @@ class Store:
         with self._transaction() as connection:
             return connection.execute(sa.update(WORKSPACES).where(is_it).values(visited=self._today())).rowcount > 0
 
+    def ids(self) -> set[str]:
+        """Those of all workspaces."""
+        with self._transaction(write=False) as connection:
+            return set(connection.scalars(sa.select(WORKSPACES.c.id)))
+
     def forget(self, workspace: str) -> None:
         """Delete the workspace and everything in it. PostgreSQL overwrites the deleted rows at its next VACUUM."""
         with self._transaction() as connection:
