@@ -15,7 +15,6 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import streamlit as st
-from sqlalchemy.engine import make_url
 
 from engine.checks import InklingError
 from engine.jobs import Snapshot, Trials, default_pool
@@ -31,6 +30,7 @@ if TYPE_CHECKING:  # Optuna is imported when there is a sweep
 
     from engine.sweep.study import Study
 
+FILE = "sqlite:///"
 MAX_SWEEPS = 5  # of a workspace
 MAX_TRIALS = 200  # of a sweep
 NOT_INSTALLED = N_(
@@ -94,12 +94,12 @@ def _owner(workspace: str) -> str:
 
 def _attributes() -> dict[str, dict[str, Any]]:
     """Those of all sweeps in the storage."""
-    url = make_url(storage())
-    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():  # looking must not make it
+    url = storage()
+    if url.startswith(FILE) and not Path(url.removeprefix(FILE)).exists():  # looking must not make it
         return {}
     from engine.sweep.study import list_studies
 
-    return list_studies(storage())
+    return list_studies(url)
 
 
 def open_study(name: str) -> "Study":
