@@ -25,6 +25,8 @@ from engine.optimizers import OPTIMIZERS
 from engine.recipes import RECIPES
 from engine.schedules import SCHEDULES
 from engine.setting_fields import Choice, settings_of
+from engine.sweep.plan import SweepSettings
+from engine.sweep.search_space import DENSE_SETTINGS
 from ui import glossary
 from ui.translation import LANGUAGES, LOCALES, catalogue_file
 
@@ -69,13 +71,15 @@ def _glossary_texts() -> Iterator[tuple[str, str]]:
 
 def _engine_texts() -> Iterator[tuple[str, str]]:
     """What settings and the entries of registries say of themselves."""
-    for owner in (Config, Augmentation, FineTuningSettings, *LAYERS.values()):
+    for owner in (Config, Augmentation, FineTuningSettings, SweepSettings, *LAYERS.values()):
         for setting in settings_of(owner).values():
             kind = setting.kind
             labels = [_label(kind, name) for name in kind.registry] if isinstance(kind, Choice) else []
             for text in (setting.label, setting.help, setting.none, *labels):
                 if text:
                     yield _file_of(owner), text
+    for setting in DENSE_SETTINGS.values():
+        yield "engine/sweep/search_space.py", setting.label
     for registry in (ACTIVATIONS, LOSSES, OPTIMIZERS, SCHEDULES, LAYERS):
         for entry in registry.values():
             yield _file_of(entry), entry.label

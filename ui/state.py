@@ -6,7 +6,6 @@ Tabs and expanders have no such option, so ``tabs`` and ``expander`` store what 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -81,9 +80,9 @@ class Session:
     hand_images: int = 0  # the seed of its images
     refresh_seconds: float = 0.7  # between two looks at a running training
     shown_run: int | None = None
-    next_page: Path | None = None  # to go to, after a click has prepared it
     preset: "tuple[str, Config] | None" = None  # what the settings started from: its name and configuration
     stored_settings: dict[str, Any] | None = None
+    sweep_defaults: dict[str, Any] = field(default_factory=dict)  # of the widgets of the form for a sweep, by key
     blocks: "list[Block]" = field(default_factory=list)  # the network builder's layers
     num_blocks: int = 0
     opened_link: dict[str, str] | None = None

@@ -20,7 +20,8 @@ from engine.checks import InklingError
 from engine.jobs import Snapshot, Trials, default_pool
 from engine.sweep.plan import STORAGE_VARIABLE, StorageError, Sweep
 from ui import datasets, runs
-from ui.run import Run
+from ui.formatting import number
+from ui.run import MAX_SEEDS, Run
 from ui.translation import N_, _
 from ui.visitor import workspace
 from ui.workspace import workspaces
@@ -122,19 +123,19 @@ def start(sweep: Sweep) -> str:
     """Begin a sweep of this workspace, and return its name; raises ``InklingError`` if there are too many, or no room."""
     if not is_installed():
         raise InklingError(_(NOT_INSTALLED).removesuffix("."))
+    if sweep.trials > MAX_TRIALS:
+        raise InklingError(_("a sweep on this page has at most {count} trials").format(count=MAX_TRIALS))
     own = [entry for entry in listed() if entry.is_own]
     if len(own) >= MAX_SWEEPS:
         raise InklingError(_("you can have {count} sweeps: delete one first, on the page Sweeps").format(count=MAX_SWEEPS))
-    if any(not open_study(entry.name).is_over for entry in own):
+    if any(not _is_over(entry.name) for entry in own):
         raise InklingError(_("one of your sweeps is not over: end it first, on the page Sweeps"))
-    if sweep.trials > MAX_TRIALS:
-        raise InklingError(_("a sweep on this page has at most {count} trials").format(count=MAX_TRIALS))
     default_pool().check_memory(sweep.training_bytes())
     room = store.max_bytes if (store := workspaces().store) else 0
     if sweep.network_bytes() > room:
         raise InklingError(
             _("the networks of this sweep need {needed} MB, and there is room for {room} MB: choose fewer trials").format(
-                needed=f"{sweep.network_bytes() / 1e6:,.0f}", room=f"{room / 1e6:,.0f}"
+                needed=number(sweep.network_bytes() / 1e6, ",.0f"), room=number(room / 1e6, ",.0f")
             )
         )
     from engine.sweep.study import make_study
@@ -142,11 +143,20 @@ def start(sweep: Sweep) -> str:
     clean()
     train_set, _test_set = datasets.load(sweep.data)
     taken = {entry.title for entry in own}
-    titles = (_("Sweep {number}").format(number=number) for number in range(1, MAX_SWEEPS + 1))
-    title = next(title for title in titles if title not in taken)
+    titles = (_("Sweep {number}").format(number=position) for position in range(1, MAX_SWEEPS + 1))
+    title = next(each for each in titles if each not in taken)
     study = make_study(storage(), token_hex(6), sweep, train_set, workspace=_owner(workspace().id), title=title)
     run(study)
     return study.name
+
+
+def _is_over(name: str) -> bool:
+    try:
+        return open_study(name).is_over
+    except StorageError:
+        raise
+    except InklingError:  # it is of another version: nothing runs it
+        return True
 
 
 def run(study: "Study") -> None:
@@ -177,34 +187,35 @@ def error(study: "Study") -> str:
 def pause(study: "Study") -> None:
     """Stop all that work on it; their trials are saved."""
     study.pause()
-    _stop(study)
+    _stop(study.name)
 
 
 def resume(study: "Study") -> None:
     """Go on after a pause or an error."""
     study.resume()
-    _stop(study)
+    _stop(study.name)
     run(study)
 
 
 def end(study: "Study") -> None:
     """Begin no other trial, and measure the best one so far on the test images."""
     study.end()
-    _stop(study)
+    _stop(study.name)
     study.resume()
     run(study)
 
 
-def delete(study: "Study") -> None:
-    """Delete it with its networks."""
-    study.end()
-    _stop(study)
-    study.delete()
-    _opened.clear(storage(), study.name)
+def delete(name: str) -> None:
+    """Delete the study of this name with its networks."""
+    from engine.sweep.study import delete_study
+
+    _stop(name)
+    delete_study(storage(), name)
+    _opened.clear(storage(), name)
 
 
-def _stop(study: "Study") -> None:
-    for trials in _trials.pop(study.name, []):
+def _stop(name: str) -> None:
+    for trials in _trials.pop(name, []):
         trials.stop()
 
 
@@ -225,7 +236,7 @@ def clean() -> None:
 def _delete(owners: set[str]) -> None:
     for name, attributes in _attributes().items() if owners else ():
         if attributes.get("workspace") in owners:
-            delete(open_study(name))
+            delete(name)
 
 
 def open_trial(study: "Study", trial: "FrozenTrial") -> Run:
@@ -234,12 +245,17 @@ def open_trial(study: "Study", trial: "FrozenTrial") -> Run:
     networks = study.networks(trial)
     if not networks:
         raise InklingError(_("the networks of this trial are not stored: train it again"))
-    snapshots = [Snapshot.of_trial(network, test_set) for network in networks]
+    snapshots = [Snapshot.of_trial(network, test_set) for network in networks[:MAX_SEEDS]]
     return runs.add_finished(snapshots, study.sweep.data, _("Trial {number}").format(number=trial.number))
 
 
 def sizes() -> dict[str, int]:
     """The bytes of the networks of each sweep of this workspace, by title."""
-    with suppress(InklingError), storage_errors():
-        return {entry.title: open_study(entry.name).num_bytes for entry in listed() if entry.is_own}
-    return {}
+    found: dict[str, int] = {}
+    if is_installed():
+        with suppress(InklingError), storage_errors():
+            for entry in listed():
+                if entry.is_own:
+                    with suppress(InklingError):  # it is of another version
+                        found[entry.title] = open_study(entry.name).num_bytes
+    return found

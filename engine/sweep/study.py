@@ -144,11 +144,6 @@ class Study:
         """Close the connections of this thread and those that are idle."""
         self.claims.engine.dispose()
 
-    def delete(self) -> None:
-        """Delete it with all its trials and networks."""
-        self.storage.delete_study(self.id)
-        self.claims.forget_deleted()
-
     @property
     def best(self) -> "FrozenTrial | None":
         """The best of the complete trials; the first of those that are equal."""
@@ -259,6 +254,18 @@ def list_studies(url: str) -> dict[str, dict[str, Any]]:
 def open_study(url: str, name: str) -> Study:
     """The study of this name; raises ``InklingError`` if there is none, or the storage cannot be used."""
     return Study(_open_storage(url), name)
+
+
+def delete_study(url: str, name: str) -> None:
+    """Delete a study with all its trials and networks, also one that cannot be opened here, as one of another version."""
+    rdb = _open_storage(url)
+    try:
+        with suppress(KeyError):  # another one was quicker
+            rdb.delete_study(rdb.get_study_id_from_name(name))
+        Claims(rdb.engine).forget_deleted()
+    finally:
+        rdb.remove_session()
+        rdb.engine.dispose()
 
 
 def make_study(url: str, name: str, sweep: Sweep, train_set: Dataset, **attributes: Any) -> Study:

@@ -12,7 +12,7 @@ from engine.data import SOURCES
 from engine.links import to_query
 from engine.sweep.plan import MEASURES
 from engine.sweep.search_space import SEARCHABLE
-from ui import PATHS, TRAIN_PAGE, charts, datasets, runs, state, studies
+from ui import PATHS, TRAIN_PAGE, charts, datasets, own_data, runs, state, studies
 from ui.formatting import escape_markdown, label_in_sentence, percent
 from ui.sweeps import figures
 from ui.translation import N_, _, ngettext
@@ -38,7 +38,6 @@ STATES = {
 
 
 def page() -> None:
-    _leave()
     st.title(_("Sweeps"), anchor=False)
     st.markdown(
         _(
@@ -67,6 +66,13 @@ def page() -> None:
     try:
         with studies.storage_errors():
             study = studies.open_study(name)
+    except InklingError as error:
+        _say(error)
+        if listed[name].is_own:
+            _delete_button(name)
+        return
+    try:
+        with studies.storage_errors():
             if listed[name].is_own:
                 _controls(study)
             is_moving = _is_moving(study)
@@ -81,13 +87,6 @@ def _is_moving(study: "Study") -> bool:
     return not is_still or studies.is_running(study)  # which measures the winner at the end
 
 
-def _leave() -> None:
-    """Go to the page that a click has prepared."""
-    page, state.session().next_page = state.session().next_page, None
-    if page:
-        st.switch_page(page)
-
-
 def _say_how() -> None:
     """What to do where there is no sweep yet."""
     st.markdown(_("No sweep is here yet. Begin one on the Train page: open **Search for the best settings** there."))
@@ -98,7 +97,8 @@ def _say_how() -> None:
 
 def _controls(study: "Study") -> None:
     """Pause, end and delete a sweep of one's own; it goes on by itself after the server was restarted."""
-    if not study.is_over and not study.is_paused and not studies.is_running(study) and not studies.error(study):
+    is_done = study.is_over and (study.winner or not study.best)
+    if not (is_done or study.is_paused or studies.is_running(study) or studies.error(study)):
         studies.run(study)
     with st.container(horizontal=True, key="sweep controls"):
         if not study.is_over:
@@ -107,27 +107,34 @@ def _controls(study: "Study") -> None:
             else:
                 _button(_("Pause"), "pause", studies.pause, study)
             _button(_("End now"), "stop", studies.end, study)
-        if st.button(_("Delete"), icon=":material/delete:"):
-            st.dialog(_("Delete this sweep?"))(_confirm)(study)
+        _delete_button(study.name)
 
 
 def _button(label: str, icon: str, action: "Callable[[Study], None]", study: "Study", **look: Any) -> None:
     st.button(label, key=f"sweep {icon}", icon=f":material/{icon}:", on_click=_act, args=(action, study), **look)
 
 
-def _act(action: "Callable[..., object]", *arguments: Any) -> None:
+def _act(action: Callable[[Any], None], argument: Any) -> None:
     try:
         with studies.storage_errors():
-            action(*arguments)
+            action(argument)
     except InklingError as error:
         state.report_error(error)
 
 
-def _confirm(study: "Study") -> None:
+def _delete_button(name: str) -> None:
+    if st.button(_("Delete"), icon=":material/delete:"):
+        st.dialog(_("Delete this sweep?"))(_confirm)(name)
+
+
+def _confirm(name: str) -> None:
     st.markdown(
         _("All its trials and their networks will be deleted. Runs that you opened from it stay. **You cannot undo this.**")
     )
-    st.button(_("Delete it"), type="primary", icon=":material/delete_forever:", on_click=_act, args=(studies.delete, study))
+    if st.button(
+        _("Delete it"), type="primary", icon=":material/delete_forever:", on_click=_act, args=(studies.delete, name)
+    ):
+        st.rerun()
 
 
 def _say(error: InklingError) -> None:
@@ -139,12 +146,21 @@ def _show_if_possible(name: str, was_moving: bool) -> None:
         with studies.storage_errors():
             _show(studies.open_study(name), was_moving)
     except InklingError as error:
+        if not _is_listed(name):  # it was deleted in another window
+            st.rerun()
         _say(error)
+
+
+def _is_listed(name: str) -> bool:
+    try:
+        with studies.storage_errors():
+            return any(entry.name == name for entry in studies.listed())
+    except InklingError:
+        return True
 
 
 def _show(study: "Study", was_moving: bool) -> None:
     """The whole sweep; it is drawn again and again while it moves."""
-    _leave()
     if _is_moving(study) != was_moving:
         st.rerun()
     trials = study.trials()
@@ -172,19 +188,20 @@ def _show(study: "Study", was_moving: bool) -> None:
             width="stretch",
             alt=_("{measure} of each trial by epoch").format(measure=measure),
         )
-    _heading(
-        _("All settings at once"),
-        _("A line is a trial: follow it from setting to setting. The stronger, the better; the best is green."),
-    )
-    st.vega_lite_chart(
-        figures.parallel_rows(study.sweep, trials),
-        figures.parallel(study.sweep),
-        key=f"{study.name} parallel",
-        width="stretch",
-        alt=_("The settings of each trial as a line, stronger the better it is"),
-    )
-    _heading(_("Each setting against the result"))
-    names = list(study.sweep.varied)
+    if len(study.sweep.varied) > 1:
+        _heading(
+            _("All settings at once"),
+            _("A line is a trial: follow it from setting to setting. The stronger, the better; the best is green."),
+        )
+        st.vega_lite_chart(
+            figures.parallel_rows(study.sweep, trials),
+            figures.parallel(study.sweep),
+            key=f"{study.name} parallel",
+            width="stretch",
+            alt=_("The settings of each trial as a line, stronger the better it is"),
+        )
+    if names := list(study.sweep.varied):
+        _heading(_("Each setting against the result"))
     for start in range(0, len(names), 3):
         for column, name in zip(st.columns(3), names[start : start + 3], strict=False):
             column.vega_lite_chart(
@@ -310,7 +327,8 @@ def _table(study: "Study", trials: "list[FrozenTrial]") -> None:
     ]
     link = st.column_config.LinkColumn(display_text=_("Train it again"))
     st.dataframe(rows, hide_index=True, width="stretch", column_config={_("open"): link})
-    if complete := [trial for trial in begun if trial.state.name == "COMPLETE"]:
+    complete = [trial for trial in begun if trial.state.name == "COMPLETE"]
+    if complete and (study.sweep.data in SOURCES or own_data.find(study.sweep.data)):
         _open_trial(study, complete)
     st.download_button(_("All trials as CSV"), study.to_csv, f"{study.name}.csv", "text/csv", icon=":material/download:")
 
@@ -326,9 +344,10 @@ def _open_trial(study: "Study", complete: "list[FrozenTrial]") -> None:
             key=f"{study.name} trial {complete[0].number}",  # a new best trial comes into view
         )
         trial = by_number.get(number, complete[0])
-        st.button(_("Open as a run"), icon=":material/open_in_new:", on_click=_act, args=(_open, study, trial))
-        label = _("Train with {count} other seeds").format(count=NUM_SEEDS)
-        st.button(label, icon=":material/replay:", on_click=_act, args=(_repeat, study, trial))
+        opens = st.button(_("Open as a run"), icon=":material/open_in_new:")
+        repeats = st.button(_("Train with {count} other seeds").format(count=NUM_SEEDS), icon=":material/replay:")
+    if opens or repeats:  # not in a callback: data that have to be drawn show their progress bar in this place
+        _leave(studies.open_trial if opens else _repeat, study, trial)
     st.caption(
         _(
             "An opened trial is a run as any other: draw with it, see what it reads wrong, or compare it with another run. "
@@ -341,9 +360,15 @@ def _describe(study: "Study", trial: "FrozenTrial") -> str:
     return f"{trial.number}: {_value(study, trial)}, {_settings(study, trial)}"
 
 
-def _open(study: "Study", trial: "FrozenTrial") -> None:
-    studies.open_trial(study, trial)
-    state.session().next_page = TRAIN_PAGE
+def _leave(action: "Callable[[Study, FrozenTrial], object]", study: "Study", trial: "FrozenTrial") -> None:
+    """Make a run of a trial, and go to the page that shows it."""
+    try:
+        action(study, trial)
+    except InklingError as error:
+        st.error(escape_markdown(f"{error}."), icon=":material/error:")
+        return
+    state.set_value("drawer", False)
+    st.switch_page(TRAIN_PAGE)
 
 
 def _repeat(study: "Study", trial: "FrozenTrial") -> None:
@@ -351,7 +376,6 @@ def _repeat(study: "Study", trial: "FrozenTrial") -> None:
     num_classes = len(datasets.class_names(sweep.data))
     config = sweep.config_of(trial.params).for_classes(num_classes)
     runs.start_run(replace(config, seed=config.seed + sweep.num_seeds), sweep.data, NUM_SEEDS)
-    state.session().next_page = TRAIN_PAGE
 
 
 def _link(study: "Study", trial: "FrozenTrial") -> str | None:

@@ -1,9 +1,13 @@
 """The form for a sweep: which settings are searched, between which values, how, and for how long."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from math import floor, log10
 from typing import Any
 
 import streamlit as st
+from babel.numbers import get_decimal_symbol
 
 from engine import InklingError
 from engine.config import Config
@@ -11,20 +15,25 @@ from engine.data.augmentation import AUGMENTATIONS
 from engine.setting_fields import Choice as ChoiceKind
 from engine.setting_fields import Flag, Integer, Number, Setting, settings_of
 from engine.sweep.plan import Sweep, SweepSettings
-from engine.sweep.search_space import DENSE_SETTINGS, SEARCHABLE, Choices, Dimension, dense_settings, read_dimension
+from engine.sweep.search_space import DENSE_SETTINGS, SEARCHABLE, Choices, Dimension, Range, dense_settings, read_dimension
 from ui import SWEEPS_PAGE, studies
 from ui.formatting import escape_markdown, show_setting
-from ui.state import expander, keep, report_error, set_value, value
-from ui.train.config_form import Choice, for_digits
+from ui.run import MAX_SEEDS
+from ui.state import expander, keep, session, set_value, value
+from ui.train.config_form import ALWAYS_SHOWN, Choice, for_digits
 from ui.train.setting_widget import MAX_INTEGER, SMALLEST, from_widget, setting_widget
-from ui.translation import N_, _
+from ui.translation import N_, _, language
 
 RANGE, LIST = N_("From ... to"), N_("A list")
 WIDE_RATIO = 100  # of the usual values, from which on powers of ten are tried as often as each other
 SWEEP_SETTINGS = settings_of(SweepSettings)
+LIMITS = {"trials": studies.MAX_TRIALS, "num_seeds": MAX_SEEDS}
+SWEEP_SETTINGS |= {name: replace(SWEEP_SETTINGS[name], kind=Integer(1, limit)) for name, limit in LIMITS.items()}
 DEFAULTS = {"trials": 20, "minutes": 5.0, "measure": "validation_accuracy", "num_seeds": 1, "sampler": "default"}
 DEFAULTS |= {"pruner": "hyperband"}
+ROWS = (("trials", "minutes"), ("measure",), ("num_seeds",), ("sampler",), ("pruner",))
 USUAL_HIDDEN = ((64,), (128,), (256,), (128, 64), (256, 128))
+NOT_OFFERED = {"validation_size": 0}  # a sweep chooses by the validation images
 
 
 def sweep_form(choice: Choice) -> None:
@@ -37,94 +46,151 @@ def sweep_form(choice: Choice) -> None:
         elif choice.config is None:
             st.caption(_("Fix the error in the settings first."))
         else:
-            _form(for_digits(choice.config), choice.source)
+            _form(for_digits(choice.config), choice)
         st.page_link(SWEEPS_PAGE, label=_("See your sweeps"), icon=":material/query_stats:")
 
 
-def _form(config: Config, source: str) -> None:
+def _form(config: Config, choice: Choice) -> None:
     st.caption(
         _(
-            "A sweep trains many networks and compares them on the validation images. Mark the settings to search: each "
+            "A sweep trains many networks and compares them on the validation images. Choose the settings to search: each "
             "network gets other values for them. All other settings are as above."
         )
     )
+    if choice.start is not None:
+        st.caption(_("But all networks of a sweep begin with random weights."))
     current = _current(config)
-    marked = [name for name in value("searched", ["learning_rate"]) if name in current]
-    set_value("searched", marked)
+    chosen = value("searched", ["learning_rate"])
+    possible = [name for name in chosen if name in current]
+    if possible != chosen:  # the layers are others now
+        set_value("searched", possible)
     names = st.multiselect(
-        _("Search"),
+        _("Settings to search"),
         list(current),
         format_func=lambda name: _(SEARCHABLE[name].label),
         placeholder=_("Which settings?"),
-        **keep("searched", marked),
+        **keep("searched", possible),
     )
-    try:
-        search = {name: _dimension(name, current[name]) for name in names}
-        error = ""
-    except InklingError as problem:
-        search, error = {}, f"{problem}."
-    left, right = st.columns(2)
-    for position, (name, default) in enumerate(DEFAULTS.items()):
-        with (left, right)[position % 2]:
-            setting_widget(SWEEP_SETTINGS[name], f"sweep {name}", default)
-    if error:
-        st.error(escape_markdown(error), icon=":material/error:")
-    started = st.button(
-        _("Start the sweep"), icon=":material/query_stats:", type="primary", width="stretch", disabled=not search
-    )
-    if started:  # not in a callback: a download shows its progress bar in this place
-        _start(search, config, source)
+    boxes = [st.container(border=True, gap="small") for _name in names]
+    found = [_dimension(box, name, current[name]) for box, name in zip(boxes, names, strict=True)]
+    search = {dimension.name: dimension for dimension in found if dimension}
+    _say_what_has_no_effect(dict(zip(names, boxes, strict=True)), search, config)
+    for row in ROWS:
+        for column, name in zip(st.columns(len(row)), row, strict=True):
+            with column:
+                setting_widget(SWEEP_SETTINGS[name], f"sweep {name}", DEFAULTS[name])
+    sweep = _sweep(search, config, choice.source) if all(found) else None
+    label, icon = _("Start the sweep"), ":material/query_stats:"
+    if st.button(label, icon=icon, type="primary", width="stretch", disabled=sweep is None) and sweep:
+        _start(sweep)  # not in a callback: a download shows its progress bar in this place
 
 
 def _current(config: Config) -> dict[str, Any]:
-    """The settings that can be searched, with their values now."""
-    values = {name: getattr(config, name) for name in SEARCHABLE if name != "layers" and name not in DENSE_SETTINGS}
-    return values | (dense_settings(config.layers) or {})
+    """The settings that can be searched, with their values now; those that matter most come first."""
+    of_layers = dense_settings(config.layers) or {}
+    others = [name for name in SEARCHABLE if name not in (*ALWAYS_SHOWN, *DENSE_SETTINGS, "layers")]
+    return {
+        name: of_layers[name] if name in of_layers else getattr(config, name)
+        for name in (*ALWAYS_SHOWN, *of_layers, *others)
+    }
 
 
-def _start(search: dict[str, Dimension], config: Config, source: str) -> None:
+def _say_what_has_no_effect(boxes: Mapping[str, Any], search: Mapping[str, Dimension], config: Config) -> None:
+    """Say so in the box of each setting that none of the other values lets have an effect, such as Adam the momentum."""
+    values = {name: getattr(config, name) for name in settings_of(Config)}
+    others = [values | {name: choice} for name, dimension in search.items() for choice in dimension.values()]
+    for name, box in boxes.items():
+        if not any(map(SEARCHABLE[name].applies, [values, *others])):
+            box.caption(_("This setting has no effect as the others are now."))
+
+
+def _sweep(search: Mapping[str, Dimension], config: Config, source: str) -> Sweep | None:
+    """The sweep that the form stands for; None if there can be none, and the page then says why."""
+    if not search:
+        return None
+    if all(len(dimension.values()) == 1 for dimension in search.values()):
+        _say(_("Give at least one setting two values or more, so that there is something to compare."))
+        return None
+    settings = {name: from_widget(value(f"sweep {name}")) for name in DEFAULTS}
+    if "loss" in search and settings["measure"] == "validation_loss":
+        _say(_("Networks with different losses cannot be compared by their loss: measure the validation accuracy."))
+        return None
     if search.keys() & DENSE_SETTINGS.keys():  # they make the layers together
         dense = dense_settings(config.layers) or {}
-        fixed = {name: Choices(name, (SEARCHABLE[name].to_text(value),)) for name, value in dense.items()}
-        search = fixed | search
-    settings = {name: from_widget(value(f"sweep {name}")) for name in DEFAULTS}
+        search = {name: Choices(name, (SEARCHABLE[name].to_text(value),)) for name, value in dense.items()} | dict(search)
+    try:
+        return Sweep(search=search, config=config, data=source, **settings)
+    except InklingError as error:
+        _say(f"{error}.")
+        return None
+
+
+def _start(sweep: Sweep) -> None:
     try:
         with studies.storage_errors():
-            name = studies.start(Sweep(search=search, config=config, data=source, **settings))
+            name = studies.start(sweep)
     except InklingError as error:
-        report_error(error)
-        st.rerun()
+        _say(f"{error}.")
+        return
     set_value("sweep", name)
+    set_value("drawer", False)
     st.switch_page(SWEEPS_PAGE)
 
 
-def _dimension(name: str, current: Any) -> Dimension:
-    """The widgets for a setting that is searched, and what they stand for; raises ``InklingError`` if it cannot be."""
+def _say(error: str) -> None:
+    st.error(escape_markdown(error), icon=":material/error:")
+
+
+def _dimension(box: Any, name: str, current: Any) -> Dimension | None:
+    """The widgets for a setting that is searched, and what they stand for; None if they say why it cannot be."""
     setting = SEARCHABLE[name]
     label = _(setting.label)
-    with st.container(border=True, gap="small"):
-        if isinstance(setting.kind, Number | Integer):
-            first = LIST if isinstance(setting.kind, Integer) and setting.usual else RANGE
-            if _how(name, label, first) == RANGE:
-                return _range(name, setting, current)
-        return _list(name, setting, current)
+    with box:
+        try:
+            if isinstance(setting.kind, Number | Integer):
+                first = LIST if isinstance(setting.kind, Integer) and setting.usual else RANGE
+                if _how(name, label, first) == RANGE:
+                    return _range(name, setting, current)
+            return _list(name, setting, current)
+        except InklingError as error:
+            _say(f"{error}.")
+    return None
 
 
 def _how(name: str, label: str, first: str) -> str:
-    key = f"search {name} how"
-    return st.segmented_control(label, [RANGE, LIST], format_func=_, required=True, **keep(key, first)) or first
+    return (
+        st.segmented_control(label, [RANGE, LIST], format_func=_, required=True, **keep(f"search {name} how", first))
+        or first
+    )
 
 
-def _range(name: str, setting: Setting, current: Any) -> Dimension:
-    low, high, is_log = usual_range(setting, current)
+def _follow(defaults: Mapping[str, Any]) -> None:
+    """Set widgets, by key, to new defaults, if all of them still have the old ones."""
+    old = session().sweep_defaults
+    if any(old.get(key) != default for key, default in defaults.items()):
+        if all(value(key, old.get(key)) == old.get(key) for key in defaults):
+            for key, default in defaults.items():
+                set_value(key, default)
+        old.update(defaults)
+
+
+def _range(name: str, setting: Setting, current: Any) -> Dimension | None:
+    low, high, is_log = usual_range(name, current)
+    keys = [f"search {name} {part}" for part in ("from", "to", "log")]
+    _follow(dict(zip(keys, (low, high, is_log), strict=True)))
     ends = []
-    for column, text, default in zip(st.columns(2), (_("From"), _("To")), (low, high), strict=True):
+    for column, text, key, default in zip(st.columns(2), (_("From"), _("To")), keys, (low, high), strict=False):
         with column:
-            ends.append(_number(text, f"search {name} {len(ends)}", setting.kind, default))
-    label, help = _("Powers of ten"), _("Tries 0.001 to 0.01 as often as 0.01 to 0.1 (a logarithmic scale).")
-    log = st.toggle(label, help=help, **keep(f"search {name} log", is_log))
-    start, end = map(setting.to_text, ends)
-    return read_dimension(name, f"{start}..{end}{':log' * log}")
+            ends.append(_number(text, key, setting.kind, default))
+    help = _("Tries 0.001 to 0.01 as often as 0.01 to 0.1 (a logarithmic scale).")
+    log = st.toggle(_("Powers of ten"), help=help, **keep(keys[2], is_log))
+    if ends[0] >= ends[1]:
+        _say(_("“From” must be less than “To”."))
+    elif log and ends[0] <= 0:
+        _say(_("With powers of ten, “From” must be above 0."))
+    else:
+        return Range(name, ends[0], ends[1], log)
+    return None
 
 
 def _number(label: str, key: str, kind: Any, default: Any) -> Any:
@@ -135,53 +201,66 @@ def _number(label: str, key: str, kind: Any, default: Any) -> Any:
     return st.number_input(label, low, float(kind.high), step=step, format="%g", **keep(key, default))
 
 
-def usual_range(setting: Setting, current: Any) -> tuple[Any, Any, bool]:
+def usual_range(name: str, current: Any) -> tuple[Any, Any, bool]:
     """The lowest and highest value to offer for a number, and whether between them powers of ten count."""
+    setting = SEARCHABLE[name]
     kind = setting.kind
     assert isinstance(kind, Number | Integer)
-    usual = sorted(number for number in setting.usual if number)
-    is_log = bool(usual) and usual[-1] / usual[0] >= WIDE_RATIO
-    if is_log and current:
-        low, high = current / 10, current * 10
-    elif usual:
-        low, high = usual[0] if is_log else min(number for number in setting.usual if number is not None), usual[-1]
-    else:
-        low, high = (current / 2, current * 2) if current else (kind.low, min(kind.high, 1))
+    usual = _usual(name)
+    positive = [number for number in usual if number > 0]
+    is_log = bool(positive) and positive[-1] >= WIDE_RATIO * positive[0]
+    if is_log:
+        usual = [number for number in positive if not current or 0.099 * current < number < 10.1 * current]
+    candidates = [*usual, *([current] if current or (current is not None and not is_log) else [])]
+    low, high = min(candidates), max(candidates)
+    if low == high:
+        low, high = (low / 2, low * 2) if low else (low, 1)
     low, high = max(low, kind.low), min(high, kind.high)
     if isinstance(kind, Integer):
         return round(low), max(round(high), round(low) + 1), is_log
-    return float(f"{low:.3g}"), float(f"{high:.3g}"), is_log
+    return float(low), float(high), is_log
 
 
-def _list(name: str, setting: Setting, current: Any) -> Dimension:
-    kind = setting.kind
-    if isinstance(kind, Flag):
-        texts = ["on", "off"]
-    elif isinstance(kind, ChoiceKind):
-        texts = list(kind.registry)
-    elif name == "augmentation":
-        texts = [*AUGMENTATIONS]
+def _usual(name: str) -> list[Any]:
+    """The usual values of a number, sorted, that can be searched."""
+    return sorted(number for number in SEARCHABLE[name].usual if number != NOT_OFFERED.get(name, ""))
+
+
+def _typed(kind: Any, text: str) -> str:
+    """A value of a list, which people type with their own decimal sign, as the setting reads it."""
+    return text.replace(get_decimal_symbol(language()), ".") if isinstance(kind, Number) else text
+
+
+def _list(name: str, setting: Setting, current: Any) -> Dimension | None:
+    kind, now, is_open = setting.kind, setting.to_text(current), False
+    if isinstance(kind, Flag | ChoiceKind) or name == "augmentation":
+        texts = (
+            ["on", "off"]
+            if isinstance(kind, Flag)
+            else list(kind.registry if isinstance(kind, ChoiceKind) else AUGMENTATIONS)
+        )
+        texts = texts if now in texts else [now, *texts]
+        first = [now, *[text for text in texts if text != now][:1]]
+        read = str
     else:
-        return _open_list(name, setting, current)
-    labels = {text: show_setting(setting, setting.from_text(name, text)) for text in texts}
-    now = setting.to_text(current)
-    first = [text for text in texts if text == now] or texts[:1]
-    others = [text for text in texts if text not in first][:1]
-    label = _(setting.label)
-    chosen = st.multiselect(label, texts, format_func=labels.__getitem__, **keep(f"search {name} list", first + others))
-    return read_dimension(name, chosen)
-
-
-def _open_list(name: str, setting: Setting, current: Any) -> Dimension:
-    """A list to which people can add values."""
-    usual = list(USUAL_HIDDEN) if name == "hidden" else sorted(number for number in setting.usual if number is not None)
-    values = [*usual, *([] if setting.none is None else [None])]
-    if current not in values:
-        values = [current, *values]
-    position = values.index(current)
-    texts = [setting.to_text(each) for each in values]
-    first = texts[max(position - 1, 0) : position + 2]
+        values: list[Any] = list(USUAL_HIDDEN) if name == "hidden" else _usual(name)
+        values += [] if setting.none is None else [None]
+        texts = [setting.to_text(each) for each in (values if current in values else [current, *values])]
+        position = texts.index(now)
+        first = texts[max(position - 1, 0) : position + 2]
+        is_open, read = True, partial(_typed, kind)
+    labels: dict[Any, str] = {text: show_setting(setting, setting.from_text(name, text)) for text in texts}
+    key = f"search {name} list"
+    _follow({key: first})
     chosen = st.multiselect(
-        _(setting.label), texts, accept_new_options=True, placeholder=_("Add values"), **keep(f"search {name} list", first)
+        _(setting.label),
+        texts,
+        format_func=lambda text: labels.get(text, str(text)),
+        placeholder=_("Which values?"),
+        accept_new_options=is_open,
+        **keep(key, first),
     )
-    return read_dimension(name, chosen)
+    if not chosen:
+        _say(_("Choose at least one value."))
+        return None
+    return read_dimension(name, [read(text) for text in chosen])
