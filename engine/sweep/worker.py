@@ -28,7 +28,7 @@ from engine.training import Diverged, EpochEnd, Trainer
 
 GRACE_SECONDS = 30.0  # of silence, after which a worker counts as gone
 BEATS = 6  # in this time
-SAVE_SECONDS = 5.0  # between two saved states of a training, besides those after each epoch
+SAVE_SECONDS = 5.0  # between two saved states of a training
 
 log = logging.getLogger(__name__)
 
@@ -212,7 +212,7 @@ class Worker:
                 _note(trial, [*results, self._result(trainer)])
                 raise _Pruned
             is_stopped = self.is_stopped() or signals.is_paused.is_set()
-            if is_stopped or isinstance(event, EpochEnd) or monotonic() - saved > self.save_seconds:
+            if is_stopped or monotonic() - saved > self.save_seconds:
                 file, saved = BytesIO(), monotonic()
                 save_training(file, trainer, compress=False)
                 self.claims.save(trial._trial_id, results, file.getvalue())
