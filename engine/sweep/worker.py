@@ -84,6 +84,7 @@ class Worker:
                     continue
                 yield self.study.storage.get_trial(trial_id)
             elif self.study.is_over:
+                self._end_claims()
                 return
             else:  # others work on what is left; one of them may fall silent
                 Flag().wait(self.beat_seconds)
@@ -114,6 +115,13 @@ class Worker:
             self.study.storage.set_trial_state_values(trial_id, TrialState.RUNNING)
             self.study.note_begin()
         return True
+
+    def _end_claims(self) -> None:
+        """End the claims on trials that are over: a worker may have been killed just before it did."""
+        claims = self.claims.all()
+        for trial in self.study.trials():
+            if trial.state.is_finished() and trial._trial_id in claims:
+                self.claims.end(trial._trial_id, keep_networks=trial.state == TrialState.COMPLETE)
 
     def _look(self) -> dict[int, Claim]:
         """All claims, after noting which of them have changed."""

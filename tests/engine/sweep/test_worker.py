@@ -36,7 +36,7 @@ class Killed(BaseException):
     """What ends a worker without a chance to tidy up."""
 
 
-def _kill(*_):
+def _kill(*_, **__):
     raise Killed
 
 
@@ -137,6 +137,19 @@ def test_a_continued_trial_does_not_repeat_the_steps_that_were_saved(make, tiny,
     monkeypatch.setattr(Trainer, "_take_step", lambda self, started: taken.append(self.step) or original(self, started))
     list(Worker(study, tiny, grace_seconds=0.1).run())
     assert taken == [5, 6, 7]  # 6 events were saved: 4 steps, the end of an epoch, and a step
+
+
+def test_a_worker_killed_right_after_its_trial_leaves_no_claim(make, tiny, monkeypatch):
+    study = make(trials=2)
+    with monkeypatch.context() as patch:
+        patch.setattr(Claims, "end", _kill)
+        with pytest.raises(Killed):
+            list(Worker(study, tiny).run())
+    assert len(study.claims.all()) == 1
+    (second,) = Worker(study, tiny).run()
+    assert second.number == 1
+    assert study.claims.all() == {}
+    assert [len(of_trial) for of_trial in networks(study).values()] == [1, 1]
 
 
 def test_a_stopped_worker_gives_its_trial_up_at_once(make, tiny):
