@@ -22,15 +22,17 @@ def start_worker(url, log):
 def run_with_kills(url, folder, num_workers, num_kills, seed=0, seconds=600):
     """Work on the study "s" until it is over, and kill a random worker ``num_kills`` times; another one takes its place.
 
-    Return the numbers of the trials that the workers say they ended, in any order.
+    Return the numbers of the trials that the workers say they ended, in any order, and how many of the killed workers were
+    at work, rather than at an end because the study was over.
     """
-    rng, log, workers = random.Random(seed), Path(folder) / "workers.log", []
+    rng, log, workers, at_work = random.Random(seed), Path(folder) / "workers.log", [], 0
     deadline = monotonic() + seconds
     try:
         workers = [start_worker(url, log) for _ in range(num_workers)]
         for _ in range(num_kills):
             sleep(rng.uniform(0.5, 5))
             victim = rng.randrange(num_workers)
+            at_work += workers[victim].poll() is None
             workers[victim].kill()
             workers[victim].wait()
             workers[victim] = start_worker(url, log)
@@ -42,7 +44,7 @@ def run_with_kills(url, folder, num_workers, num_kills, seed=0, seconds=600):
             worker.wait()
     text = log.read_text()
     assert "Traceback" not in text, text
-    return [int(number) for number in re.findall(r"^trial +(\d+) ", text, re.MULTILINE)]
+    return [int(number) for number in re.findall(r"^trial +(\d+) ", text, re.MULTILINE)], at_work
 
 
 def contents(network):

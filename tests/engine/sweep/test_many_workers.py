@@ -28,7 +28,7 @@ def test_four_workers_that_are_killed_lose_nothing_and_repeat_nothing(postgresql
             pass
     url = postgresql.new_database()
     study = make_study(url, "s", sweep, train_set)
-    ended = run_with_kills(url, tmp_path, num_workers=4, num_kills=3)
+    ended, _ = run_with_kills(url, tmp_path, num_workers=4, num_kills=3)
     check_nothing_is_lost_or_run_twice(study, ended, reference)
 
 

@@ -1,9 +1,10 @@
 """What is asked of a sweep."""
 
 import json
+from dataclasses import replace
 
 import pytest
-from helpers import make_digits, outcome
+from helpers import ROOT, make_digits, outcome
 
 from engine.checks import InklingError
 from engine.network import dense_layers
@@ -72,6 +73,12 @@ def test_what_cannot_work_is_refused_before_a_trial_begins(table, message):
     error = outcome(InklingError, Sweep.from_table, table)[1]
     assert message in error
     assert "\n" not in error
+
+
+def test_the_readmes_example_starts_from_quick_and_takes_five_minutes():
+    sweep = Sweep.from_table(read_file((ROOT / ".github" / "sweep.toml").read_text()))
+    assert (sweep.trials, sweep.minutes, sweep.data) == (40, 5, "mnist")
+    assert sweep.config == replace(RECIPES["quick"].config, epochs=sweep.max_epochs)
 
 
 def test_a_file_that_is_not_toml_is_refused():
