@@ -7,14 +7,15 @@
 
 The speed is that of worker processes which have begun: it is counted from the first trial's beginning to the last one's end.
 Beside it stands what the machine allows: the same trainings in bare processes, without a sweep. Each round has both with one
-process and with two, and the medians are shown. A trial is a training of the recipe `quick` on MNIST; a small one has 5,400
-images, and 4 epochs.
+process and with two, and the medians are shown. What was measured while other programs ran is measured again. A trial is a
+training of the recipe `quick` on MNIST; a small one has 5,400 images, and 4 epochs.
 
 The example is the sweep in .github/sweep.toml, which takes 5 minutes, once for each seed of its sampler. Each winner is
-measured on the test images once, and so is the recipe `quick`, trained from five seeds. Run both on a quiet machine.
+measured on the test images once, and so is the recipe `quick`, trained from five seeds. Run it on a quiet machine.
 """
 
 import argparse
+import os
 import sys
 import tempfile
 from collections import Counter
@@ -43,6 +44,7 @@ from engine.training import Trainer
 
 EXAMPLE = ROOT / ".github" / "sweep.toml"
 QUICK_SEEDS = 5
+QUIET = 0.1  # cores that other programs may use during a measurement of speed
 
 _data = {}  # of a bare process
 
@@ -88,18 +90,45 @@ def _train_bare(config):
 def measure_speed(data, rounds, trials, epochs):
     train_set, _ = load_data(data)
     sweep = make_sweep(data, trials, epochs)
-    speeds = {(kind, number): [] for kind in ("workers", "bare processes") for number in (1, 2)}
-    for position in range(rounds):
-        for number in (1, 2):
-            with tempfile.TemporaryDirectory() as folder:
-                url = f"sqlite:///{folder}/s.sqlite3"
-                study = make_study(url, "s", sweep, train_set)
-                speeds["workers", number].append(trials_per_minute(study, url, folder, number))
-                speeds["bare processes", number].append(bare_trainings_per_minute(study, number))
-        print(f"round {position + 1}:", {key: round(values[-1], 2) for key, values in speeds.items()}, flush=True)
-    for kind in ("workers", "bare processes"):
+
+    def workers(number):
+        with tempfile.TemporaryDirectory() as folder:
+            url = f"sqlite:///{folder}/s.sqlite3"
+            return trials_per_minute(make_study(url, "s", sweep, train_set), url, folder, number)
+
+    def bare(number):
+        with tempfile.TemporaryDirectory() as folder:
+            return bare_trainings_per_minute(make_study(f"sqlite:///{folder}/s.sqlite3", "s", sweep, train_set), number)
+
+    kinds = {"workers": workers, "bare processes": bare}
+    speeds = {(kind, number): [] for number in (1, 2) for kind in kinds}
+    for _ in range(rounds):
+        for (kind, number), measured in speeds.items():
+            measured.append(measure_quietly(lambda measure=kinds[kind], number=number: measure(number)))
+            print(f"{kind}, {number}: {measured[-1]:.1f} trials a minute", flush=True)
+    for kind in kinds:
         one, two = (median(speeds[kind, number]) for number in (1, 2))
-        print(f"{kind}: one {one:.1f} trials a minute, two {two:.1f}: {two / one:.2f} x")
+        print(f"{kind}, medians: one {one:.1f} trials a minute, two {two:.1f}: {two / one:.2f} x")
+
+
+def measure_quietly(measure):
+    """What ``measure`` gives when nothing else runs on the machine: it is called until that is so."""
+    while True:
+        began, before = monotonic(), _seconds_of_others()
+        value = measure()
+        cores = (_seconds_of_others() - before) / (monotonic() - began)
+        if cores <= QUIET:
+            return value
+        print(f"measured again: other programs used {cores:.2f} cores", flush=True)
+
+
+def _seconds_of_others():
+    """The processor time of all programs but this one and those it has started that have ended; 0 where /proc is missing."""
+    try:
+        user, nice, system, _, _, *others = map(int, Path("/proc/stat").read_text().splitlines()[0].split()[1:9])
+    except OSError:
+        return 0.0
+    return (user + nice + system + sum(others)) / os.sysconf("SC_CLK_TCK") - sum(os.times()[:4])
 
 
 # Whether killing them loses anything.
