@@ -42,6 +42,14 @@ def _components_are_looked_for_once() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def sweeps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """The address of a storage of sweeps of the test's own."""
+    url = f"sqlite:///{tmp_path / 'own_sweeps.sqlite3'}"
+    monkeypatch.setenv("INKLING_SWEEPS", url)
+    return url
+
+
+@pytest.fixture(autouse=True)
 def _no_training_is_left() -> Iterator[None]:
     """After each test, stop its trainings: they would have the workers that the next test needs."""
     yield

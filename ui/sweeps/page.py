@@ -46,6 +46,8 @@ def page() -> None:
         )
     )
     state.show_error()
+    if state.value("drawer"):  # of settings, which would hide on a phone what the Train page shows next
+        state.set_value("drawer", False)
     if not studies.is_installed():
         st.info(_(studies.NOT_INSTALLED), icon=":material/info:")
         return
@@ -367,7 +369,6 @@ def _leave(action: "Callable[[Study, FrozenTrial], object]", study: "Study", tri
     except InklingError as error:
         st.error(escape_markdown(f"{error}."), icon=":material/error:")
         return
-    state.set_value("drawer", False)
     st.switch_page(TRAIN_PAGE)
 
 

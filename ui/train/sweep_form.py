@@ -33,7 +33,7 @@ DEFAULTS = {"trials": 20, "minutes": 5.0, "measure": "validation_accuracy", "num
 DEFAULTS |= {"pruner": "hyperband"}
 ROWS = (("trials", "minutes"), ("measure",), ("num_seeds",), ("sampler",), ("pruner",))
 USUAL_HIDDEN = ((64,), (128,), (256,), (128, 64), (256, 128))
-NOT_OFFERED = {"validation_size": 0}  # a sweep chooses by the validation images
+NOT_OFFERED = ("layers", "validation_size")  # no widget for a list of networks; all trials are measured on the same images
 
 
 def sweep_form(choice: Choice) -> None:
@@ -59,7 +59,7 @@ def _form(config: Config, choice: Choice) -> None:
     )
     if choice.start is not None:
         st.caption(_("But all networks of a sweep begin with random weights."))
-    current = _current(config)
+    current = current_values(config)
     chosen = value("searched", ["learning_rate"])
     possible = [name for name in chosen if name in current]
     if possible != chosen:  # the layers are others now
@@ -85,10 +85,10 @@ def _form(config: Config, choice: Choice) -> None:
         _start(sweep)  # not in a callback: a download shows its progress bar in this place
 
 
-def _current(config: Config) -> dict[str, Any]:
+def current_values(config: Config) -> dict[str, Any]:
     """The settings that can be searched, with their values now; those that matter most come first."""
     of_layers = dense_settings(config.layers) or {}
-    others = [name for name in SEARCHABLE if name not in (*ALWAYS_SHOWN, *DENSE_SETTINGS, "layers")]
+    others = [name for name in SEARCHABLE if name not in (*ALWAYS_SHOWN, *DENSE_SETTINGS, *NOT_OFFERED)]
     return {
         name: of_layers[name] if name in of_layers else getattr(config, name)
         for name in (*ALWAYS_SHOWN, *of_layers, *others)
@@ -110,6 +110,9 @@ def _sweep(search: Mapping[str, Dimension], config: Config, source: str) -> Swee
         return None
     if all(len(dimension.values()) == 1 for dimension in search.values()):
         _say(_("Give at least one setting two values or more, so that there is something to compare."))
+        return None
+    if config.validation_size == 0:
+        _say(_("A sweep chooses by the validation images: under More settings, have some of them."))
         return None
     settings = {name: from_widget(value(f"sweep {name}")) for name in DEFAULTS}
     if "loss" in search and settings["measure"] == "validation_loss":
@@ -133,7 +136,6 @@ def _start(sweep: Sweep) -> None:
         _say(f"{error}.")
         return
     set_value("sweep", name)
-    set_value("drawer", False)
     st.switch_page(SWEEPS_PAGE)
 
 
@@ -147,7 +149,7 @@ def _dimension(box: Any, name: str, current: Any) -> Dimension | None:
     label = _(setting.label)
     with box:
         try:
-            if isinstance(setting.kind, Number | Integer):
+            if is_number(name):
                 first = LIST if isinstance(setting.kind, Integer) and setting.usual else RANGE
                 if _how(name, label, first) == RANGE:
                     return _range(name, setting, current)
@@ -155,6 +157,11 @@ def _dimension(box: Any, name: str, current: Any) -> Dimension | None:
         except InklingError as error:
             _say(f"{error}.")
     return None
+
+
+def is_number(name: str) -> bool:
+    """Whether a setting can be searched between two numbers."""
+    return isinstance(SEARCHABLE[name].kind, Number | Integer)
 
 
 def _how(name: str, label: str, first: str) -> str:
@@ -206,7 +213,7 @@ def usual_range(name: str, current: Any) -> tuple[Any, Any, bool]:
     setting = SEARCHABLE[name]
     kind = setting.kind
     assert isinstance(kind, Number | Integer)
-    usual = _usual(name)
+    usual = sorted(setting.usual)
     positive = [number for number in usual if number > 0]
     is_log = bool(positive) and positive[-1] >= WIDE_RATIO * positive[0]
     if is_log:
@@ -219,11 +226,6 @@ def usual_range(name: str, current: Any) -> tuple[Any, Any, bool]:
     if isinstance(kind, Integer):
         return round(low), max(round(high), round(low) + 1), is_log
     return float(low), float(high), is_log
-
-
-def _usual(name: str) -> list[Any]:
-    """The usual values of a number, sorted, that can be searched."""
-    return sorted(number for number in SEARCHABLE[name].usual if number != NOT_OFFERED.get(name, ""))
 
 
 def _typed(kind: Any, text: str) -> str:
@@ -243,7 +245,7 @@ def _list(name: str, setting: Setting, current: Any) -> Dimension | None:
         first = [now, *[text for text in texts if text != now][:1]]
         read = str
     else:
-        values: list[Any] = list(USUAL_HIDDEN) if name == "hidden" else _usual(name)
+        values: list[Any] = list(USUAL_HIDDEN) if name == "hidden" else sorted(setting.usual)
         values += [] if setting.none is None else [None]
         texts = [setting.to_text(each) for each in (values if current in values else [current, *values])]
         position = texts.index(now)
