@@ -5,6 +5,7 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from helpers import ROOT, need
 from servers import serve_app
 
@@ -27,13 +28,17 @@ CHROMIUM_ARGUMENTS = [
 
 AXE = ROOT / "tests" / "browser" / "node_modules" / "axe-core" / "axe.min.js"
 # Streamlit's uploader has a label but no role, which axe does not accept.
-VIOLATIONS = """async () => (await axe.run()).violations
+VIOLATIONS = """async (rules) => (await axe.run(rules.length ? { runOnly: { type: "rule", values: rules } } : {})).violations
   .map(({ id, nodes }) => ({
     id,
     nodes: nodes.filter(({ html }) => id !== "presentation-role-conflict" || !html.includes("stFileUploaderDropzone")),
   }))
   .filter(({ nodes }) => nodes.length)
   .map(({ id, nodes }) => [id, ...nodes.map(({ target, failureSummary }) => `${target}: ${failureSummary}`)])"""
+RULES_OF_COLOURS = ["color-contrast", "link-in-text-block"]
+IS_DARK = "matchMedia('(prefers-color-scheme: dark)').matches"
+GROUND = "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
+FINISH_TRANSITIONS = "document.getAnimations().forEach((a) => a instanceof CSSTransition && a.finish())"
 SEND_LATE = """() => {
   const { send } = WebSocket.prototype;
   WebSocket.prototype.send = function (data) { setTimeout(() => send.call(this, data), 700); };
@@ -52,6 +57,50 @@ def launch(driver):
     if executable is None:
         need("browser", f"no chromium is in {', '.join(filter(None, BROWSERS))}; INKLING_CHROMIUM may name one")
     return driver.chromium.launch(executable_path=executable, args=CHROMIUM_ARGUMENTS)
+
+
+@contextmanager
+def chromium():
+    """A chromium; what is expected of its pages may take 20 s on a busy machine."""
+    if "browser" not in os.environ.get("INKLING_REQUIRE", ""):
+        pytest.importorskip("playwright.sync_api")
+    from playwright.sync_api import expect, sync_playwright
+
+    expect.set_options(timeout=20_000)
+    with sync_playwright() as driver:
+        browser = launch(driver)
+        yield browser
+        browser.close()
+
+
+class Pages:
+    """Pages of a browser that are used again: one that has shown the app before loads it in half the time.
+
+    Whoever takes one finds it as new: without cookies, with nothing stored, its pointer up and in the corner.
+    """
+
+    def __init__(self, browser):
+        self.browser, self.free = browser, {False: [], True: []}
+
+    def take(self, width, height, dark, touch):
+        """A page that nobody else uses."""
+        page = self.free[touch].pop() if self.free[touch] else self.browser.new_context(has_touch=touch).new_page()
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme="dark" if dark else "light", reduced_motion="no-preference")
+        page.set_default_timeout(20_000)
+        return page
+
+    def give_back(self, page, touch):
+        """Empty this page for whoever takes it next."""
+        origin = page.evaluate("origin")
+        page.goto("about:blank")
+        page.mouse.up()
+        page.mouse.move(0, 0)
+        page.context.clear_cookies()
+        tools = page.context.new_cdp_session(page)
+        tools.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "local_storage"})
+        tools.detach()
+        self.free[touch].append(page)
 
 
 @contextmanager
@@ -77,16 +126,25 @@ class Visitor:
 
     def __init__(self, page, url):
         self.page, self.url, self.outside, self.errors = page, url, [], []
-        page.on("request", lambda request: self._note(request.url))
-        page.on("websocket", self._connected)
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.listeners = {"request": self._note, "websocket": self._connected, "pageerror": self._erred}
+        for event, listener in self.listeners.items():
+            page.on(event, listener)
 
-    def _note(self, url):
+    def leave(self):
+        """Take no more notice of what happens on the page."""
+        for event, listener in self.listeners.items():
+            self.page.remove_listener(event, listener)
+
+    def _note(self, request):
+        url = request.url
         if not url.startswith((self.url, self.url.replace("http", "ws", 1), "data:", "blob:")):
             self.outside.append(url)
 
     def _connected(self, socket):
         self.socket = socket
+
+    def _erred(self, error):
+        self.errors.append(str(error))
 
     def awaiting(self, text):
         """A context that ends when the server has sent this text."""
@@ -140,12 +198,24 @@ class Visitor:
             .and_(self.page.locator("[data-testid^=stBaseButton], .inkling-history button"))
         )
 
+    def recolour(self, dark):
+        """Show the page in light or dark colours."""
+        before = self.page.evaluate(GROUND)
+        self.page.emulate_media(color_scheme="dark" if dark else "light")
+        self.page.wait_for_function(f"(before) => {GROUND} !== before", arg=before)
+        self.page.evaluate(FINISH_TRANSITIONS)
+
     def violations(self):
-        """What axe complains about on this page."""
+        """What axe complains about on this page, in light and in dark colours."""
         need_axe()
         self.idle()  # until then the old page is shown paler
-        self.page.add_script_tag(path=AXE)
-        return self.page.evaluate(VIOLATIONS)
+        if not self.page.evaluate("'axe' in window"):
+            self.page.add_script_tag(path=AXE)
+        is_dark, found = self.page.evaluate(IS_DARK), self.page.evaluate(VIOLATIONS, [])
+        self.recolour(not is_dark)
+        found += self.page.evaluate(VIOLATIONS, RULES_OF_COLOURS)
+        self.recolour(is_dark)
+        return found
 
     def press(self, name):
         """Press a button until the server answers: Streamlit takes two presses that arrive at the same time for one."""

@@ -1,12 +1,10 @@
 """Fixtures for all tests. No test uses the internet: MNIST's mirrors are replaced before the first test runs."""
 
 import importlib.util
-import os
 import shutil
 from pathlib import Path
 
 import pytest
-from browsing import launch
 from helpers import SHARED, make_digits, need, read_strokes, write_idx_folder
 from servers import PostgreSQL
 
@@ -16,16 +14,20 @@ from engine.data import mnist as mnist_module
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """With several processes (``-n auto``), a file's tests stay together; those with a browser run in two at most."""
+    """With several processes (``-n auto``), a file's tests stay together. The first two processes begin with the browser."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid):
             path = nodeid.split("::")[0]
-            folder, name = path.rsplit("/", 1)
-            if folder == "tests/browser":
-                return f"{folder} {'1' if name < 'test_l' else '2'}"
+            folder = path.rsplit("/", 1)[0]
             return folder if folder == "tests/deploy" else path
+
+        def _assign_work_unit(self, node):
+            begins_with_browser = node in self.nodes[:2]
+            first = min(self.workqueue, key=lambda scope: scope.startswith("tests/browser/") != begins_with_browser)
+            self.workqueue.move_to_end(first, last=False)
+            super()._assign_work_unit(node)
 
     return ByFile(config, log)
 
@@ -81,20 +83,6 @@ def digits():
 def idx_folder(tmp_path_factory):
     """A folder of IDX files with 1,200 training and 300 test images, for ``--data``."""
     return write_idx_folder(tmp_path_factory.mktemp("idx") / "drawn", make_digits(1200, 1), make_digits(300, 2))
-
-
-@pytest.fixture(scope="module")  # not longer: while Playwright runs, no test of the same process can use asyncio.run
-def browser():
-    playwright = (
-        pytest.importorskip("playwright.sync_api") if "browser" not in os.environ.get("INKLING_REQUIRE", "") else None
-    )
-    if playwright is None:
-        import playwright.sync_api as playwright
-    playwright.expect.set_options(timeout=20_000)  # a busy machine is slow
-    with playwright.sync_playwright() as driver:
-        chromium = launch(driver)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="session")

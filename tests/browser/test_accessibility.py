@@ -1,9 +1,10 @@
 """The pages without a mouse and without sight: axe's rules, the order of focus, and what a screen reader reads out."""
 
 import pytest
-from browser.test_picture import CROSS, SEVEN, page_of, show
 from browsing import Visitor, need_axe
 from helpers import ROOT
+
+from browser.test_picture import CROSS, SEVEN, page_of, show
 
 pytestmark = pytest.mark.browser
 expect = pytest.importorskip("playwright.sync_api").expect
@@ -33,9 +34,8 @@ def axe():
     return Visitor.violations
 
 
-@pytest.mark.parametrize("dark", [False, True])
-def test_axe_finds_no_violation_on_the_draw_page(visit, axe, dark):
-    visitor = visit(dark=dark)
+def test_axe_finds_no_violation_on_the_draw_page(visit, axe):
+    visitor = visit()
     visitor.canvas()
 
     assert axe(visitor) == []
@@ -57,20 +57,18 @@ def test_axe_finds_no_violation_on_the_draw_page(visit, axe, dark):
     assert axe(visitor) == []
 
 
-@pytest.mark.parametrize("dark", [False, True])
-def test_axe_finds_no_violation_with_a_picture(visit, axe, dark):
+def test_axe_finds_no_violation_with_a_picture(visit, axe):
     paper = page_of((SEVEN, 250, 80), (SEVEN, 250, 360), (CROSS, 420, 360))
     paper[520:528, 230:620] = 40  # an underline
-    visitor = show(visit(dark=dark), paper)
+    visitor = show(visit(), paper)
     for kind in ("sure", "not-sure", "left-out"):
         expect(visitor.page.locator(f".inkling-picture .marks .{kind}").first).to_be_visible()
-    visitor.picture(f"picture-kinds{'-dark' if dark else ''}")
+    visitor.picture("picture-kinds")
     assert axe(visitor) == []
 
 
-@pytest.mark.parametrize("dark", [False, True])
-def test_axe_finds_no_violation_on_the_train_page(visit, axe, dark):
-    visitor = visit("/train", dark=dark)
+def test_axe_finds_no_violation_on_the_train_page(visit, axe):
+    visitor = visit("/train")
     page, controls = visitor.page, visitor.page.locator(".st-key-controls button")
     controls.filter(has_text="Start").wait_for()
 
@@ -95,9 +93,8 @@ def test_axe_finds_no_violation_on_the_train_page(visit, axe, dark):
             assert axe(visitor) == [], panel
 
 
-@pytest.mark.parametrize("dark", [False, True])
-def test_axe_finds_no_violation_on_my_handwriting(visit, axe, dark):
-    visitor = visit("/handwriting", dark=dark)
+def test_axe_finds_no_violation_on_my_handwriting(visit, axe):
+    visitor = visit("/handwriting")
     page = visitor.page
     visitor.canvas()
     assert axe(visitor) == []
@@ -120,9 +117,8 @@ def test_axe_finds_no_violation_on_my_handwriting(visit, axe, dark):
         assert axe(visitor) == [], part
 
 
-@pytest.mark.parametrize("dark", [False, True])
-def test_axe_finds_no_violation_on_my_work_and_a_long_name_is_whole(visit, axe, dark):
-    visitor = visit(width=360, height=640, dark=dark)
+def test_axe_finds_no_violation_on_my_work_and_a_long_name_is_whole(visit, axe):
+    visitor = visit(width=360, height=640)
     visitor.button("Understand it").click()
     expect(visitor.page.get_by_role("dialog")).to_be_visible()
     assert axe(visitor) == []

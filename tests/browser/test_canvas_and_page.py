@@ -3,10 +3,11 @@
 import re
 
 import pytest
+from browsing import Visitor
+
 from browser.test_draw import ACROSS, EMPTY, INK, ONE, SEVEN, ink, wait_for_ink
 from browser.test_lasting import Proxy
 from browser.test_touch import Hand
-from browsing import Visitor
 
 pytestmark = pytest.mark.browser
 expect = pytest.importorskip("playwright.sync_api").expect

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from browsing import PRESS_AT_ONCE
+from browsing import PRESS_AT_ONCE, Visitor
 
 pytestmark = pytest.mark.browser
 expect = pytest.importorskip("playwright.sync_api").expect
@@ -11,7 +11,6 @@ expect = pytest.importorskip("playwright.sync_api").expect
 SEVEN = [(60, 60), (200, 60), (120, 230)]
 ONE = [(140, 50), (140, 230)]
 ACROSS = [(40, 140), (240, 140)]
-SIZES = {"desktop": {}, "desktop-dark": {"dark": True}, "phone": {"width": 390, "height": 844}}
 HAND = 50  # milliseconds from pressing a mouse button to releasing it: a quick hand
 EMPTY = "Draw a digit from 0 to 9"
 INK = """() => [...document.querySelectorAll(".st-key-canvas *")].map((host) => {
@@ -48,54 +47,58 @@ def wait_for_ink(visitor, pixels):
     visitor.page.wait_for_function(f"(pixels) => Math.abs(({INK})() - pixels) <= 0.02 * pixels", arg=pixels)
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_a_drawn_digit_is_read(visit, size):
-    visitor = visit(**SIZES[size])
+def test_a_drawn_digit_is_read(visit):
+    visitor = visit()
     visitor.canvas()
     expect(visitor.page.get_by_text(EMPTY)).to_be_visible()
-    visitor.picture(f"draw-empty-{size}")
+    visitor.picture("draw-empty")
     visitor.stroke(*SEVEN)
     expect(visitor.digit()).to_have_text("7")
     expect(visitor.page.locator(".inkling-bars li")).to_have_count(10)
     expect(visitor.page.locator(".inkling-bars .winner")).to_have_text(re.compile(r"7.*%"))
-    visitor.picture(f"draw-read-{size}")
+    visitor.picture("draw-read")
+    visitor.recolour(dark=True)
+    visitor.picture("draw-read-dark")
     assert visitor.errors == []
     assert visitor.outside == []
 
 
-@pytest.mark.parametrize(
-    ("width", "height", "more"),
-    [(1920, 1080, ".inkling-network"), (1280, 800, ".inkling-network"), (390, 844, ".st-key-pen"), (360, 640, None)],
-)
-def test_the_first_screen_shows_the_canvas_the_answer_and_on_a_large_one_the_network(visit, width, height, more):
-    visitor = visit(width=width, height=height)
+def test_the_first_screen_shows_the_canvas_the_answer_and_on_a_large_one_the_network(visit):
+    visitor = visit(width=390, height=844)
     visitor.stroke(*SEVEN)
     expect(visitor.digit()).to_have_text("7")
-    parts = (".st-key-canvas", ".inkling-digit", ".inkling-headline p", ".inkling-bars .digit", more)
-    for selector in filter(None, parts):
-        for place in ("first", "last"):
-            box = getattr(visitor.page.locator(selector), place).bounding_box()
-            assert box["x"] >= 0
-            assert box["x"] + box["width"] <= width
-            assert box["y"] + box["height"] <= height, selector
-    visitor.picture(f"draw-first-screen-{width}")
+    visitor.page.wait_for_function("document.querySelectorAll('.inkling-network button').length > 10")
+    for width, height, more in (
+        (1920, 1080, ".inkling-network"),
+        (1280, 800, ".inkling-network"),
+        (390, 844, ".st-key-pen"),
+        (360, 640, None),
+    ):
+        visitor.page.set_viewport_size({"width": width, "height": height})
+        parts = (".st-key-canvas", ".inkling-digit", ".inkling-headline p", ".inkling-bars .digit", more)
+        for selector in filter(None, parts):
+            for place in ("first", "last"):
+                box = getattr(visitor.page.locator(selector), place).bounding_box()
+                assert box["x"] >= 0
+                assert box["x"] + box["width"] <= width
+                assert box["y"] + box["height"] <= height, selector
+        visitor.picture(f"draw-first-screen-{width}")
 
 
-@pytest.mark.parametrize(
-    ("strokes", "digit", "text"),
-    [
+def test_the_headline_suits_what_is_drawn(visit):
+    visitor = visit()
+    for strokes, digit, text in (
         ([[(20, 100), (100, 100), (50, 220)], [(140, 80), (140, 220)]], "71", "sure"),
         ([[(20, 140), (260, 100), (30, 200), (250, 60), (120, 240), (60, 40)]], "?", "This doesn't look like a digit"),
         ([SEVEN], "7", "sure"),
-    ],
-)
-def test_the_headline_suits_what_is_drawn(visit, strokes, digit, text):
-    visitor = visit()
-    for stroke in strokes:
-        visitor.stroke(*stroke)
-    expect(visitor.digit()).to_have_text(digit)
-    expect(visitor.page.locator(".inkling-headline p")).to_contain_text(text)
-    visitor.picture(f"headline-{digit if digit != '?' else 'no-digit'}")
+    ):
+        for stroke in strokes:
+            visitor.stroke(*stroke)
+        expect(visitor.digit()).to_have_text(digit)
+        expect(visitor.page.locator(".inkling-headline p")).to_contain_text(text)
+        visitor.picture(f"headline-{digit if digit != '?' else 'no-digit'}")
+        visitor.button("Clear").click()
+        expect(visitor.page.get_by_text(EMPTY)).to_be_visible()
 
 
 def test_a_stroke_is_read_while_it_is_drawn_and_nothing_moves(visit):
@@ -118,15 +121,12 @@ def test_a_stroke_is_read_while_it_is_drawn_and_nothing_moves(visit):
 
 def test_only_the_prediction_panel_runs_again_while_a_stroke_is_drawn(visit):
     frames = []
-    visitor = visit("/train")
-    visitor.page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: frames.append(frame)))
-    visitor.open()
+    visitor = visit()
     visitor.canvas()
+    visitor.socket.on("framereceived", lambda frame: frames.append(frame))
     visitor.stroke(*ONE, up=False)
     expect(visitor.digit()).to_have_text("1")
-    visitor.page.wait_for_function(
-        "() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState !== 'running'"
-    )
+    visitor.idle()
     frames.clear()
     visitor.page.mouse.move(*visitor.on_canvas((240, 228))[0], steps=8)
     expect(visitor.digit()).not_to_have_text("1")
@@ -273,18 +273,18 @@ def test_a_growing_stroke_survives_a_page_switch(visit):
     visitor.page.wait_for_function(f"() => ({INK})() > 1000")
 
 
-@pytest.mark.parametrize("delay", [0, 5, 10, 20, 40, 80, 160])  # milliseconds
-def test_a_page_switch_just_after_a_stroke_shows_the_whole_page(visit, delay):
+def test_a_page_switch_just_after_a_stroke_shows_the_whole_page(visit):
     visitor = visit()
-    visitor.stroke(*SEVEN)
-    visitor.page.wait_for_timeout(delay)
-    visitor.page.get_by_role("link", name="Train", exact=True).click(delay=HAND)
-    expect(visitor.page.locator(".st-key-controls button").first).to_be_visible()
-    visitor.go_to("Draw")
-    expect(visitor.digit()).to_have_text("7")
-    visitor.page.wait_for_function(f"() => ({INK})() > 1000")
-    visitor.page.locator(".st-key-history button").first.click()  # Undo
-    expect(visitor.page.get_by_text(EMPTY)).to_be_visible()
+    for delay in (0, 5, 10, 20, 40, 80, 160):  # milliseconds
+        visitor.stroke(*SEVEN)
+        visitor.page.wait_for_timeout(delay)
+        visitor.page.get_by_role("link", name="Train", exact=True).click(delay=HAND)
+        expect(visitor.page.locator(".st-key-controls button").first).to_be_visible()
+        visitor.go_to("Draw")
+        expect(visitor.digit()).to_have_text("7")
+        visitor.page.wait_for_function(f"() => ({INK})() > 1000")
+        visitor.page.locator(".st-key-history button").first.click()  # Undo
+        expect(visitor.page.get_by_text(EMPTY)).to_be_visible()
 
 
 def test_a_page_switch_keeps_a_whole_stroke_of_which_python_has_not_answered_the_beginning(visit):
@@ -299,10 +299,10 @@ def test_a_page_switch_keeps_a_whole_stroke_of_which_python_has_not_answered_the
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_without_its_companion_a_stroke_is_read_when_it_has_ended(visit, fault):
-    visitor = visit("/train")
-    visitor.page.add_init_script(FAULTS[fault])
-    visitor.open()
+def test_without_its_companion_a_stroke_is_read_when_it_has_ended(browser, app, fault):
+    context = browser.new_context(viewport={"width": 1280, "height": 800})  # whose pages nobody else uses
+    context.add_init_script(FAULTS[fault])
+    visitor = Visitor(context.new_page(), app).open()
     canvas = visitor.page.locator(".st-key-canvas")
     expect(visitor.page.get_by_text(EMPTY)).to_be_visible()
     visitor.page.wait_for_function(MOUNTED)
@@ -320,3 +320,4 @@ def test_without_its_companion_a_stroke_is_read_when_it_has_ended(visit, fault):
     expect(visitor.page.get_by_text(EMPTY)).to_be_visible()
     assert visitor.errors == []
     assert visitor.page.get_by_test_id("stException").count() == 0
+    context.close()

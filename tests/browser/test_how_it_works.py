@@ -3,6 +3,7 @@
 import re
 
 import pytest
+
 from browser.test_accessibility import axe  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.browser

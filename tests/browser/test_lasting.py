@@ -8,8 +8,9 @@ from contextlib import suppress
 from time import sleep
 
 import pytest
-from browser.test_train import control, set_number
 from browsing import Visitor, serve
+
+from browser.test_train import control, set_number
 
 pytestmark = pytest.mark.browser
 playwright = pytest.importorskip("playwright.sync_api")

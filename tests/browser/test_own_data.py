@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from helpers import idx_bytes, make_digits
 
-from tests.browser.test_train import control, panel, set_number, unfold
+from browser.test_train import control, panel, set_number, unfold
 
 pytestmark = pytest.mark.browser
 playwright = pytest.importorskip("playwright.sync_api")

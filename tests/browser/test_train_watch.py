@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.browser import test_accessibility
+from browser import test_accessibility
 
 pytestmark = pytest.mark.browser
 expect = pytest.importorskip("playwright.sync_api").expect

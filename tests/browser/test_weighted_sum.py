@@ -3,6 +3,7 @@
 import re
 
 import pytest
+
 from browser import test_accessibility
 from browser.test_network_view import SEVEN, node
 
@@ -96,9 +97,8 @@ def test_with_reduced_motion_the_button_moves_one_window_and_stops(visit):
     expect(button).to_have_text("Next window")
 
 
-@pytest.mark.parametrize("dark", [False, True])
-def test_on_a_phone_a_finger_moves_the_window_and_nothing_is_cut_off(visit, axe, dark):
-    visitor = visit(width=360, height=640, touch=True, dark=dark)
+def test_on_a_phone_a_finger_moves_the_window_and_nothing_is_cut_off(visit, axe):
+    visitor = visit(width=360, height=640, touch=True)
     open_map(visitor)
     assert visitor.page.evaluate("document.querySelector('.stMain').scrollWidth") <= 360
     before = visitor.page.evaluate(FRAME)
@@ -108,7 +108,7 @@ def test_on_a_phone_a_finger_moves_the_window_and_nothing_is_cut_off(visit, axe,
     assert visitor.page.evaluate(FRAME) != before
     check_sum(visitor)
     assert axe(visitor) == []
-    visitor.picture(f"convolution-window-phone{'-dark' if dark else ''}")
+    visitor.picture("convolution-window-phone")
 
 
 def test_a_new_drawing_is_added_up_at_once(visit):

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from browsing import Visitor
+from browsing import Visitor, chromium
 from helpers import ROOT, need
 from servers import HOST, SECONDS, ask, free_port, running, serve_app, wait_until
 
@@ -75,6 +75,12 @@ def own_deployment(tmp_path, postgresql, certificate, mnist):
     """A deployment for one test, which may kill parts of it."""
     with deploy(tmp_path, postgresql.new_database(), certificate) as deployment:
         yield deployment
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as browser:
+        yield browser
 
 
 @pytest.fixture
