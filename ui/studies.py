@@ -168,6 +168,11 @@ def run(study: "Study") -> None:
             _trials[study.name] = [Trials(*arguments, visitor=workspace().id) for _worker in range(default_pool().size)]
 
 
+def has_work(study: "Study") -> bool:
+    """Whether something is left to do: a trial, or measuring the winner."""
+    return not study.is_over or (study.best is not None and study.winner is None)
+
+
 def is_running(study: "Study") -> bool:
     """Whether this server runs its trials, or will as soon as its workers are free."""
     return any(not trials.is_over for trials in _trials.get(study.name, []))

@@ -12,7 +12,7 @@ from io import BytesIO
 from statistics import mean
 from threading import Event as Flag
 from threading import Thread
-from time import monotonic
+from time import monotonic, sleep
 from typing import NamedTuple
 
 import optuna
@@ -28,6 +28,7 @@ from engine.training import Diverged, EpochEnd, Trainer
 
 GRACE_SECONDS = 30.0  # of silence, after which a worker counts as gone
 BEATS = 6  # in this time
+ASK_SECONDS = 0.1  # between two questions whether to stop, while there is nothing to train
 SAVE_SECONDS = 5.0  # between two saved states of a training
 
 log = logging.getLogger(__name__)
@@ -87,7 +88,12 @@ class Worker:
                 self._end_claims()
                 return
             else:  # others work on what is left; one of them may fall silent
-                Flag().wait(self.beat_seconds)
+                self._wait()
+
+    def _wait(self) -> None:
+        until = monotonic() + self.beat_seconds
+        while monotonic() < until and not self.is_stopped():
+            sleep(ASK_SECONDS)
 
     def _take(self) -> int | None:
         """Claim a trial: one that was given up or whose worker is silent, or else the next one that waits."""

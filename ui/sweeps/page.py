@@ -99,8 +99,7 @@ def _say_how() -> None:
 
 def _controls(study: "Study") -> None:
     """Pause, end and delete a sweep of one's own; it goes on by itself after the server was restarted."""
-    is_done = study.is_over and (study.winner or not study.best)
-    if not (is_done or study.is_paused or studies.is_running(study) or studies.error(study)):
+    if studies.has_work(study) and not (study.is_paused or studies.is_running(study) or studies.error(study)):
         studies.run(study)
     with st.container(horizontal=True, key="sweep controls"):
         if not study.is_over:
