@@ -171,7 +171,8 @@ class Study:
         with warnings.catch_warnings(action="ignore"):  # Optuna calls it experimental
             try:
                 evaluator = optuna.importance.PedAnovaImportanceEvaluator()
-                return optuna.importance.get_param_importances(self.optuna, evaluator=evaluator)
+                varied = list(self.sweep.varied)
+                return optuna.importance.get_param_importances(self.optuna, evaluator=evaluator, params=varied)
             except (ValueError, RuntimeError):
                 return {}
 

@@ -213,9 +213,10 @@ def _show(study: "Study", was_moving: bool) -> None:
                 alt=_("{measure} for each value of {setting}").format(measure=measure, setting=figures.label(name)),
             )
     left, right = st.columns(2, gap="large")
-    with left:
-        _importance(study, trials)
-    with right:
+    if len(names) > 1:
+        with left:
+            _importance(study, trials)
+    with right if len(names) > 1 else left:
         _winner(study)
     _table(study, trials)
     state.end_run()  # a rerun of this fragment alone does not reach the one in streamlit_app.py
