@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
 
+import sqlalchemy
 from helpers import ROOT
 
 from engine.data import mnist
@@ -96,6 +97,12 @@ def serve_app(log, *options, cwd=ROOT, prefix="", host="localhost", port=None, *
     with running([*command, *options], log, cwd=cwd, env=os.environ | app_environment() | environment) as process:
         wait_until(lambda: ask(port, f"{prefix}/_stcore/health", host).status == 200, "the app", process)
         yield Replica(process, port, Path(log))
+
+
+def look_up(store, query, **values):
+    """The first value that this query finds in the store at this address; None if it finds nothing."""
+    with sqlalchemy.create_engine(store, poolclass=sqlalchemy.NullPool).connect() as connection:
+        return connection.execute(sqlalchemy.text(query), values).scalar()
 
 
 class PostgreSQL:

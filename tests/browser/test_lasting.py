@@ -9,6 +9,7 @@ from time import sleep
 
 import pytest
 from browsing import Visitor, serve
+from servers import look_up, wait_until
 
 from browser.test_train import control, set_number
 
@@ -21,18 +22,32 @@ OFFLINE_SECONDS = float(os.environ.get("INKLING_OFFLINE_SECONDS", 4))
 FORGET_SECONDS = "120" if OFFLINE_SECONDS > 120 else "2"
 EMPTY = "Draw a digit from 0 to 9"
 SEVEN = [(60, 60), (200, 60), (120, 230)]
-LINE = [(40, 250), (240, 250)]
+DRAWING = "SELECT 1 FROM workspace_values WHERE name = 'drawing' AND value LIKE '%path%' AND workspace = :workspace"
+CHECKPOINT = "SELECT content FROM run_files WHERE name = 'training'"
 
 
-@pytest.fixture
-def server(tmp_path, mnist):
-    """Start a server with a store of its own, on the port given or on a free one."""
+def start(store, port=None):
+    """A server with this store, on the port given or on a free one."""
+    return serve({"INKLING_STORE": store, "STREAMLIT_SERVER_DISCONNECTED_SESSION_TTL": FORGET_SECONDS}, port)
 
-    def start(port=None):
-        store = f"sqlite:///{tmp_path / 'inkling.sqlite3'}"
-        return serve({"INKLING_STORE": store, "STREAMLIT_SERVER_DISCONNECTED_SESSION_TTL": FORGET_SECONDS}, port)
 
-    return start
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """The address of the store of the server that most tests share."""
+    return f"sqlite:///{tmp_path_factory.mktemp('lasting') / 'inkling.sqlite3'}"
+
+
+@pytest.fixture(scope="module")
+def url(store, mnist):
+    """The address of that server."""
+    with start(store) as (_, url):
+        yield url
+
+
+def wait_for_drawing(store, visitor):
+    """Wait until the visitor's drawing is stored, which takes 2 s."""
+    workspace = visitor.page.url.split("w=")[1]
+    wait_until(lambda: look_up(store, DRAWING, workspace=workspace), "the drawing in the store")
 
 
 @pytest.fixture
@@ -67,77 +82,78 @@ def start_long_run(visitor):
     expect(visitor.page.get_by_text(re.compile(r"epoch [2-9] of 500"))).to_be_visible()
 
 
-def test_a_reload_keeps_the_drawing_with_its_undo_and_the_run_goes_on(server, arrive):
-    with server() as (_, url):
+def test_a_reload_keeps_the_drawing_with_its_undo_and_the_run_goes_on(url, arrive):
+    visitor = arrive(url)
+    visitor.stroke(*SEVEN)
+    expect(visitor.digit()).to_have_text("7")
+    visitor.page.reload()
+    expect(visitor.digit()).to_have_text("7")
+    visitor.button("Undo").click()
+    expect(visitor.page.get_by_text(EMPTY)).to_be_visible()
+    visitor.button("Redo").click()
+    expect(visitor.digit()).to_have_text("7")
+
+    visitor.go_to("Train")
+    start_long_run(visitor)
+    visitor.page.reload()
+    expect(control(visitor, "Pause")).to_be_enabled()
+    expect(visitor.page.get_by_label("Epochs", exact=True).first).to_have_value("500")
+    control(visitor, "Pause").click()
+    expect(visitor.page.get_by_text(re.compile("paused at step"))).to_be_visible()
+    assert step(visitor) > 400
+    assert visitor.errors == []
+
+
+def test_the_link_brings_everything_to_another_device_and_two_tabs_show_the_same(store, url, arrive):
+    first = arrive(url)
+    first.stroke(*SEVEN)
+    expect(first.digit()).to_have_text("7")
+    first.go_to("Train")
+    start_long_run(first)
+    wait_for_drawing(store, first)
+    second = arrive(url, "/?" + first.page.url.split("?")[1])
+    expect(second.digit()).to_have_text("7")
+    second.go_to("Train")
+    control(second, "Pause").click()
+    expect(second.page.get_by_text(re.compile("paused at step"))).to_be_visible()
+    expect(first.page.get_by_text(re.compile("paused at step"))).to_be_visible()
+    assert step(first) == step(second)
+
+    stranger = arrive(url, "/train")
+    expect(control(stranger, "Start")).to_be_enabled()
+    expect(stranger.page.get_by_text("Run 1")).to_have_count(0)
+
+
+def test_the_browser_remembers_the_workspace_without_its_link(store, url, arrive):
+    visitor = arrive(url)
+    visitor.stroke(*SEVEN)
+    expect(visitor.digit()).to_have_text("7")
+    wait_for_drawing(store, visitor)
+    again = arrive(url, context=visitor.page.context)
+    expect(again.digit()).to_have_text("7")
+
+
+def test_after_a_kill_of_the_server_run_and_drawing_are_there_and_resume_goes_on(tmp_path, mnist, arrive):
+    store = f"sqlite:///{tmp_path / 'inkling.sqlite3'}"
+    with start(store) as (process, url):
         visitor = arrive(url)
         visitor.stroke(*SEVEN)
         expect(visitor.digit()).to_have_text("7")
-        visitor.page.reload()
-        expect(visitor.digit()).to_have_text("7")
-        visitor.button("Undo").click()
-        expect(visitor.page.get_by_text(EMPTY)).to_be_visible()
-        visitor.button("Redo").click()
-        expect(visitor.digit()).to_have_text("7")
-
         visitor.go_to("Train")
         start_long_run(visitor)
-        visitor.page.reload()
-        expect(control(visitor, "Pause")).to_be_enabled()
-        expect(visitor.page.get_by_label("Epochs", exact=True).first).to_have_value("500")
-        control(visitor, "Pause").click()
-        expect(visitor.page.get_by_text(re.compile("paused at step"))).to_be_visible()
-        assert step(visitor) > 400
-        assert visitor.errors == []
-
-
-def test_the_link_brings_everything_to_another_device_and_two_tabs_show_the_same(server, arrive):
-    with server() as (_, url):
-        first = arrive(url)
-        first.stroke(*SEVEN)
-        expect(first.digit()).to_have_text("7")
-        first.go_to("Train")
-        start_long_run(first)
-        sleep(3)  # the drawing is stored every 2 s
-        second = arrive(url, "/?" + first.page.url.split("?")[1])
-        expect(second.digit()).to_have_text("7")
-        second.go_to("Train")
-        control(second, "Pause").click()
-        expect(second.page.get_by_text(re.compile("paused at step"))).to_be_visible()
-        expect(first.page.get_by_text(re.compile("paused at step"))).to_be_visible()
-        assert step(first) == step(second)
-
-        stranger = arrive(url, "/train")
-        expect(control(stranger, "Start")).to_be_enabled()
-        expect(stranger.page.get_by_text("Run 1")).to_have_count(0)
-
-
-def test_the_browser_remembers_the_workspace_without_its_link(server, arrive):
-    with server() as (_, url):
-        visitor = arrive(url)
-        visitor.stroke(*SEVEN)
-        expect(visitor.digit()).to_have_text("7")
-        sleep(3)
-        again = arrive(url, context=visitor.page.context)
-        expect(again.digit()).to_have_text("7")
-
-
-def test_after_a_kill_of_the_server_run_and_drawing_are_there_and_resume_goes_on(server, arrive):
-    with server() as (process, url):
-        visitor = arrive(url)
-        visitor.stroke(*SEVEN)
-        expect(visitor.digit()).to_have_text("7")
-        visitor.go_to("Train")
-        start_long_run(visitor)
-        sleep(8)  # a checkpoint is stored every 5 s
+        wait_for_drawing(store, visitor)
+        before = look_up(store, CHECKPOINT)
+        wait_until(lambda: look_up(store, CHECKPOINT) != before, "the next checkpoint, which comes every 5 s")
         process.kill()
         process.wait()
-    with server(int(url.rpartition(":")[2])):  # the page connects again by itself
+    with start(store, int(url.rpartition(":")[2])):  # the page connects again by itself
         expect(visitor.page.get_by_text("The server was restarted while this training ran.")).to_be_visible()
         stopped_at = step(visitor)
         assert stopped_at > 400
+        epoch = int(re.search(r"epoch (\d+) of", visitor.page.get_by_test_id("stProgress").inner_text())[1])
         control(visitor, "Resume").click()
         expect(visitor.page.get_by_text("The server was restarted")).to_have_count(0)
-        visitor.page.wait_for_timeout(3000)  # until its process has taken a step
+        expect(visitor.page.get_by_test_id("stProgress")).to_contain_text(f"epoch {epoch + 1} of 500")
         control(visitor, "Pause").click()
         expect(visitor.page.get_by_text(re.compile("paused at step"))).to_be_visible()
         assert step(visitor) > stopped_at
@@ -145,25 +161,24 @@ def test_after_a_kill_of_the_server_run_and_drawing_are_there_and_resume_goes_on
         expect(visitor.digit()).to_have_text("7")
 
 
-def test_a_lost_connection_loses_neither_run_nor_drawing(server, arrive):
-    with server() as (_, url):
-        proxy = Proxy(int(url.rpartition(":")[2]))
-        visitor = arrive(f"http://localhost:{proxy.port}")
-        visitor.stroke(*SEVEN)
-        expect(visitor.digit()).to_have_text("7")
-        visitor.go_to("Train")
-        start_long_run(visitor)
-        proxy.cut()
-        sleep(OFFLINE_SECONDS)
-        proxy.mend()
-        expect(control(visitor, "Pause")).to_be_enabled(timeout=120_000)
-        expect(visitor.page.get_by_label("Epochs", exact=True).first).to_have_value("500")
-        control(visitor, "Pause").click()
-        expect(visitor.page.get_by_text(re.compile("paused at step"))).to_be_visible()
-        assert step(visitor) > 400
-        visitor.go_to("Draw")
-        expect(visitor.digit()).to_have_text("7")
-        proxy.close()
+def test_a_lost_connection_loses_neither_run_nor_drawing(url, arrive):
+    proxy = Proxy(int(url.rpartition(":")[2]))
+    visitor = arrive(f"http://localhost:{proxy.port}")
+    visitor.stroke(*SEVEN)
+    expect(visitor.digit()).to_have_text("7")
+    visitor.go_to("Train")
+    start_long_run(visitor)
+    proxy.cut()
+    sleep(OFFLINE_SECONDS)
+    proxy.mend()
+    expect(control(visitor, "Pause")).to_be_enabled(timeout=120_000)
+    expect(visitor.page.get_by_label("Epochs", exact=True).first).to_have_value("500")
+    control(visitor, "Pause").click()
+    expect(visitor.page.get_by_text(re.compile("paused at step"))).to_be_visible()
+    assert step(visitor) > 400
+    visitor.go_to("Draw")
+    expect(visitor.digit()).to_have_text("7")
+    proxy.close()
 
 
 class Proxy:

@@ -3,14 +3,14 @@
 import re
 
 import pytest
-import sqlalchemy
-from servers import HOST, ask, wait_until
+from servers import HOST, ask, look_up, wait_until
 
 pytestmark = pytest.mark.browser
 expect = pytest.importorskip("playwright.sync_api").expect
 
 SEVEN = [(60, 60), (200, 60), (120, 230)]
 PANELS = ("What it sees", "Why", "Inside", "Side by side", "Number")
+CHECKPOINTS = "SELECT count(*) FROM run_files WHERE name = 'training'"
 TIMEOUT = 60_000  # milliseconds: a training shares the machine with two replicas and a browser
 
 
@@ -90,7 +90,7 @@ def test_only_the_own_site_may_show_the_app_in_a_frame(deployment, visit):
 def test_a_visitor_of_a_killed_replica_finds_the_work_on_the_other(own_deployment, visit):
     visitor = visit(f"https://{HOST}:{own_deployment.port}", "/train")
     start_training(visitor, 500)
-    wait_until(lambda: checkpoints(own_deployment.store), "the first checkpoint in PostgreSQL")
+    wait_until(lambda: look_up(own_deployment.store, CHECKPOINTS), "the first checkpoint in PostgreSQL")
     used, other = sorted(own_deployment.replicas, key=num_sessions, reverse=True)
     assert (num_sessions(used), num_sessions(other)) == (1, 0)
     used.process.kill()
@@ -116,13 +116,6 @@ def paused_step(visitor):
     headline = visitor.page.get_by_text(re.compile("paused at step"))
     expect(headline.first).to_be_visible(timeout=TIMEOUT)
     return int(re.search(r"step ([\d,]+)", headline.first.inner_text())[1].replace(",", ""))
-
-
-def checkpoints(url):
-    """How many paused trainings are stored."""
-    engine = sqlalchemy.create_engine(url)
-    with engine.connect() as connection:
-        return connection.execute(sqlalchemy.text("SELECT count(*) FROM run_files WHERE name = 'training'")).scalar()
 
 
 def num_sessions(replica):
