@@ -38,7 +38,7 @@ def peers(session: nox.Session) -> None:
     """The tests that compare the engine with PyTorch, scikit-learn and onnxruntime."""
     session.install("-r", "tests/peers.txt")
     files = [str(path) for path in sorted(Path("tests").rglob("test_*.py")) if '"peers"' in path.read_text(encoding="utf-8")]
-    session.run("python", "-m", "pytest", "-q", *files, *session.posargs, env=require("peers"))
+    session.run("python", "-m", "pytest", "-q", "-n", "auto", *files, *session.posargs, env=require("peers"))
 
 
 @nox.session
