@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from math import floor, log10
 from typing import Any
 
@@ -228,29 +227,11 @@ def usual_range(name: str, current: Any) -> tuple[Any, Any, bool]:
     return float(low), float(high), is_log
 
 
-def _typed(kind: Any, text: str) -> str:
-    """A value of a list, which people type with their own decimal sign, as the setting reads it."""
-    return text.replace(get_decimal_symbol(language()), ".") if isinstance(kind, Number) else text
-
-
 def _list(name: str, setting: Setting, current: Any) -> Dimension | None:
-    kind, now, is_open = setting.kind, setting.to_text(current), False
-    if isinstance(kind, Flag | ChoiceKind) or name == "augmentation":
-        texts = (
-            ["on", "off"]
-            if isinstance(kind, Flag)
-            else list(kind.registry if isinstance(kind, ChoiceKind) else AUGMENTATIONS)
-        )
-        texts = texts if now in texts else [now, *texts]
-        first = [now, *[text for text in texts if text != now][:1]]
-        read = str
-    else:
-        values: list[Any] = list(USUAL_HIDDEN) if name == "hidden" else sorted(setting.usual)
-        values += [] if setting.none is None else [None]
-        texts = [setting.to_text(each) for each in (values if current in values else [current, *values])]
-        position = texts.index(now)
-        first = texts[max(position - 1, 0) : position + 2]
-        is_open, read = True, partial(_typed, kind)
+    now, kind = setting.to_text(current), setting.kind
+    texts, is_open = _offered(name, setting, current)
+    position = texts.index(now)
+    first = texts[max(position - 1, 0) : position + 2] if is_open else [now, *[text for text in texts if text != now][:1]]
     labels: dict[Any, str] = {text: show_setting(setting, setting.from_text(name, text)) for text in texts}
     key = f"search {name} list"
     _follow({key: first})
@@ -265,4 +246,20 @@ def _list(name: str, setting: Setting, current: Any) -> Dimension | None:
     if not chosen:
         _say(_("Choose at least one value."))
         return None
-    return read_dimension(name, [read(text) for text in chosen])
+    if isinstance(kind, Number):  # people type them with their own decimal sign
+        chosen = [text.replace(get_decimal_symbol(language()), ".") for text in chosen]
+    return read_dimension(name, chosen)
+
+
+def _offered(name: str, setting: Setting, current: Any) -> tuple[list[str], bool]:
+    """The values to choose from, as texts, the current one among them, and whether people can add others."""
+    kind, now = setting.kind, setting.to_text(current)
+    if isinstance(kind, Flag):
+        return ["on", "off"], False
+    if isinstance(kind, ChoiceKind):
+        return list(kind.registry), False
+    if name == "augmentation":
+        return [*dict.fromkeys([*AUGMENTATIONS, now])], False
+    values = [*USUAL_HIDDEN] if name == "hidden" else sorted(setting.usual)
+    texts = [setting.to_text(value) for value in (*values, *([] if setting.none is None else [None]))]
+    return texts if now in texts else [now, *texts], True
