@@ -84,11 +84,11 @@ def listed() -> list[Listed]:
     return [
         Listed(name, attributes.get("title", name), attributes.get("workspace") is not None)
         for name, attributes in _attributes().items()
-        if attributes.get("workspace") in (None, _owner(workspace().id))
+        if attributes.get("workspace") in (None, owner_of(workspace().id))
     ]
 
 
-def _owner(workspace: str) -> str:
+def owner_of(workspace: str) -> str:
     """What a study says about its workspace, whose id is a secret: Optuna's dashboard shows all that a study says."""
     return sha256(workspace.encode()).hexdigest()
 
@@ -145,7 +145,7 @@ def start(sweep: Sweep) -> str:
     taken = {entry.title for entry in own}
     titles = (_("Sweep {number}").format(number=position) for position in range(1, MAX_SWEEPS + 1))
     title = next(each for each in titles if each not in taken)
-    study = make_study(storage(), token_hex(6), sweep, train_set, workspace=_owner(workspace().id), title=title)
+    study = make_study(storage(), token_hex(6), sweep, train_set, workspace=owner_of(workspace().id), title=title)
     run(study)
     return study.name
 
@@ -228,14 +228,14 @@ def forget() -> None:
     """Delete all sweeps of this workspace."""
     if is_installed():
         with storage_errors():
-            _delete({_owner(workspace().id)})
+            _delete({owner_of(workspace().id)})
 
 
 def clean() -> None:
     """Delete the sweeps of workspaces that do not exist any more."""
     if store := workspaces().store:
         owners = {attributes["workspace"] for attributes in _attributes().values() if "workspace" in attributes}
-        _delete(owners - {_owner(id) for id in store.ids()})
+        _delete(owners - {owner_of(id) for id in store.ids()})
 
 
 def _delete(owners: set[str]) -> None:

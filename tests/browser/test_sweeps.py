@@ -1,6 +1,7 @@
-"""The page Sweeps in a browser: a sweep that is over, on a desk and on a phone."""
+"""Sweeps in a browser: asking for one, and one that is over, on a desk and on a phone."""
 
 import importlib.util
+import re
 
 import pytest
 from browsing import Visitor, serve
@@ -50,10 +51,53 @@ def test_a_sweep_fits_the_screen_and_axe_finds_nothing(browser, address, width, 
     context.close()
 
 
+def test_a_sweep_is_asked_for_watched_and_its_best_trial_opened(browser, idx_folder):
+    """From the form on the Train page to a run with its test accuracy."""
+    if importlib.util.find_spec("optuna") is None:
+        need("optuna", "optuna is not installed; it is in the extra `sweep`")
+    with serve({"INKLING_MNIST_DIR": str(idx_folder)}) as (_, address):
+        context = browser.new_context(viewport={"width": 1280, "height": 800})
+        visitor = Visitor(context.new_page(), address).open("/train?epochs=1&batch_size=64&layers=dense:16,relu,dense:10")
+        page = visitor.page
+        page.locator("summary").filter(has_text="Search for the best settings").click()
+        mark(visitor, "Hidden layers")
+        expect(page.get_by_text("Powers of ten")).to_be_visible()
+        assert visitor.violations() == []
+        page.get_by_label("Trials", exact=True).fill("3")
+        page.keyboard.press("Tab")
+        visitor.idle()
+        visitor.button("Start the sweep").click()
+        expect(page.get_by_role("heading", name="Sweeps")).to_be_visible()
+        expect(visitor.button("Delete")).to_be_visible()
+        assert visitor.violations() == []
+        expect(page.get_by_text("3 of 3 trials are done")).to_be_visible(timeout=60_000)
+        winner = page.get_by_text("of the 300 test images right")
+        expect(winner).to_be_visible(timeout=60_000)
+        accuracy = re.search(r"reads ([\d.]+ %)", winner.inner_text()).group(1)
+        expect(visitor.button("Pause")).to_have_count(0)
+        visitor.button("Open as a run").click()
+        expect(page.get_by_role("heading", name="Train a network")).to_be_attached()
+        expect(page.locator(".st-key-figures")).to_contain_text(accuracy)
+        page.get_by_role("link", name="See your sweeps").click()
+        expect(page.get_by_role("heading", name="Sweeps")).to_be_visible()
+        assert visitor.errors == []
+        context.close()
+
+
+def mark(visitor, setting):
+    """Mark a setting to search."""
+    box = visitor.page.get_by_role("combobox", name="Settings to search")
+    box.fill(setting)
+    visitor.page.get_by_role("option", name=setting, exact=True).click()
+    visitor.page.keyboard.press("Escape")
+    visitor.idle()
+
+
 def test_the_train_page_leads_to_it(browser, address):
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     visitor = Visitor(context.new_page(), address).open("/train")
-    visitor.page.get_by_role("link", name="Which settings are best?").click()
+    visitor.page.locator("summary").filter(has_text="Search for the best settings").click()
+    visitor.page.get_by_role("link", name="See your sweeps").click()
     expect(visitor.page.get_by_role("heading", name="Sweeps")).to_be_visible()
     assert visitor.page.url.split("?")[0].endswith("/sweeps")
     context.close()

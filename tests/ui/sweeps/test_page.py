@@ -144,7 +144,7 @@ def own(study, sets, sweeps):
             "own",
             Sweep.from_table(table | changes),
             sets[0],
-            workspace=workspace(app).id,
+            workspace=studies.owner_of(workspace(app).id),
             title="Sweep 1",
         )
         app.session_state["sweep"] = "own"
