@@ -275,7 +275,9 @@ def test_the_winner_is_measured_after_a_restart_in_the_wrong_moment(visit, sweep
     from engine.sweep.worker import Worker
 
     opened = visit()
-    study = make_study(sweeps, "s", make_sweep(), datasets.load("mnist")[0], workspace=studies.owner_of(opened.id), title="Sweep 1")
+    study = make_study(
+        sweeps, "s", make_sweep(), datasets.load("mnist")[0], workspace=studies.owner_of(opened.id), title="Sweep 1"
+    )
     list(Worker(study, datasets.load("mnist")[0]).run())
     assert study.winner is None
     assert studies.has_work(study)
@@ -341,7 +343,9 @@ def test_sweeps_are_listed_with_all_that_is_saved_and_forgotten_with_it(sets, sw
     from engine.sweep.worker import Worker
 
     app = open_app()
-    study = make_study(sweeps, "s", make_sweep(), sets[0], workspace=studies.owner_of(session(app).workspace.id), title="Sweep 1")
+    study = make_study(
+        sweeps, "s", make_sweep(), sets[0], workspace=studies.owner_of(session(app).workspace.id), title="Sweep 1"
+    )
     list(Worker(study, sets[0]).run())
     app.switch_page(str(WORK_PAGE)).run()
     assert not app.exception

@@ -224,6 +224,8 @@ def test_a_study_is_deleted_with_its_networks(make, tiny):
     assert {name: attributes["title"] for name, attributes in list_studies(url).items()} == {"other": "Other"}
     assert networks(other) == kept
     assert study.claims.networks(1) == []
+
+
 def test_a_worker_that_waits_for_others_can_be_stopped(make, tiny, monkeypatch):
     monkeypatch.setattr("engine.sweep.worker.BEATS", 1e-6)  # it looks again after a year
     study = make(trials=1)
