@@ -126,11 +126,18 @@ class Study:
 
     def pause(self) -> None:
         """Have all workers stop within a few seconds."""
-        self.storage.set_study_user_attr(self.id, "is_paused", True)
+        if not self.is_paused:
+            self.storage.set_study_user_attr(self.id, "paused_at", time.time())
+            self.storage.set_study_user_attr(self.id, "is_paused", True)
 
     def resume(self) -> None:
-        """Let workers continue."""
-        self.storage.set_study_user_attr(self.id, "is_paused", False)
+        """Let workers continue; the minutes go on from where they were."""
+        attributes = self.attributes
+        if attributes.get("is_paused"):
+            if attributes.get("begun_at") is not None:
+                begun = attributes["begun_at"] + time.time() - attributes["paused_at"]
+                self.storage.set_study_user_attr(self.id, "begun_at", begun)
+            self.storage.set_study_user_attr(self.id, "is_paused", False)
 
     def end(self) -> None:
         """Begin no other trial, and end those that are under way as if they were pruned."""

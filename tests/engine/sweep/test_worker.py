@@ -431,6 +431,24 @@ def test_no_trial_begins_when_the_minutes_are_over(make, tiny):
     assert study.is_over
 
 
+def test_the_minutes_stand_still_in_a_pause(make, tiny, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr("engine.sweep.study.time.time", lambda: now[0])
+    study = make(minutes=10)
+    next(Worker(study, tiny).run())
+    now[0] += 9 * 60
+    study.pause()
+    now[0] += 3600
+    study.pause()
+    study.resume()
+    study.resume()
+    assert not study.is_late
+    now[0] += 59
+    assert not study.is_late
+    now[0] += 2
+    assert study.is_late
+
+
 def test_the_winner_is_measured_on_the_test_images_once(make, tiny, monkeypatch):
     test_set = make_digits(200, 5)
     study = make(num_seeds=2, trials=2)
