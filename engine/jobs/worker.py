@@ -108,7 +108,10 @@ def _iterate(message: Iterate, connection: Connection) -> None:
         nonlocal has_come, polled
         if not has_come and monotonic() - polled >= POLL_EVERY:
             polled = monotonic()
-            has_come = connection.poll() and receive(connection) == STOP
+            try:
+                has_come = connection.poll() and receive(connection) == STOP
+            except (EOFError, OSError):  # the server is gone: what can be saved is saved
+                has_come = True
         return has_come
 
     for value in message.function(*message.arguments, is_stopped):

@@ -3,6 +3,9 @@
 import importlib.util
 import os
 import signal
+from contextlib import suppress
+from multiprocessing import Pipe
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -10,8 +13,12 @@ from helpers import make_digits, need
 from sweep_kills import contents
 
 from engine.checks import InklingError
+from engine.data.mapped import map_dataset
 from engine.jobs import Job, JobState, Snapshot, Trials
 from engine.jobs import pool as pool_module
+from engine.jobs.messages import Iterate
+from engine.jobs.trials import _run_trials
+from engine.jobs.worker import run
 from engine.sweep.plan import Sweep
 
 if importlib.util.find_spec("optuna"):
@@ -141,6 +148,26 @@ def test_when_its_process_is_killed_another_goes_on(make, start, make_pool, unti
     until(lambda: trials.is_over, 120)
     assert trials.error == ""
     assert study.best.number == 0
+
+
+def test_a_worker_whose_server_is_killed_saves_its_trial_and_gives_it_up(make, tiny, until):
+    study = make(settings=SETTINGS | {"epochs": 10_000}, trials=1)
+    server_end, worker_end = Pipe()
+    arguments = str(study.claims.engine.url), "s", map_dataset(tiny), map_dataset(TEST)
+
+    def work():
+        with suppress(OSError):  # nobody hears any more that it has ended
+            run(Iterate(_run_trials, arguments), worker_end)
+
+    thread = Thread(target=work)
+    thread.start()
+    until(lambda: study.trials()[0].intermediate_values, 60)
+    server_end.close()
+    thread.join(60)
+    (trial,) = study.trials()
+    assert trial.state.name == "RUNNING"
+    assert study.claims.all()[trial._trial_id].owner == ""
+    assert study.claims.saved(trial._trial_id)[1]
 
 
 def test_a_trial_whose_processes_die_again_and_again_is_given_up(make, start, make_pool, until):
