@@ -136,7 +136,7 @@ def _seconds_of_others():
 
 def kill(data, num_kills, seed, programs):
     train_set, _ = load_data(data)
-    sweep = make_sweep(data, trials=2 * num_kills, epochs=100)  # long enough to be killed in their middle
+    sweep = make_sweep(data, trials=3 * num_kills // 2, epochs=100)  # long enough to be killed in their middle
     server = PostgreSQL(programs)
     try:
         with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as other:
