@@ -175,7 +175,7 @@ def measure_example(sampler_seeds, plot):
             gain = 100 * (accuracy - mean(accuracies))
             print(f"  validation {percent(best.value)}, test {percent(accuracy)}: quick plus {gain:.2f} points", flush=True)
             if plot and seed == sampler_seeds[0]:
-                from sweep_plot import draw  # matplotlib is not one of this project's packages
+                from sweep_plot import draw  # matplotlib takes a second to import
 
                 draw(study.trials(), mean(validation for _, validation in quick), plot)
 
@@ -204,7 +204,7 @@ def main():
     parser.add_argument("--postgresql", type=Path, metavar="FOLDER", help="where its programs are (default: the newest)")
     parser.add_argument("--example", action="store_true", help="run the README's example instead")
     parser.add_argument("--sampler-seeds", type=int, nargs="+", default=[0, 1, 2], metavar="SEED", help="of the example")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="where to write a picture of the first (needs matplotlib)")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="where to write a picture of the first")
     options = parser.parse_args()
     if options.example:
         measure_example(options.sampler_seeds, options.plot)
