@@ -1,6 +1,5 @@
 """What the page Sweeps draws: the columns of each chart, from a study's trials, and its Vega-Lite specification."""
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,8 @@ COMPLETE, PRUNED, RUNNING = N_("complete"), N_("stopped early"), N_("running")
 COLOURS = {COMPLETE: "#5b69d6", PRUNED: "#9aa0b5", RUNNING: "#e4572e"}
 BEST = "#2f9e6e"
 HEIGHT = 240
+GREY = "#7b8194"  # of text, on a light and on a dark page
+MAX_MARKS = 6  # at the line of a setting
 PADDING = {"left": 0, "top": 5, "right": 12, "bottom": 0}
 PERCENT = "format(100 * datum.value, '.4~r') + ' %'"  # of a fraction on an axis, in Vega's language
 
@@ -116,14 +117,7 @@ def parallel_rows(sweep: Sweep, trials: "Sequence[FrozenTrial]") -> Columns:
 def parallel(sweep: Sweep) -> Spec:
     x = {"field": "setting", "type": "nominal", "title": None, "sort": [label(name) for name in sweep.varied]}
     x |= {"axis": {"labelAngle": 0, "labelLimit": 100, "grid": True, "labelOverlap": True}}
-    y = {"field": "place", "type": "quantitative", "title": None, "scale": {"domain": [0, 1]}}
-    y |= {
-        "axis": {
-            "values": [0, 1],
-            "labelExpr": f"datum.value ? {json.dumps(_('high'))} : {json.dumps(_('low'))}",
-            "grid": False,
-        }
-    }
+    y = {"field": "place", "type": "quantitative", "axis": None, "scale": {"domain": [0, 1]}}
     colour = {"condition": {"test": "datum.quality === 1", "value": BEST}, "value": COLOURS[COMPLETE]}
     opacity = {"field": "quality", "type": "quantitative", "legend": None, "scale": {"domain": [0, 1], "range": [0.05, 1]}}
     tooltip = [
@@ -134,8 +128,23 @@ def parallel(sweep: Sweep) -> Spec:
     ]
     mark = {"type": "line", "strokeWidth": 2, "point": {"filled": True, "size": 35, "aria": False}}
     detail = {"field": "trial", "type": "nominal"}
-    encoding = {"x": x, "y": y, "color": colour, "opacity": opacity, "detail": detail, "tooltip": tooltip}
-    return _chart(HEIGHT, mark=mark, encoding=encoding)
+    lines = {"color": colour, "opacity": opacity, "detail": detail, "tooltip": tooltip}
+    text = {"type": "text", "align": "left", "dx": 8, "fontSize": 11, "color": GREY, "limit": 70, "aria": False}
+    layers = [
+        {"mark": mark, "encoding": lines},
+        {"data": {"values": _marks(sweep)}, "mark": text, "encoding": {"text": {"field": "text", "type": "nominal"}}},
+    ]
+    return _chart(HEIGHT, encoding={"x": x, "y": y}, layer=layers, padding=PADDING | {"bottom": 5})  # whole letters
+
+
+def _marks(sweep: Sweep) -> list[dict[str, Any]]:
+    """What stands at the line of each setting: its lowest and highest value, or its choices if they are few."""
+    marks = []
+    for name, dimension in sweep.varied.items():
+        values = dimension.values() if isinstance(dimension, Range) else dimension.texts
+        for value in values if len(values) <= MAX_MARKS else (values[0], values[-1]):
+            marks.append({"setting": label(name), "place": place(dimension, value), "text": shown(name, value)})
+    return marks
 
 
 def label(name: str) -> str:
@@ -151,6 +160,12 @@ def shown(name: str, parameter: Any) -> str:
     return show_setting(setting, setting.from_text(name, parameter)) if isinstance(parameter, str) else number(parameter)
 
 
+def searched(dimension: Dimension) -> str:
+    """What a dimension may choose from, as people read it."""
+    values = dimension.values() if isinstance(dimension, Range) else dimension.texts
+    return (" ... " if isinstance(dimension, Range) else " / ").join(shown(dimension.name, value) for value in values)
+
+
 def place(dimension: Dimension, value: Any) -> float:
     """Where a value lies between the lowest and the highest, or among the choices, in [0, 1]."""
     if isinstance(dimension, Choices):
@@ -162,11 +177,16 @@ def place(dimension: Dimension, value: Any) -> float:
 def setting_rows(name: str, trials: "Sequence[FrozenTrial]") -> Columns:
     """One setting against the result: ``chosen``, ``value``, ``trial`` and ``kind``."""
     rows = [
-        (trial.params[name], trial.values[0], trial.number, kind_of(trial))
+        (_axis_value(name, trial.params[name]), trial.values[0], trial.number, kind_of(trial))
         for trial in trials
         if kind_of(trial) in (COMPLETE, PRUNED) and trial.values and name in trial.params
     ]
     return {column: [row[k] for row in rows] for k, column in enumerate(("chosen", "value", "trial", "kind"))}
+
+
+def _axis_value(name: str, parameter: Any) -> Any:
+    """A number, or a choice as people read it."""
+    return shown(name, parameter) if isinstance(parameter, str) else parameter
 
 
 def setting(sweep: Sweep, name: str) -> Spec:
@@ -175,7 +195,11 @@ def setting(sweep: Sweep, name: str) -> Spec:
         scale = {"type": "log" if dimension.log else "linear", "domain": [dimension.low, dimension.high]}
         x = {"type": "quantitative", "scale": scale, "axis": {"grid": False, "format": "~g", "tickCount": 4}}
     else:
-        x = {"type": "nominal", "sort": list(dimension.texts), "axis": {"labelAngle": 0, "labelLimit": 80}}
+        x = {
+            "type": "nominal",
+            "sort": [shown(name, text) for text in dimension.texts],
+            "axis": {"labelAngle": 0, "labelLimit": 80},
+        }
     x |= {"field": "chosen", "title": label(name)}
     colour = {"field": "kind", "type": "nominal", "legend": None}
     colour |= {"scale": {"domain": list(COLOURS), "range": list(COLOURS.values())}}

@@ -167,6 +167,8 @@ def _show(study: "Study", was_moving: bool) -> None:
     trials = study.trials()
     _status(study, trials)
     if not any(trial.values or trial.intermediate_values for trial in trials):
+        if was_moving:
+            st.caption(_("The charts begin with the first epoch."))
         return
     measure = _(MEASURES[study.sweep.measure].label)
     left, right = st.columns(2, gap="large")
@@ -250,6 +252,11 @@ def _status(study: "Study", trials: "list[FrozenTrial]") -> None:
         st.caption(_("Paused. Nothing is lost: Resume goes on from here."))
     elif studies.is_waiting(study):
         st.caption(_("It waits: people's own trainings come first."))
+    each = [
+        f"{label_in_sentence(SEARCHABLE[name])} {figures.searched(dimension)}"
+        for name, dimension in study.sweep.varied.items()
+    ]
+    st.caption(escape_markdown(_("Searched: {settings}").format(settings="; ".join(each))))
     if best := study.best:
         text = _("Best: trial {number}, {measure} {value}, with {settings}").format(
             number=best.number,

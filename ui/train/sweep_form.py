@@ -75,7 +75,7 @@ def _form(config: Config, choice: Choice) -> None:
     search = {dimension.name: dimension for dimension in found if dimension}
     _say_what_has_no_effect(dict(zip(names, boxes, strict=True)), search, config)
     for row in ROWS:
-        for column, name in zip(st.columns(len(row)), row, strict=True):
+        for column, name in zip(st.columns(len(row), wrap=False), row, strict=True):
             with column:
                 setting_widget(SWEEP_SETTINGS[name], f"sweep {name}", DEFAULTS[name])
     sweep = _sweep(search, config, choice.source) if all(found) else None
@@ -185,7 +185,7 @@ def _range(name: str, setting: Setting, current: Any) -> Dimension | None:
     keys = [f"search {name} {part}" for part in ("from", "to", "log")]
     _follow(dict(zip(keys, (low, high, is_log), strict=True)))
     ends = []
-    for column, text, key, default in zip(st.columns(2), (_("From"), _("To")), keys, (low, high), strict=False):
+    for column, text, key, default in zip(st.columns(2, wrap=False), (_("From"), _("To")), keys, (low, high), strict=False):
         with column:
             ends.append(_number(text, key, setting.kind, default))
     help = _("Tries 0.001 to 0.01 as often as 0.01 to 0.1 (a logarithmic scale).")
