@@ -15,6 +15,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import streamlit as st
+from sqlalchemy.engine import make_url
 
 from engine.checks import InklingError
 from engine.jobs import Snapshot, Trials, default_pool
@@ -96,7 +97,7 @@ def owner_of(workspace: str) -> str:
 def _attributes() -> dict[str, dict[str, Any]]:
     """Those of all sweeps in the storage."""
     url = storage()
-    if url.startswith(FILE) and not Path(url.removeprefix(FILE)).exists():  # looking must not make it
+    if url.startswith(FILE) and not Path(make_url(url).database or "").exists():  # looking must not make it
         return {}
     from engine.sweep.study import list_studies
 

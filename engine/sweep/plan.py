@@ -34,7 +34,8 @@ def default_storage() -> str:
         data_folder().mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise InklingError(f"{data_folder()} cannot be made: {error.strerror}; name a --storage") from None
-    return f"sqlite:///{data_folder() / STORAGE_FILE}"
+    path = str(data_folder() / STORAGE_FILE)
+    return f"sqlite:///{path.replace('%', '%25').replace('?', '%3F')}"
 
 
 class Named(NamedTuple):

@@ -17,6 +17,8 @@ from engine.sweep.search_space import read_dimension
 from tests.ui.test_stored_runs import assert_same_runs, restarted
 from tests.ui.train.steps import says, wait_for
 from ui import SWEEPS_PAGE, TRAIN_PAGE, WORK_PAGE, datasets, runs, studies
+from ui.store import Store
+from ui.store.database import sqlite_url
 from ui.visitor import workspace
 from ui.workspace import Workspaces
 
@@ -319,6 +321,17 @@ def test_sweeps_are_beside_the_store(visit, store, monkeypatch, tmp_path):
     monkeypatch.setattr(studies, "workspaces", lambda: Workspaces(None))
     with pytest.raises(InklingError, match="nothing is saved on this server"):
         studies.listed()
+
+
+@pytest.mark.parametrize("folder", ["a b", "ü", "50%25", "what?", "#1", "it's", "C:\\me@home"])
+def test_sweeps_are_found_in_a_folder_of_any_name(monkeypatch, tmp_path, tiny, folder):
+    monkeypatch.delenv("INKLING_SWEEPS", raising=False)
+    workspaces = Workspaces(Store(sqlite_url(tmp_path / folder / "store.sqlite3").render_as_string()))
+    monkeypatch.setattr(studies, "workspaces", lambda: workspaces)
+    assert studies._attributes() == {}
+    from_command_line(studies.storage(), "mine", tiny)
+    assert list(studies._attributes()) == ["mine"]
+    assert (tmp_path / folder / "sweeps.sqlite3").exists()
 
 
 @pytest.mark.parametrize("page", [SWEEPS_PAGE, TRAIN_PAGE, WORK_PAGE])

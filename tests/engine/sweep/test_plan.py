@@ -9,6 +9,7 @@ from helpers import ROOT, make_digits, outcome
 from engine.checks import InklingError
 from engine.network import dense_layers
 from engine.recipes import RECIPES
+from engine.sweep import plan
 from engine.sweep.plan import Sweep, read_file
 
 FILE = """
@@ -137,3 +138,11 @@ def test_the_memory_of_a_sweep_is_that_of_its_largest_trial():
 def test_a_combination_that_cannot_work_does_not_count():
     sweep = Sweep.from_table({"search": {"validation_size": [60, 299], "train_size": [100, 300]}})
     assert sweep.training_bytes() > 0
+
+
+@pytest.mark.parametrize("folder", ["plain", "ü b", "50%25", "what?"])
+def test_the_default_storage_is_a_file_in_a_folder_of_any_name(monkeypatch, tmp_path, folder):
+    make_url = pytest.importorskip("sqlalchemy.engine").make_url
+    monkeypatch.delenv("INKLING_SWEEPS", raising=False)
+    monkeypatch.setattr(plan, "data_folder", lambda: tmp_path / folder)
+    assert make_url(plan.default_storage()).database == str(tmp_path / folder / "sweeps.sqlite3")
