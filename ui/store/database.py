@@ -27,6 +27,7 @@ SQLITE_SETTINGS = {
     "secure_delete": "ON",  # what is deleted is overwritten with zeros
 }
 SWEEPS_SCHEMA = "inkling_sweeps"
+SWEEPS_LOCK = 0x1A2B_3C4E  # the number of the advisory lock of the server that makes it: another than that of the migrations
 POSTGRESQL_SETTINGS = {"connect_timeout": "5", "tcp_user_timeout": "10000", "options": f"-c lock_timeout={LOCK_SECONDS}s"}
 
 
@@ -72,8 +73,10 @@ def sweeps_url(engine: sa.Engine) -> str:
     if url.get_backend_name() == "sqlite":
         return sqlite_url(Path(url.database or "").with_name(STORAGE_FILE)).render_as_string()
     with transaction(engine) as connection:
-        connection.execute(sa.schema.CreateSchema(SWEEPS_SCHEMA, if_not_exists=True))
-    query = {"connect_timeout": POSTGRESQL_SETTINGS["connect_timeout"], "options": f"-c search_path={SWEEPS_SCHEMA}"}
+        if not sa.inspect(connection).has_schema(SWEEPS_SCHEMA):  # the user may be allowed to use one, but not to make one
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": SWEEPS_LOCK})
+            connection.execute(sa.schema.CreateSchema(SWEEPS_SCHEMA, if_not_exists=True))
+    query = {"options": f"{url.query['options']} -c search_path={SWEEPS_SCHEMA}"}
     return url.set(query=dict(url.query) | query).render_as_string(hide_password=False)
 
 
@@ -106,6 +109,7 @@ def _explain(error: Exception) -> InklingError:
         r"locked|lock timeout|QueuePool|deadlock|too many": "the store is busy: try again in a few seconds",
         r"is full|[Nn]o space": "the disk of the store is full: whoever runs this server has to make room",
         r"readonly|read-only": "the store cannot be written: its file or disk is read-only",
+        r"permission denied": "the database does not allow this: whoever runs this server has to",
         r"NUL|surrogate|codec|UTF": "a name holds a character that cannot be saved",
         r"not JSON": "a value cannot be saved as JSON",
         r"recursion": "a value is nested too deeply to be saved",

@@ -3,6 +3,9 @@
 import logging
 import sqlite3
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from uuid import uuid4
 
 import platformdirs
 import pytest
@@ -275,3 +278,41 @@ def test_the_sweeps_of_a_postgresql_are_kept_in_it_beside_the_tables_of_the_stor
     assert [*study_module.list_studies(store.sweeps_url())] == ["mine"]
     assert len(study_module.open_study(Store(url).sweeps_url(), "mine").trials()) == 2  # both migrate again, and agree
     assert store.visit(workspace)
+
+
+def test_many_servers_make_the_schema_of_the_sweeps_at_once(postgresql):
+    url = postgresql.new_database()
+    stores = [Store(url) for _ in range(8)]
+    barrier = Barrier(len(stores))
+
+    def ask(store):
+        barrier.wait()
+        return store.sweeps_url()
+
+    with ThreadPoolExecutor(len(stores)) as threads:
+        assert len(set(threads.map(ask, stores))) == 1
+
+
+def test_a_user_who_may_not_make_the_schema_of_the_sweeps_uses_the_one_that_is_there(postgresql):
+    url = postgresql.new_database()
+    admin = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+    user = f"u{uuid4().hex}"
+    with admin.connect() as connection:
+        connection.execute(sa.text(f"CREATE USER {user}"))
+        connection.execute(sa.text(f"GRANT ALL ON SCHEMA public TO {user}"))
+        store = Store(sa.make_url(url).set(username=user).render_as_string(hide_password=False))
+        with pytest.raises(InklingError, match="the database does not allow this"):
+            store.sweeps_url()
+        connection.execute(sa.text(f"CREATE SCHEMA inkling_sweeps AUTHORIZATION {user}"))
+    assert "inkling_sweeps" in store.sweeps_url()
+    store.close()
+    admin.dispose()
+
+
+def test_the_options_of_a_postgresql_hold_for_its_sweeps(postgresql):
+    store = Store(f"{postgresql.new_database()}&options=-c%20statement_timeout%3D12345")
+    sweeps = sa.create_engine(store.sweeps_url())
+    with sweeps.connect() as connection:
+        values = connection.execute(sa.text("SELECT current_setting('statement_timeout'), current_schema()")).one()
+    assert values == ("12345ms", "inkling_sweeps")
+    sweeps.dispose()
