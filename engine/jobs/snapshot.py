@@ -106,22 +106,22 @@ class Snapshot:
 
     @classmethod
     def of_trial(cls, network: Network, test_set: Dataset) -> Self:
-        """A training of a sweep that is over, from one of ``Study.networks``, which is measured on the test images."""
+        """A training of a sweep that is over or was pruned, from one of ``Study.networks``; measured on the test images."""
         config, training = Config.from_json(network.info["config"]), network.info.pop("training")
         history = History(EpochEnd, map(EpochEnd._make, training["history"]))
         last, best_epoch = history[-1], training["best_epoch"]
         speed_and_time = last.samples_per_second, last.seconds
-        snapshot = cls.before_start(config, network)
+        end = Finished(last.epoch, last.step, last.epoch < config.epochs, best_epoch, *speed_and_time)
         return replace(
-            snapshot,
-            state=JobState.FINISHED,
+            cls.before_start(config, network),
+            state=JobState.FINISHED if training["is_complete"] else JobState.STOPPED,
             epoch=last.epoch,
             step=last.step,
             progress=last.epoch / config.epochs,
             curve=np.array(training["curve"]).reshape(-1, 4),
             history=history,
             samples=sample_predictions(network, test_set),
-            end=Finished(last.epoch, last.step, last.epoch < config.epochs, best_epoch, *speed_and_time),
+            end=end if training["is_complete"] else None,
             test=evaluate(network, test_set, LOSSES[config.loss]),
             samples_per_second=last.samples_per_second,
             seconds=last.seconds,

@@ -89,12 +89,13 @@ class Claims:
     ) -> None:
         """Store how far a trial is: the ``results`` of its trainings that are over, and the paused one.
 
-        ``network`` is the one of the training that was last over. Raises ``LostClaim``.
+        ``network`` is the one of the training that was last over, or of the first one, which has been pruned. Raises
+        ``LostClaim``.
         """
         with self.engine.begin() as connection:
             self._update(trial_id, connection, beats=CLAIMS.c.beats + 1, results=list(results), training=training)
             if network is not None:
-                key = {"trial_id": trial_id, "position": len(results) - 1}
+                key = {"trial_id": trial_id, "position": max(len(results) - 1, 0)}
                 connection.execute(sa.delete(NETWORKS).filter_by(**key))
                 connection.execute(sa.insert(NETWORKS).values(network=network, **key))
 

@@ -184,7 +184,7 @@ class Study:
                 return {}
 
     def networks(self, trial: "FrozenTrial") -> list[Network]:
-        """The networks of a complete trial, one for each seed."""
+        """The networks of a complete trial, one for each seed; of a pruned one, that of the first seed as it was then."""
         return [load(io.BytesIO(network)) for network in self.claims.networks(trial._trial_id)]
 
     @property

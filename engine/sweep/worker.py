@@ -115,7 +115,7 @@ class Worker:
         """Mark a claimed trial as running; whether it is not over already, as it may be since it was listed."""
         state = self.study.storage.get_trial(trial_id).state
         if state.is_finished():
-            self.claims.end(trial_id, keep_networks=state == TrialState.COMPLETE)
+            self.claims.end(trial_id, keep_networks=state != TrialState.FAIL)
             return False
         if state == TrialState.WAITING:
             self.study.storage.set_trial_state_values(trial_id, TrialState.RUNNING)
@@ -127,7 +127,7 @@ class Worker:
         claims = self.claims.all()
         for trial in self.study.trials():
             if trial.state.is_finished() and trial._trial_id in claims:
-                self.claims.end(trial._trial_id, keep_networks=trial.state == TrialState.COMPLETE)
+                self.claims.end(trial._trial_id, keep_networks=trial.state != TrialState.FAIL)
 
     def _look(self) -> dict[int, Claim]:
         """All claims, after noting which of them have changed."""
@@ -193,7 +193,7 @@ class Worker:
             study.tell(number, value, state)
         except ValueError:  # another one has ended it in the meantime
             raise LostClaim from None
-        self.claims.end(trial_id, keep_networks=state == TrialState.COMPLETE)
+        self.claims.end(trial_id, keep_networks=state != TrialState.FAIL)
 
     def _train_seeds(self, trial: optuna.Trial, signals: _Signals) -> float:
         """The mean value of the trainings from all seeds."""
@@ -208,7 +208,7 @@ class Worker:
             self._train(trainer, trial, results, signals)
             training = None
             results.append(self._result(trainer))
-            self.claims.save(trial._trial_id, results, network=_network_bytes(trainer))
+            self.claims.save(trial._trial_id, results, network=_network_bytes(trainer, is_complete=True))
         _note(trial, results)
         return mean(result["value"] for result in results)
 
@@ -224,6 +224,8 @@ class Worker:
                 isinstance(event, EpochEnd) and not results and self._is_pruned_after(event, trial)
             ):
                 _note(trial, [*results, self._result(trainer)])
+                if trainer.history:
+                    self.claims.save(trial._trial_id, results, network=_network_bytes(trainer, is_complete=False))
                 raise _Pruned
             is_stopped = self.is_stopped() or signals.is_paused.is_set()
             if is_stopped or monotonic() - saved > self.save_seconds:
@@ -256,12 +258,13 @@ def _note(trial: optuna.Trial, results: list[Result]) -> None:
     trial.set_user_attr("seconds", round(sum(result["seconds"] for result in results), 3))
 
 
-def _network_bytes(trainer: Trainer) -> bytes:
+def _network_bytes(trainer: Trainer, is_complete: bool) -> bytes:
     """The result, and in its ``info`` what a viewer sees of the training."""
     training = {
         "history": [list(event) for event in trainer.history],
         "curve": trainer.curve.points().tolist(),
         "best_epoch": trainer.best[1] if trainer.best else None,
+        "is_complete": is_complete,
     }
     file = BytesIO()
     save(file, trainer.result, training=training)

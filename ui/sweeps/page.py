@@ -336,23 +336,23 @@ def _table(study: "Study", trials: "list[FrozenTrial]") -> None:
     ]
     link = st.column_config.LinkColumn(display_text=_("Train it again"))
     st.dataframe(rows, hide_index=True, width="stretch", column_config={_("open"): link})
-    complete = [trial for trial in begun if trial.state.name == "COMPLETE"]
-    if complete and (study.sweep.data in SOURCES or own_data.find(study.sweep.data)):
-        _open_trial(study, complete)
+    trained = [trial for trial in begun if trial.state.name in ("COMPLETE", "PRUNED") and trial.values]
+    if trained and (study.sweep.data in SOURCES or own_data.find(study.sweep.data)):
+        _open_trial(study, trained)
     st.download_button(_("All trials as CSV"), study.to_csv, f"{study.name}.csv", "text/csv", icon=":material/download:")
 
 
-def _open_trial(study: "Study", complete: "list[FrozenTrial]") -> None:
+def _open_trial(study: "Study", trained: "list[FrozenTrial]") -> None:
     """Open a trial as a run, or train it again from other seeds."""
-    by_number = {trial.number: trial for trial in complete}
+    by_number = {trial.number: trial for trial in trained}
     with st.container(horizontal=True, vertical_alignment="bottom", key="open trial"):
         number = st.selectbox(
             _("Trial"),
             list(by_number),
             format_func=lambda number: _describe(study, by_number[number]),
-            key=f"{study.name} trial {complete[0].number}",  # a new best trial comes into view
+            key=f"{study.name} trial {trained[0].number}",  # a new best trial comes into view
         )
-        trial = by_number.get(number, complete[0])
+        trial = by_number.get(number, trained[0])
         opens = st.button(_("Open as a run"), icon=":material/open_in_new:")
         repeats = st.button(_("Train with {count} other seeds").format(count=NUM_SEEDS), icon=":material/replay:")
     if opens or repeats:  # not in a callback: data that have to be drawn show their progress bar in this place
@@ -366,7 +366,8 @@ def _open_trial(study: "Study", complete: "list[FrozenTrial]") -> None:
 
 
 def _describe(study: "Study", trial: "FrozenTrial") -> str:
-    return f"{trial.number}: {_value(study, trial)}, {_settings(study, trial)}"
+    ending = f" ({_(STATES['PRUNED'])})" if trial.state.name == "PRUNED" else ""
+    return f"{trial.number}: {_value(study, trial)}, {_settings(study, trial)}{ending}"
 
 
 def _leave(action: "Callable[[Study, FrozenTrial], object]", study: "Study", trial: "FrozenTrial") -> None:

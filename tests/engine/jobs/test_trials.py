@@ -17,8 +17,10 @@ from engine.data.mapped import map_dataset
 from engine.jobs import Job, JobState, Snapshot, Trials
 from engine.jobs import pool as pool_module
 from engine.jobs.messages import Iterate
+from engine.jobs.snapshot_file import from_bytes, to_bytes
 from engine.jobs.trials import _run_trials
 from engine.jobs.worker import run
+from engine.metrics import evaluate
 from engine.sweep.plan import Sweep
 
 if importlib.util.find_spec("optuna"):
@@ -230,3 +232,17 @@ def test_an_opened_trial_is_what_a_job_of_the_same_settings_gives(make, tiny, ma
     for name in ("state", "config", "epoch", "step", "progress", "changes"):
         assert getattr(opened, name) == getattr(snapshot, name)
     assert opened.network.info == snapshot.network.info
+
+
+def test_an_opened_trial_that_was_pruned_has_stopped_there(make, tiny):
+    search = {"learning_rate": [0.02, 0.021, 0.022, 0.023, 0.024, 0.025, 1e-6]}
+    study = make(search=search, sampler="grid", pruner="median", trials=7, sampler_seed=4)
+    pruned = next(trial for trial in Worker(study, tiny).run() if trial.state.name == "PRUNED")
+    (network,) = study.networks(pruned)
+    opened = from_bytes(to_bytes(Snapshot.of_trial(network, TEST)))
+    assert opened.state is JobState.STOPPED
+    assert opened.end is None
+    losses = [loss for _, loss in sorted(pruned.intermediate_values.items())]
+    assert [event.validation_loss for event in opened.history] == losses
+    assert (opened.epoch, opened.progress) == (len(losses), pytest.approx(len(losses) / 3))
+    assert opened.test.errors == evaluate(network, TEST).errors

@@ -18,7 +18,7 @@ from engine.metrics import evaluate
 from engine.sweep.claims import Claims, LostClaim
 from engine.sweep.plan import Sweep
 from engine.sweep.search_space import configured
-from engine.training import Trainer
+from engine.training import EpochEnd, Trainer
 
 if importlib.util.find_spec("optuna"):
     import optuna
@@ -346,7 +346,7 @@ def test_a_worker_beats_as_often_as_others_with_the_usual_grace_expect(make, tin
     assert Worker(study, tiny, grace_seconds=0.6).beat_seconds == pytest.approx(0.6 / BEATS)
 
 
-def test_pruned_trials_end_early_and_keep_no_network(make, tiny):
+def test_pruned_trials_end_early_and_keep_the_network_of_that_moment(make, tiny):
     search = {"learning_rate": [0.02, 0.021, 0.022, 0.023, 0.024, 0.025, 1e-6]}
     study = make(SETTINGS | {"epochs": 4}, search, sampler="grid", pruner="median", trials=7, sampler_seed=4)
     order = [trial.system_attrs["fixed_params"]["learning_rate"] for trial in study.trials()]
@@ -355,7 +355,13 @@ def test_pruned_trials_end_early_and_keep_no_network(make, tiny):
     (pruned,) = [trial for trial in trials if trial.params["learning_rate"] == "1e-06"]
     assert pruned.state == TrialState.PRUNED
     assert pruned.user_attrs["epochs"] == 1
-    assert study.claims.networks(pruned._trial_id) == []
+    (network,) = study.networks(pruned)
+    config = replace(study.sweep.config_of(pruned.params), epochs=4)
+    trainer = Trainer.from_config(config, tiny)
+    assert isinstance(next(event for event in trainer if isinstance(event, EpochEnd)), EpochEnd)
+    np.testing.assert_array_equal(network.state_vector, trainer.result.state_vector)
+    assert len(network.info["training"]["history"]) == 1
+    assert not network.info["training"]["is_complete"]
     assert study.best != pruned
 
 
