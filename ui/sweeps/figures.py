@@ -250,7 +250,7 @@ def flattery() -> Spec:
         "type": "line",
         "strokeWidth": 2.5,
         "color": COLOURS[RUNNING],
-        "point": {"size": 20, "filled": True, "aria": False},
+        "point": {"size": 20, "filled": True, "color": COLOURS[RUNNING], "aria": False},
     }
     return _chart(mark=mark, encoding={"x": x, "y": y, "tooltip": tooltip})
 

@@ -245,7 +245,8 @@ def _status(study: "Study", trials: "list[FrozenTrial]") -> None:
     values = {"done": done, "count": total, "pruned": counts["PRUNED"], "running": counts["RUNNING"]}
     st.progress(done / total, text=", ".join(parts).format(**values))
     if study.is_over:
-        pass
+        if done < total:
+            st.caption(_("It is over: it was ended, or its minutes have passed. The other trials do not begin."))
     elif error := studies.error(study):
         st.warning(escape_markdown(f"{error}."), icon=":material/error:")
     elif study.is_paused:
@@ -345,14 +346,14 @@ def _table(study: "Study", trials: "list[FrozenTrial]") -> None:
 def _open_trial(study: "Study", trained: "list[FrozenTrial]") -> None:
     """Open a trial as a run, or train it again from other seeds."""
     by_number = {trial.number: trial for trial in trained}
-    with st.container(horizontal=True, vertical_alignment="bottom", key="open trial"):
-        number = st.selectbox(
-            _("Trial"),
-            list(by_number),
-            format_func=lambda number: _describe(study, by_number[number]),
-            key=f"{study.name} trial {trained[0].number}",  # a new best trial comes into view
-        )
-        trial = by_number.get(number, trained[0])
+    number = st.selectbox(
+        _("Trial"),
+        list(by_number),
+        format_func=lambda number: _describe(study, by_number[number]),
+        key=f"{study.name} trial {trained[0].number}",  # a new best trial comes into view
+    )
+    trial = by_number.get(number, trained[0])
+    with st.container(horizontal=True):
         opens = st.button(_("Open as a run"), icon=":material/open_in_new:")
         repeats = st.button(_("Train with {count} other seeds").format(count=NUM_SEEDS), icon=":material/replay:")
     if opens or repeats:  # not in a callback: data that have to be drawn show their progress bar in this place

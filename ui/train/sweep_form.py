@@ -29,7 +29,7 @@ SWEEP_SETTINGS = settings_of(SweepSettings)
 LIMITS = {"trials": studies.MAX_TRIALS, "num_seeds": MAX_SEEDS}
 SWEEP_SETTINGS |= {name: replace(SWEEP_SETTINGS[name], kind=Integer(1, limit)) for name, limit in LIMITS.items()}
 DEFAULTS = {"trials": 20, "minutes": 5.0, "measure": "validation_accuracy", "num_seeds": 1, "sampler": "default"}
-DEFAULTS |= {"pruner": "hyperband"}
+DEFAULTS |= {"pruner": "median"}
 ROWS = (("trials", "minutes"), ("measure",), ("num_seeds",), ("sampler",), ("pruner",))
 USUAL_HIDDEN = ((64,), (128,), (256,), (128, 64), (256, 128))
 NOT_OFFERED = ("layers", "validation_size")  # no widget for a list of networks; all trials are measured on the same images
