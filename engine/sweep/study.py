@@ -50,9 +50,14 @@ def storage_errors() -> Iterator[None]:
         reason = getattr(cause, "orig", None) or cause  # without SQL
         raise StorageError(f"the sweep's storage cannot be used now: {shorten(reason, 300)}") from error
     except KeyError as error:
-        if error.args != ("Record does not exist.",):  # Optuna's words
+        if not is_deleted(error):
             raise
         raise InklingError("the study is no longer in its storage") from error
+
+
+def is_deleted(error: Exception) -> bool:
+    """Whether this says that a study was deleted."""
+    return isinstance(error, KeyError) and error.args == ("Record does not exist.",)  # Optuna's words
 
 
 class Study:

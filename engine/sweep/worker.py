@@ -23,7 +23,7 @@ from engine.checks import InklingError, shorten
 from engine.data.dataset import Dataset
 from engine.sweep.claims import Claim, LostClaim, Result
 from engine.sweep.search_space import configured
-from engine.sweep.study import DATABASE_ERRORS, Study
+from engine.sweep.study import DATABASE_ERRORS, Study, is_deleted
 from engine.training import Diverged, EpochEnd, Trainer
 
 GRACE_SECONDS = 30.0  # of silence, after which a worker counts as gone
@@ -157,7 +157,10 @@ class Worker:
                 except LostClaim:
                     signals.is_lost.set()
                     return
-                except Exception:  # the database may be back for the next beat
+                except Exception as error:  # the database may be back for the next beat
+                    if is_deleted(error):
+                        signals.is_lost.set()
+                        return
                     log.warning("a heartbeat failed", exc_info=True)
 
         thread = Thread(target=beat, name="heartbeat", daemon=True)
@@ -185,6 +188,8 @@ class Worker:
             except (_Stopped, LostClaim, optuna.exceptions.UpdateFinishedTrialError, *DATABASE_ERRORS):
                 raise
             except Exception as error:  # such as too little memory for this trial; the next one may work
+                if is_deleted(error):
+                    raise LostClaim from None
                 log.warning("trial %d failed", number, exc_info=True)
                 trial.set_user_attr("error", shorten(f"{type(error).__name__}: {error}", 300))
                 state = TrialState.FAIL

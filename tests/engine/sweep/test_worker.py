@@ -313,6 +313,20 @@ def test_a_database_that_is_gone_is_an_error_of_one_line(make, tiny):
         list(Worker(study, tiny).run())
 
 
+@pytest.mark.parametrize("pruner", ["none", "median"])
+def test_a_study_that_is_deleted_while_a_trial_trains_is_said_in_a_sentence(make, tiny, pruner, caplog):
+    study = make(pruner=pruner)
+
+    def delete():
+        if study.trials()[0].intermediate_values:
+            delete_study(str(study.claims.engine.url), "s")
+        return False
+
+    with pytest.raises(InklingError, match="the study is no longer in its storage"), storage_errors():
+        list(Worker(study, tiny, is_stopped=delete).run())
+    assert caplog.messages == []
+
+
 def test_a_study_knows_whether_it_was_deleted_or_continued(make, tiny):
     study = make(trials=1)
     url = str(study.claims.engine.url)
