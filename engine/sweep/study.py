@@ -16,7 +16,7 @@ import numpy as np
 import numpy.ma as ma
 import numpy.typing as npt
 import sqlalchemy as sa
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, IntegrityError, ProgrammingError, SQLAlchemyError
 
 from engine.checkpoint import load
 from engine.checks import InklingError, shorten, shown
@@ -34,6 +34,7 @@ except ImportError:
     raise InklingError("a sweep needs the package optuna: pip install 'inkling[sweep]'") from None
 
 DATABASE_ERRORS = (SQLAlchemyError, StorageInternalError)
+MAX_ATTEMPTS = 5  # to make the tables
 SQLITE_SECONDS = 60.0  # that a process waits for others that write to the same file
 
 
@@ -388,11 +389,25 @@ def _open_storage(url: str) -> "optuna.storages.RDBStorage":
     elif parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
     try:
-        return optuna.storages.RDBStorage(parsed.render_as_string(hide_password=False), engine_kwargs=options)
+        return _with_tables(parsed.render_as_string(hide_password=False), options)
     except ImportError:
         raise InklingError("PostgreSQL needs another package: pip install 'inkling[postgresql]'") from None
     except Exception as error:  # the driver's, or Optuna's about tables of another version
         raise StorageError(f"the storage {_place(parsed)} cannot be used: {_reason(error, parsed)}") from None
+
+
+def _with_tables(address: str, options: dict[str, Any]) -> "optuna.storages.RDBStorage":
+    """The storage, with its tables, which other processes may be making at the same time: then PostgreSQL refuses ours."""
+    attempts = MAX_ATTEMPTS
+    while True:
+        attempts -= 1
+        try:
+            storage = optuna.storages.RDBStorage(address, engine_kwargs=options)
+            Claims(storage.engine)
+            return storage
+        except (IntegrityError, ProgrammingError):
+            if not attempts:
+                raise
 
 
 def _place(url: sa.URL) -> str:
