@@ -75,6 +75,7 @@ class Study:
         if "sweep" not in attributes:
             raise InklingError(f"the study {shown(name)} was not made by Inkling, or is not complete: choose another name")
         self._attributes = attributes
+        self._importances: tuple[int, dict[str, float]] | None = None  # for so many complete trials
         self.sweep = Sweep.from_json(attributes["sweep"])
 
     @property
@@ -179,8 +180,15 @@ class Study:
     def importances(self) -> dict[str, float]:
         """The share of each setting in what distinguishes good trials from others (PED-ANOVA; Watanabe et al., 2023).
 
-        The shares sum to 1, the largest first; empty if nothing can be said, as when all trials are equal.
+        The shares sum to 1, the largest first; empty if nothing can be said, as when all trials are equal. They are found
+        once for the trials that are complete: it takes 0.3 s.
         """
+        num_complete = len(self.trials(TrialState.COMPLETE))
+        if self._importances is None or self._importances[0] != num_complete:
+            self._importances = num_complete, self._find_importances()
+        return self._importances[1]
+
+    def _find_importances(self) -> dict[str, float]:
         with warnings.catch_warnings(action="ignore"):  # Optuna calls it experimental
             try:
                 evaluator = optuna.importance.PedAnovaImportanceEvaluator()

@@ -327,6 +327,15 @@ def test_a_study_that_is_deleted_while_a_trial_trains_is_said_in_a_sentence(make
     assert caplog.messages == []
 
 
+def test_importances_are_found_once_for_the_trials_that_are_complete(make, tiny, monkeypatch):
+    study, calls = make(trials=3), []
+    monkeypatch.setattr(study, "_find_importances", lambda: calls.append(1) or {"n": len(calls)})
+    worker = Worker(study, tiny).run()
+    for number in (1, 2):
+        next(worker)
+        assert study.importances() == study.importances() == {"n": number}
+
+
 def test_a_study_knows_whether_it_was_deleted_or_continued(make, tiny):
     study = make(trials=1)
     url = str(study.claims.engine.url)
