@@ -34,7 +34,7 @@ except ImportError:
     raise InklingError("a sweep needs the package optuna: pip install 'inkling[sweep]'") from None
 
 DATABASE_ERRORS = (SQLAlchemyError, StorageInternalError)
-MAX_ATTEMPTS = 5  # to make the tables
+MAX_ATTEMPTS = 5  # to make the tables, or to delete a study, while others write
 SQLITE_SECONDS = 60.0  # that a process waits for others that write to the same file
 
 
@@ -282,8 +282,16 @@ def delete_study(url: str, name: str) -> None:
     """Delete a study with all its trials and networks, also one that cannot be opened here, as one of another version."""
     rdb = _open_storage(url)
     try:
-        with suppress(KeyError):  # another one was quicker
-            rdb.delete_study(rdb.get_study_id_from_name(name))
+        with suppress(KeyError):  # it is deleted, perhaps by another one, who was quicker
+            for _attempt in range(MAX_ATTEMPTS):
+                study_id = rdb.get_study_id_from_name(name)
+                rdb.set_study_user_attr(study_id, "is_ended", True)
+                for trial in rdb.get_all_trials(study_id, deepcopy=False, states=(TrialState.RUNNING,)):
+                    with suppress(optuna.exceptions.UpdateFinishedTrialError):
+                        rdb.set_trial_state_values(trial._trial_id, TrialState.FAIL)  # its worker reports nothing more
+                rdb.delete_study(study_id)  # does nothing, and does not say so, while a worker reports
+            rdb.get_study_id_from_name(name)
+            raise StorageError(f"the study {shown(name)} cannot be deleted now: its workers still write to it")
         Claims(rdb.engine).forget_deleted()
     finally:
         rdb.remove_session()

@@ -16,7 +16,7 @@ from sweep_kills import contents
 from engine.checks import InklingError
 from engine.metrics import evaluate
 from engine.sweep.claims import Claims, LostClaim
-from engine.sweep.plan import Sweep
+from engine.sweep.plan import StorageError, Sweep
 from engine.sweep.search_space import configured
 from engine.training import EpochEnd, Trainer
 
@@ -311,6 +311,27 @@ def test_a_database_that_is_gone_is_an_error_of_one_line(make, tiny):
         connection.exec_driver_sql("drop table sweep_claims")
     with pytest.raises(InklingError, match=r"storage cannot be used now: no such table: sweep_claims$"), storage_errors():
         list(Worker(study, tiny).run())
+
+
+def test_a_study_is_deleted_although_its_workers_report_at_that_moment(make, monkeypatch):
+    study = make()
+    url, delete, tries = str(study.claims.engine.url), optuna.storages.RDBStorage.delete_study, []
+
+    def delete_or_not(storage, study_id):
+        tries.append(study_id)
+        if len(tries) > conflicts:
+            delete(storage, study_id)
+
+    monkeypatch.setattr(optuna.storages.RDBStorage, "delete_study", delete_or_not)
+    study.storage.set_trial_state_values(study.trials()[0]._trial_id, TrialState.RUNNING)
+    conflicts = 10
+    with pytest.raises(StorageError, match="cannot be deleted now"):
+        delete_study(url, "s")
+    assert study.is_over  # no worker goes on
+    tries.clear()
+    conflicts = 1
+    delete_study(url, "s")
+    assert list_studies(url) == {}
 
 
 @pytest.mark.parametrize("pruner", ["none", "median"])
