@@ -256,6 +256,7 @@ class Pool:
             self.start_workers()
             self._measurements.append(measurement)
             self._assign()
+            self._make_room()
         return measurement.future
 
     def _in_turn(self) -> list[Work]:
@@ -318,6 +319,8 @@ class Pool:
         idle = [job for job in still if now - (job.still_since or now) > PAUSE_SECONDS]
         others = [job for job in [*idle, *long] if job not in [*parked, *trainings]]
         parked += others[: max(len(waiting) - num_coming - len(parked), 0)]
+        if self._measurements and not any(worker.measurement for worker in self._workers) and not num_coming and not parked:
+            parked = background[:1]  # it has the memory that the measurement needs
         for job in parked:
             job.park(goes_on=job not in still)
 

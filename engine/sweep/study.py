@@ -24,6 +24,7 @@ from engine.data.dataset import Dataset
 from engine.metrics import evaluate
 from engine.network import Network
 from engine.sweep.claims import Claims
+from engine.sweep.look import Look
 from engine.sweep.plan import MEASURES, StorageError, Sweep
 
 try:
@@ -107,19 +108,19 @@ class Study:
         """What is stored about it besides its trials."""
         return self.storage.get_study_user_attrs(self.id)
 
+    def look(self) -> Look:
+        """The study as it is now."""
+        return Look(self.sweep, self.trials(), self.attributes)
+
     @property
     def is_over(self) -> bool:
         """Whether no trial is left to begin or to continue."""
-        waiting = () if self.is_late else (TrialState.WAITING,)
-        return not self.trials(TrialState.RUNNING, *waiting)
+        return self.look().is_over
 
     @property
     def is_late(self) -> bool:
         """Whether no other trial may begin: its minutes are over, or it was ended."""
-        attributes, minutes = self.attributes, self.sweep.minutes
-        begun = attributes.get("begun_at")
-        is_late = minutes is not None and begun is not None and time.time() - begun > 60 * minutes
-        return is_late or bool(attributes.get("is_ended"))
+        return Look(self.sweep, [], self.attributes).is_late
 
     def note_begin(self) -> None:
         """Count the minutes from now on, when the first trial begins: the sweep may have waited for its workers."""
@@ -161,29 +162,20 @@ class Study:
     @property
     def best(self) -> "FrozenTrial | None":
         """The best of the complete trials; the first of those that are equal."""
-        complete = self.trials(TrialState.COMPLETE)
-        sign = -1 if MEASURES[self.sweep.measure].greater_is_better else 1
-        return min(complete, key=lambda trial: sign * trial.values[0], default=None)
+        return self.look().best
 
     @property
     def winner(self) -> dict[str, Any] | None:
         """What ``measure_winner`` measured; None before that, and if another trial has become the best one since."""
-        best, winner = self.best, self.attributes.get("winner")
-        return winner if best and winner and winner["accuracies"] and winner["trial"] == best.number else None
+        return self.look().winner
 
-    @property
-    def num_validation(self) -> int:
-        """How many images choose, if their number is not searched."""
-        num_images = self.attributes["data"]["images"]
-        return self.sweep.config.num_validation(min(num_images, self.sweep.config.train_size))
-
-    def importances(self) -> dict[str, float]:
+    def importances(self, look: Look) -> dict[str, float]:
         """The share of each setting in what distinguishes good trials from others (PED-ANOVA; Watanabe et al., 2023).
 
         The shares sum to 1, the largest first; empty if nothing can be said, as when all trials are equal. They are found
         once for the trials that are complete: it takes 0.3 s.
         """
-        num_complete = len(self.trials(TrialState.COMPLETE))
+        num_complete = len(look.in_state("COMPLETE"))
         if self._importances is None or self._importances[0] != num_complete:
             self._importances = num_complete, self._find_importances()
         return self._importances[1]

@@ -13,7 +13,7 @@ from streamlit.components.v2 import manifest_scanner
 from engine import Config, InklingError
 from engine.data import Dataset
 from engine.jobs import JobState, Pool, Series, default_pool
-from ui import datasets, map_view, runs, visitor
+from ui import datasets, map_view, runs, studies, visitor
 from ui.draw.panels import drawing_map
 from ui.run import Run
 from ui.state import Session
@@ -21,6 +21,7 @@ from ui.store import Store
 from ui.train import run_controls
 from ui.workspace import Workspace, workspaces
 
+SWEEPS_URL = Store.sweeps_url
 WAIT = 60  # seconds after which a tiny training hangs
 AWAY = InklingError("the store cannot be reached at the moment: try again in a few seconds")
 
@@ -45,8 +46,14 @@ def _components_are_looked_for_once() -> Iterator[None]:
 def sweeps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     """The address of a storage of sweeps of the test's own."""
     url = f"sqlite:///{tmp_path / 'own_sweeps.sqlite3'}"
-    monkeypatch.setenv("INKLING_SWEEPS", url)
+    monkeypatch.setattr(Store, "sweeps_url", lambda store: url)
     return url
+
+
+@pytest.fixture(autouse=True)
+def _every_look_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a page, a look at a sweep is up to two seconds old."""
+    monkeypatch.setattr(studies, "look", lambda name: studies.open_study(name).look())
 
 
 @pytest.fixture(autouse=True)

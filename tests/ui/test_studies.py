@@ -14,6 +14,7 @@ from engine import Config, InklingError, dense_layers
 from engine.jobs import JobState, default_pool
 from engine.sweep.plan import Sweep
 from engine.sweep.search_space import read_dimension
+from tests.ui.conftest import SWEEPS_URL
 from tests.ui.test_stored_runs import assert_same_runs, restarted
 from tests.ui.train.steps import says, wait_for
 from ui import SWEEPS_PAGE, TRAIN_PAGE, WORK_PAGE, datasets, runs, studies
@@ -282,11 +283,11 @@ def test_the_winner_is_measured_after_a_restart_in_the_wrong_moment(visit, sweep
     )
     list(Worker(study, datasets.load("mnist")[0]).run())
     assert study.winner is None
-    assert studies.has_work(study)
+    assert study.look().has_work
     studies.run(study)
     run_to_end(study)
     assert study.winner
-    assert not studies.has_work(study)
+    assert not study.look().has_work
 
 
 SECRET = "postgresql://somebody:secret@nowhere.example/database"
@@ -302,7 +303,7 @@ def test_an_address_of_a_storage_is_never_shown(visit, monkeypatch):
         raise OperationalError("select", {}, Exception(f"cannot connect to {SECRET}"))
 
     monkeypatch.setattr(engine_study.optuna.storages, "RDBStorage", refuse)
-    for action in (studies.listed, studies.clean, lambda: studies.open_study("s")):
+    for action in (studies.listed, lambda: studies.open_study("s")):
         with (
             pytest.raises(InklingError, match=r"^the storage of the sweeps cannot be used now$") as caught,
             studies.storage_errors(),
@@ -315,7 +316,7 @@ def test_an_address_of_a_storage_is_never_shown(visit, monkeypatch):
 
 
 def test_sweeps_are_beside_the_store(visit, store, monkeypatch, tmp_path):
-    monkeypatch.delenv("INKLING_SWEEPS")
+    monkeypatch.setattr(Store, "sweeps_url", SWEEPS_URL)
     visit()
     assert make_url(studies.storage()).database == str(tmp_path / "sweeps.sqlite3")
     monkeypatch.setattr(studies, "workspaces", lambda: Workspaces(None))
@@ -325,7 +326,7 @@ def test_sweeps_are_beside_the_store(visit, store, monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("folder", ["a b", "ü", "50%25", "what?", "#1", "it's", "C:\\me@home"])
 def test_sweeps_are_found_in_a_folder_of_any_name(monkeypatch, tmp_path, tiny, folder):
-    monkeypatch.delenv("INKLING_SWEEPS", raising=False)
+    monkeypatch.setattr(Store, "sweeps_url", SWEEPS_URL)
     workspaces = Workspaces(Store(sqlite_url(tmp_path / folder / "store.sqlite3").render_as_string()))
     monkeypatch.setattr(studies, "workspaces", lambda: workspaces)
     assert studies._attributes() == {}
@@ -369,3 +370,15 @@ def test_sweeps_are_listed_with_all_that_is_saved_and_forgotten_with_it(sets, sw
     button(app, "Delete everything").click().run()
     assert not app.exception
     assert studies._attributes() == {}
+
+
+def test_sweeps_in_a_storage_that_apps_share_are_not_cleaned(visit, server, sweeps, monkeypatch):
+    visit()
+    run_to_end(start())
+    monkeypatch.setattr(server.store, "ids", set)
+    monkeypatch.setenv("INKLING_SWEEPS", sweeps)
+    studies.clean()
+    assert titles() == ["Sweep 1"]
+    monkeypatch.delenv("INKLING_SWEEPS")
+    studies.clean()
+    assert titles() == []

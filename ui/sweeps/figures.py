@@ -20,6 +20,7 @@ COMPLETE, PRUNED, RUNNING = N_("complete"), N_("stopped early"), N_("running")
 COLOURS = {COMPLETE: "#5b69d6", PRUNED: "#9aa0b5", RUNNING: "#e4572e"}
 BEST = "#2f9e6e"
 HEIGHT = 240
+MAX_EPOCHS = 50  # of a trial's curve
 GREY = "#7b8194"  # of text, on a light and on a dark page
 MAX_MARKS = 6  # at the line of a setting
 PADDING = {"left": 0, "top": 5, "right": 12, "bottom": 0}
@@ -65,9 +66,16 @@ def curve_rows(trials: "Sequence[FrozenTrial]") -> Columns:
         for kind in (PRUNED, COMPLETE, RUNNING)  # the later ones lie above
         for trial in trials
         if kind_of(trial) == kind
-        for epoch, value in sorted(trial.intermediate_values.items())
+        for epoch, value in _thinned(sorted(trial.intermediate_values.items()))
     ]
     return {name: [point[k] for point in points] for k, name in enumerate(("epoch", "value", "trial", "kind"))}
+
+
+def _thinned(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
+    """At most ``MAX_EPOCHS`` of the points, evenly spaced, with the first and the last."""
+    if len(points) <= MAX_EPOCHS:
+        return points
+    return [points[position] for position in np.linspace(0, len(points) - 1, MAX_EPOCHS).round().astype(int)]
 
 
 def curves(sweep: Sweep) -> Spec:

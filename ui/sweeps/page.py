@@ -10,10 +10,11 @@ import streamlit as st
 from engine import InklingError
 from engine.data import SOURCES
 from engine.links import to_query
+from engine.sweep.look import Look
 from engine.sweep.plan import MEASURES
 from engine.sweep.search_space import SEARCHABLE
 from ui import PATHS, TRAIN_PAGE, charts, datasets, own_data, runs, state, studies
-from ui.formatting import escape_markdown, label_in_sentence, percent
+from ui.formatting import escape_markdown, label_in_sentence, number, percent
 from ui.sweeps import figures
 from ui.translation import N_, _, ngettext
 
@@ -77,15 +78,15 @@ def page() -> None:
         with studies.storage_errors():
             if listed[name].is_own:
                 _controls(study)
-            is_moving = _is_moving(study)
+            is_moving = _is_moving(study, studies.look(name))
     except InklingError as error:
         _say(error)
         return
     st.fragment(_show_if_possible, run_every=REFRESH_SECONDS if is_moving else None)(name, is_moving)
 
 
-def _is_moving(study: "Study") -> bool:
-    is_still = study.is_over or study.is_paused or bool(studies.error(study))
+def _is_moving(study: "Study", look: Look) -> bool:
+    is_still = look.is_over or look.is_paused or bool(studies.error(study))
     return not is_still or studies.is_running(study)  # which measures the winner at the end
 
 
@@ -99,14 +100,19 @@ def _say_how() -> None:
 
 def _controls(study: "Study") -> None:
     """Pause, end and delete a sweep of one's own; it goes on by itself after the server was restarted."""
-    if studies.has_work(study) and not (study.is_paused or studies.is_running(study) or studies.error(study)):
-        studies.run(study)
+    look, problem = study.look(), studies.error(study)
+    if look.has_work and not (look.is_paused or studies.is_running(study) or problem):
+        try:
+            studies.run(study)
+        except InklingError as error:  # its data are gone
+            problem = str(error)
+            _say(error)
     with st.container(horizontal=True, key="sweep controls"):
-        if not study.is_over:
-            if study.is_paused or studies.error(study):
-                _button(_("Resume"), "resume", studies.resume, study, type="primary")
-            else:
-                _button(_("Pause"), "pause", studies.pause, study)
+        if look.has_work and (look.is_paused or problem):
+            _button(_("Resume"), "resume", studies.resume, study, type="primary")
+        elif not look.is_over:
+            _button(_("Pause"), "pause", studies.pause, study)
+        if not look.is_over:
             _button(_("End now"), "stop", studies.end, study)
         _delete_button(study.name)
 
@@ -145,7 +151,7 @@ def _say(error: InklingError) -> None:
 def _show_if_possible(name: str, was_moving: bool) -> None:
     try:
         with studies.storage_errors():
-            _show(studies.open_study(name), was_moving)
+            _show(studies.open_study(name), studies.look(name), was_moving)
     except InklingError as error:
         if not _is_listed(name):  # it was deleted in another window
             st.rerun()
@@ -160,12 +166,12 @@ def _is_listed(name: str) -> bool:
         return True
 
 
-def _show(study: "Study", was_moving: bool) -> None:
+def _show(study: "Study", look: Look, was_moving: bool) -> None:
     """The whole sweep; it is drawn again and again while it moves."""
-    if _is_moving(study) != was_moving:
+    if _is_moving(study, look) != was_moving:
         st.rerun()
-    trials = study.trials()
-    _status(study, trials)
+    trials = list(look.trials)
+    _status(study, look)
     if not any(trial.values or trial.intermediate_values for trial in trials):
         if was_moving:
             st.caption(_("The charts begin with the first epoch."))
@@ -217,9 +223,9 @@ def _show(study: "Study", was_moving: bool) -> None:
     left, right = st.columns(2, gap="large")
     if len(names) > 1:
         with left:
-            _importance(study, trials)
+            _importance(study, look)
     with right if len(names) > 1 else left:
-        _winner(study)
+        _winner(study, look)
     _table(study, trials)
     state.end_run()  # a rerun of this fragment alone does not reach the one in streamlit_app.py
 
@@ -230,26 +236,27 @@ def _heading(title: str, caption: str = "") -> None:
         st.caption(caption)
 
 
-def _status(study: "Study", trials: "list[FrozenTrial]") -> None:
+def _status(study: "Study", look: Look) -> None:
     """How far the sweep is, and its best trial."""
-    counts = {name: sum(trial.state.name == name for trial in trials) for name in STATES}
+    counts = {name: len(look.in_state(name)) for name in STATES}
     done = counts["COMPLETE"] + counts["PRUNED"] + counts["FAIL"]
-    total = len(trials)
+    total = len(look.trials)
     parts = [ngettext("{done} of {count} trial is done", "{done} of {count} trials are done", total)]
     if counts["PRUNED"]:
         parts.append(ngettext("{pruned} was stopped early", "{pruned} were stopped early", counts["PRUNED"]))
-    if counts["RUNNING"] and study.is_paused:
+    if counts["RUNNING"] and look.is_paused:
         parts.append(ngettext("{running} is not over", "{running} are not over", counts["RUNNING"]))
     elif counts["RUNNING"]:
         parts.append(ngettext("{running} is running now", "{running} are running now", counts["RUNNING"]))
     values = {"done": done, "count": total, "pruned": counts["PRUNED"], "running": counts["RUNNING"]}
     st.progress(done / total, text=", ".join(parts).format(**values))
-    if study.is_over:
-        if done < total:
-            st.caption(_("It is over: it was ended, or its minutes have passed. The other trials do not begin."))
-    elif error := studies.error(study):
+    if look.is_over and done < total:
+        st.caption(_("It is over: it was ended, or its minutes have passed. The other trials do not begin."))
+    if look.has_work and (error := studies.error(study)):
         st.warning(escape_markdown(f"{error}."), icon=":material/error:")
-    elif study.is_paused:
+    elif look.is_over:
+        pass
+    elif look.is_paused:
         st.caption(_("Paused. Nothing is lost: Resume goes on from here."))
     elif studies.is_waiting(study):
         st.caption(_("It waits: people's own trainings come first."))
@@ -258,7 +265,7 @@ def _status(study: "Study", trials: "list[FrozenTrial]") -> None:
         for name, dimension in study.sweep.varied.items()
     ]
     st.caption(escape_markdown(_("Searched: {settings}").format(settings="; ".join(each))))
-    if best := study.best:
+    if best := look.best:
         text = _("Best: trial {number}, {measure} {value}, with {settings}").format(
             number=best.number,
             measure=_(MEASURES[study.sweep.measure].label),
@@ -268,10 +275,9 @@ def _status(study: "Study", trials: "list[FrozenTrial]") -> None:
         st.markdown(f"**{escape_markdown(text)}**")
 
 
-def _importance(study: "Study", trials: "list[FrozenTrial]") -> None:
+def _importance(study: "Study", look: Look) -> None:
     _heading(_("What mattered most"))
-    num_complete = sum(figures.kind_of(trial) == figures.COMPLETE for trial in trials)
-    importances = study.importances() if num_complete >= MIN_FOR_IMPORTANCE else {}
+    importances = study.importances(look) if len(look.in_state("COMPLETE")) >= MIN_FOR_IMPORTANCE else {}
     if not importances:
         text = _("After {count} complete trials, bars show here which setting made the difference.")
         st.caption(text.format(count=MIN_FOR_IMPORTANCE))
@@ -291,9 +297,12 @@ def _importance(study: "Study", trials: "list[FrozenTrial]") -> None:
     )
 
 
-def _winner(study: "Study") -> None:
+def _winner(study: "Study", look: Look) -> None:
     _heading(_("The winner on the test images"))
-    winner = study.winner
+    winner = look.winner
+    if winner is None and look.is_over and look.best is None:
+        st.caption(_("No trial has reached its end, so there is no winner."))
+        return
     if winner is None:
         st.caption(_("When the sweep is over, the winner is measured on the test images, once."))
         return
@@ -301,7 +310,7 @@ def _winner(study: "Study") -> None:
     text = _("Trial {number} reads **{accuracy}** of the {count} test images right.")
     st.markdown(text.format(number=winner["trial"], accuracy=percent(accuracy, 2), count=f"{winner['images']:,}"))
     st.vega_lite_chart(
-        figures.flattery_rows(accuracy, study.num_validation, len(study.trials())),
+        figures.flattery_rows(accuracy, look.num_validation, len(look.trials)),
         figures.flattery(),
         key=f"{study.name} flattery",
         width="stretch",
@@ -312,7 +321,7 @@ def _winner(study: "Study") -> None:
             "**Why only once?** Suppose that all networks were equally good, {accuracy} right. On {count} validation "
             "images, each is a bit lucky or unlucky, and the best of many looks better than it is: the more there are to "
             "choose from, the more. Images that had no say in the choice do not flatter."
-        ).format(accuracy=percent(accuracy, 2), count=f"{study.num_validation:,}")
+        ).format(accuracy=percent(accuracy, 2), count=number(look.num_validation))
     )
 
 

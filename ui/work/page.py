@@ -160,8 +160,9 @@ def _ask() -> None:
         )
     )
     if st.button(_("Delete everything"), type="primary", icon=":material/delete_forever:"):
-        try:
+        with suppress(InklingError):  # what cannot be deleted now is deleted within the hour, as it belongs to nobody
             studies.forget()
+        try:
             forget_everything()
         except InklingError as error:
             report_error(error)

@@ -354,7 +354,7 @@ def test_importances_are_found_once_for_the_trials_that_are_complete(make, tiny,
     worker = Worker(study, tiny).run()
     for number in (1, 2):
         next(worker)
-        assert study.importances() == study.importances() == {"n": number}
+        assert study.importances(study.look()) == study.importances(study.look()) == {"n": number}
 
 
 def test_a_study_knows_whether_it_was_deleted_or_continued(make, tiny):

@@ -255,7 +255,7 @@ def test_settings_with_one_value_are_in_no_chart_and_no_table(own, sets):
     assert "Hidden layers" in drawn
     assert "Dropout" not in drawn
     assert not {"Activation", "Dropout"} & set(app.dataframe[0].value)
-    assert set(study.importances()) == {"learning_rate", "hidden"}
+    assert set(study.importances(study.look())) == {"learning_rate", "hidden"}
     assert "It does not say which value is best" in texts(app)
 
 
