@@ -36,6 +36,7 @@ POSITIVE = Integer(1, 1_000_000_000)  # what they may say
 TEND_EVERY = 1.0  # seconds between two looks at who watches and who has had a turn
 TURN_SECONDS = 120.0  # of a training, until others that wait get its worker
 PAUSE_SECONDS = 60.0  # of a training, until work in the background gets its worker: somebody may take single steps
+PARK_SECONDS = 10.0  # that work in the background may take to make room, as for one large step: then its process is ended
 MAX_FAILURES = 5  # to start a process, after which the trainings that wait are given up
 PROCESS_BYTES = 60_000_000  # that a worker takes besides its training
 
@@ -97,6 +98,7 @@ class Worker:
         other_end.close()
         self.is_ready = False
         self.job: Work | None = None
+        self.parking_since = 0.0  # while its job makes room
         self.measurement: _Measurement | None = None
 
     @property
@@ -322,6 +324,8 @@ class Pool:
         if self._measurements and not any(worker.measurement for worker in self._workers) and not num_coming and not parked:
             parked = background[:1]  # it has the memory that the measurement needs
         for job in parked:
+            if job.worker:
+                job.worker.parking_since = now
             job.park(goes_on=job not in still)
 
     # The thread that listens to the workers.
@@ -414,6 +418,9 @@ class Pool:
                     job.pause_unattended()
             for worker in self._workers:
                 if worker.measurement and not worker.measurement.is_watched():
+                    worker.process.kill()
+                job, is_late = worker.job, now - worker.parking_since > PARK_SECONDS
+                if job and job.is_background and job.is_parking and is_late:
                     worker.process.kill()
             self._measurements = [entry for entry in self._measurements if entry.is_watched() or not entry.future.cancel()]
             self._assign()

@@ -50,7 +50,7 @@ class Trials(Iteration):
         self._num_lost = 0
 
     def lose_worker(self, error: str | None = ENDED) -> None:
-        self._num_lost += 1
+        self._num_lost += not self.is_parking  # else it was ended because it did not make room
         if error is None or self.is_over or self._num_lost >= MAX_LOST:
             super().lose_worker(error)
         else:

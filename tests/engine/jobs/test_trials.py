@@ -152,6 +152,24 @@ def test_when_its_process_is_killed_another_goes_on(make, start, make_pool, unti
     assert study.best.number == 0
 
 
+def test_a_trial_that_does_not_make_room_loses_its_process_and_goes_on_later(
+    make, start, make_pool, make_job, until, monkeypatch
+):
+    monkeypatch.setattr(pool_module, "PARK_SECONDS", 0.5)
+    study = make(settings=SETTINGS | {"epochs": 10_000}, trials=1)
+    pool = make_pool()
+    (trials,) = start(study, pool)
+    until(lambda: study.trials()[0].intermediate_values, 60)
+    for _again in range(4):  # more often than a process may be lost by accident
+        os.kill(trials.worker.process.pid, signal.SIGSTOP)
+        job = make_job(pool=pool, epochs=1)
+        job.start()
+        assert job.wait_until_over(60)
+        until(lambda: trials.worker, 60)
+    assert trials.error == ""
+    trials.stop()
+
+
 def test_a_worker_whose_server_is_killed_saves_its_trial_and_gives_it_up(make, tiny, until):
     study = make(settings=SETTINGS | {"epochs": 10_000}, trials=1)
     server_end, worker_end = Pipe()
