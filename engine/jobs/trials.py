@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from time import monotonic, sleep
 from typing import Any
 
 from engine.checks import InklingError
@@ -14,6 +15,10 @@ from engine.sweep.plan import StorageError, Sweep
 
 STUDY_BYTES = 40_000_000  # of Optuna and its database's driver in the worker
 MAX_LOST = 3  # workers one after another that died before a trial was over: then it is not tried again
+
+RETRY_SECONDS = 10.0  # until the storage is tried again: its database may be started anew
+MAX_ATTEMPTS = 30
+ASK_SECONDS = 0.1  # between two questions meanwhile whether to stop
 
 log = logging.getLogger(__name__)
 
@@ -66,14 +71,22 @@ def _run_trials(
     from engine.sweep.study import open_study, storage_errors  # Optuna is optional
     from engine.sweep.worker import Worker
 
-    try:
-        with storage_errors():
-            study = open_study(url, name)
-            with closing(study):
-                for trial in Worker(study, train_set.open(), is_stopped).run():
-                    yield trial.number
-                if study.is_over and study.best:
-                    study.measure_winner(test_set.open())
-    except StorageError as error:
-        log.warning("%s", error)
-        raise InklingError("the storage of the sweeps cannot be used now") from None
+    for attempts_left in reversed(range(MAX_ATTEMPTS)):
+        try:
+            with storage_errors():
+                study = open_study(url, name)
+                with closing(study):
+                    for trial in Worker(study, train_set.open(), is_stopped).run():
+                        yield trial.number
+                    if study.is_over and study.best:
+                        study.measure_winner(test_set.open())
+            return
+        except StorageError as error:
+            log.warning("%s", error)
+            if not attempts_left:
+                raise InklingError("the storage of the sweeps cannot be used now") from None
+        until = monotonic() + RETRY_SECONDS
+        while monotonic() < until:
+            if is_stopped():
+                return
+            sleep(ASK_SECONDS)

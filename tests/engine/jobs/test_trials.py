@@ -16,15 +16,17 @@ from engine.checks import InklingError
 from engine.data.mapped import map_dataset
 from engine.jobs import Job, JobState, Snapshot, Trials
 from engine.jobs import pool as pool_module
+from engine.jobs import trials as trials_module
 from engine.jobs.messages import Iterate
 from engine.jobs.snapshot_file import from_bytes, to_bytes
 from engine.jobs.trials import _run_trials
 from engine.jobs.worker import run
 from engine.metrics import evaluate
-from engine.sweep.plan import Sweep
+from engine.sweep.plan import StorageError, Sweep
 
 if importlib.util.find_spec("optuna"):
-    from engine.sweep.study import make_study
+    from engine.sweep import study as study_module
+    from engine.sweep.study import make_study, open_study
     from engine.sweep.worker import Worker
 
 TEST = make_digits(200, 3)
@@ -188,6 +190,26 @@ def test_a_worker_whose_server_is_killed_saves_its_trial_and_gives_it_up(make, t
     assert trial.state.name == "RUNNING"
     assert study.claims.all()[trial._trial_id].owner == ""
     assert study.claims.saved(trial._trial_id)[1]
+
+
+def test_a_storage_that_is_gone_for_a_while_ends_no_sweep(make, tiny, monkeypatch):
+    study, failures = make(), [StorageError("gone")] * 3
+    arguments = str(study.claims.engine.url), "s", map_dataset(tiny), map_dataset(TEST)
+
+    def open_or_fail(*arguments):
+        if failures:
+            raise failures.pop()
+        return open_study(*arguments)
+
+    monkeypatch.setattr(study_module, "open_study", open_or_fail)
+    assert list(_run_trials(*arguments, lambda: True)) == []  # it can be stopped while it waits
+    assert len(failures) == 2
+    monkeypatch.setattr(trials_module, "RETRY_SECONDS", 0.0)
+    assert list(_run_trials(*arguments, lambda: False)) == [0, 1, 2, 3]
+    assert study.winner
+    failures[:] = [StorageError("gone")] * trials_module.MAX_ATTEMPTS
+    with pytest.raises(InklingError, match="the storage of the sweeps cannot be used now"):
+        list(_run_trials(*arguments, lambda: False))
 
 
 def test_a_trial_whose_processes_die_again_and_again_is_given_up(make, start, make_pool, until):
