@@ -23,7 +23,7 @@ HEIGHT = 240
 MAX_EPOCHS = 50  # of a trial's curve
 GREY = "#7b8194"  # of text, on a light and on a dark page
 MAX_MARKS = 6  # at the line of a setting
-PADDING = {"left": 0, "top": 5, "right": 12, "bottom": 0}
+PADDING = {"left": 0, "top": 5, "right": 12, "bottom": 4}  # whole letters
 PERCENT = "format(100 * datum.value, '.4~r') + ' %'"  # of a fraction on an axis, in Vega's language
 
 
@@ -142,7 +142,7 @@ def parallel(sweep: Sweep) -> Spec:
         {"mark": mark, "encoding": lines},
         {"data": {"values": _marks(sweep)}, "mark": text, "encoding": {"text": {"field": "text", "type": "nominal"}}},
     ]
-    return _chart(HEIGHT, encoding={"x": x, "y": y}, layer=layers, padding=PADDING | {"bottom": 5})  # whole letters
+    return _chart(HEIGHT, encoding={"x": x, "y": y}, layer=layers)
 
 
 def _marks(sweep: Sweep) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from engine.sweep.look import Look
 from engine.sweep.plan import MEASURES
 from engine.sweep.search_space import SEARCHABLE
 from ui import PATHS, TRAIN_PAGE, charts, datasets, own_data, runs, state, studies
-from ui.formatting import escape_markdown, label_in_sentence, number, percent
+from ui.formatting import escape_markdown, label_in_sentence, loss, number, percent
 from ui.sweeps import figures
 from ui.translation import N_, _, ngettext
 
@@ -308,7 +308,7 @@ def _winner(study: "Study", look: Look) -> None:
         return
     accuracy = sum(winner["accuracies"]) / len(winner["accuracies"])
     text = _("Trial {number} reads **{accuracy}** of the {count} test images right.")
-    st.markdown(text.format(number=winner["trial"], accuracy=percent(accuracy, 2), count=f"{winner['images']:,}"))
+    st.markdown(text.format(number=winner["trial"], accuracy=percent(accuracy, 2), count=number(winner["images"])))
     st.vega_lite_chart(
         figures.flattery_rows(accuracy, look.num_validation, len(look.trials)),
         figures.flattery(),
@@ -355,13 +355,13 @@ def _table(study: "Study", trials: "list[FrozenTrial]") -> None:
 def _open_trial(study: "Study", trained: "list[FrozenTrial]") -> None:
     """Open a trial as a run, or train it again from other seeds."""
     by_number = {trial.number: trial for trial in trained}
-    number = st.selectbox(
+    chosen = st.selectbox(
         _("Trial"),
         list(by_number),
-        format_func=lambda number: _describe(study, by_number[number]),
+        format_func=lambda each: _describe(study, by_number[each]),
         key=f"{study.name} trial {trained[0].number}",  # a new best trial comes into view
     )
-    trial = by_number.get(number, trained[0])
+    trial = by_number.get(chosen, trained[0])
     with st.container(horizontal=True):
         opens = st.button(_("Open as a run"), icon=":material/open_in_new:")
         repeats = st.button(_("Train with {count} other seeds").format(count=NUM_SEEDS), icon=":material/replay:")
@@ -411,7 +411,7 @@ def _link(study: "Study", trial: "FrozenTrial") -> str | None:
 def _value(study: "Study", trial: "FrozenTrial") -> str:
     if not trial.values:
         return ""
-    return percent(trial.values[0], 2) if MEASURES[study.sweep.measure].greater_is_better else f"{trial.values[0]:.4f}"
+    return percent(trial.values[0], 2) if MEASURES[study.sweep.measure].greater_is_better else loss(trial.values[0])
 
 
 def _settings(study: "Study", trial: "FrozenTrial") -> str:

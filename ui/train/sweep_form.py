@@ -185,7 +185,7 @@ def _range(name: str, setting: Setting, current: Any) -> Dimension | None:
     keys = [f"search {name} {part}" for part in ("from", "to", "log")]
     _follow(dict(zip(keys, (low, high, is_log), strict=True)))
     ends = []
-    for column, text, key, default in zip(st.columns(2, wrap=False), (_("From"), _("To")), keys, (low, high), strict=False):
+    for column, text, key, default in zip(st.columns(2), (_("From"), _("To")), keys, (low, high), strict=False):
         with column:
             ends.append(_number(text, key, setting.kind, default))
     help = _("Tries 0.001 to 0.01 as often as 0.01 to 0.1 (a logarithmic scale).")
