@@ -241,6 +241,7 @@ def _list(name: str, setting: Setting, current: Any) -> Dimension | None:
         format_func=lambda text: labels.get(text, str(text)),
         placeholder=_("Which values?"),
         accept_new_options=is_open,
+        label_visibility="collapsed" if is_number(name) else "visible",  # it stands above the choice of a range or a list
         **keep(key, first),
     )
     if not chosen:
