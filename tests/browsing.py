@@ -213,9 +213,12 @@ class Visitor:
             self.page.add_script_tag(path=AXE)
         is_dark, found = self.page.evaluate(IS_DARK), self.page.evaluate(VIOLATIONS, [])
         self.recolour(not is_dark)
-        found += self.page.evaluate(VIOLATIONS, RULES_OF_COLOURS)
+        for _ in range(10):  # its parts may change their colours one after the other
+            if not (of_colours := self.page.evaluate(VIOLATIONS, RULES_OF_COLOURS)):
+                break
+            self.page.wait_for_timeout(500)
         self.recolour(is_dark)
-        return found
+        return found + of_colours
 
     def press(self, name):
         """Press a button until the server answers: Streamlit takes two presses that arrive at the same time for one."""

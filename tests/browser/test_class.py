@@ -110,7 +110,7 @@ def test_the_teacher_closes_downloads_and_deletes(visit):
     assert phone.errors == teacher.errors == []
 
 
-def give_many(store, code, phones, of_each=60):
+def give_many(store, code, phones, of_each=30):
     """Give digits as if so many phones had drawn them: a test has no time for that many strokes."""
     store = Store(store)
     digits = make_digits(phones * of_each, 4)

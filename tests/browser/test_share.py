@@ -9,6 +9,7 @@ SEVEN = [(60, 60), (200, 60), (120, 230)]
 
 
 def link_of(visitor):
+    visitor.idle()  # a page that is redrawn at this moment closes the menu
     visitor.page.get_by_test_id("stPopover").get_by_role("button").first.click()
     code = visitor.page.get_by_test_id("stCode")
     code.wait_for()
