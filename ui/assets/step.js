@@ -24,6 +24,8 @@ export default function ({ data, parentElement, setStateValue }) {
   return () => {
     view.observer.disconnect();
     clearInterval(view.passing);
+    view.listening?.abort();
+    view.svg.replaceChildren(); // the same elements may be mounted again
     root.view = undefined;
   };
 }
@@ -102,10 +104,12 @@ class View {
     this.columns.forEach((column) => column.ids.forEach((item, place) => Object.assign(item, { column, place })));
     this.columns[0].ids[0].node.setAttribute("tabindex", 0);
     const around = this.svg.parentElement; // an <svg> that listens to the focus would become a stop of the Tab key itself
-    for (const kind of ["pointerover", "focusin"]) around.addEventListener(kind, (event) => this.point(event));
-    for (const kind of ["pointerleave", "focusout"]) around.addEventListener(kind, () => this.point());
-    this.svg.addEventListener("click", (event) => this.choose(event));
-    this.svg.addEventListener("keydown", (event) => this.move(event));
+    this.listening = new AbortController();
+    const { signal } = this.listening;
+    for (const kind of ["pointerover", "focusin"]) around.addEventListener(kind, (event) => this.point(event), { signal });
+    for (const kind of ["pointerleave", "focusout"]) around.addEventListener(kind, () => this.point(), { signal });
+    this.svg.addEventListener("click", (event) => this.choose(event), { signal });
+    this.svg.addEventListener("keydown", (event) => this.move(event), { signal });
   }
 
   add(item, shape) {
