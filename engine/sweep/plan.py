@@ -18,7 +18,7 @@ from engine.setting_fields import Choice, Integer, Number, check_settings, curre
 from engine.sweep.search_space import DENSE_SETTINGS, Dimension, configured, read_dimension
 
 STORAGE_VARIABLE = "INKLING_SWEEPS"  # the address of Optuna's storage
-STORAGE_FILE = "sweeps.sqlite3"  # in the folder for the data of programs, if no other place is named
+STORAGE_FILE = "inkling-sweeps.sqlite3"  # in the folder for the data of programs, if no other place is named
 MAX_TRIALS = 10_000
 
 

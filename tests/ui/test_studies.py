@@ -318,7 +318,7 @@ def test_an_address_of_a_storage_is_never_shown(visit, monkeypatch):
 def test_sweeps_are_beside_the_store(visit, store, monkeypatch, tmp_path):
     monkeypatch.setattr(Store, "sweeps_url", SWEEPS_URL)
     visit()
-    assert make_url(studies.storage()).database == str(tmp_path / "sweeps.sqlite3")
+    assert make_url(studies.storage()).database == str(tmp_path / "store-sweeps.sqlite3")
     monkeypatch.setattr(studies, "workspaces", lambda: Workspaces(None))
     with pytest.raises(InklingError, match="nothing is saved on this server"):
         studies.listed()
@@ -332,7 +332,7 @@ def test_sweeps_are_found_in_a_folder_of_any_name(monkeypatch, tmp_path, tiny, f
     assert studies._attributes() == {}
     from_command_line(studies.storage(), "mine", tiny)
     assert list(studies._attributes()) == ["mine"]
-    assert (tmp_path / folder / "sweeps.sqlite3").exists()
+    assert (tmp_path / folder / "store-sweeps.sqlite3").exists()
 
 
 @pytest.mark.parametrize("page", [SWEEPS_PAGE, TRAIN_PAGE, WORK_PAGE])

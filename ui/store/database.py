@@ -15,7 +15,6 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from engine.checks import InklingError, shorten, shown
 from engine.files import data_folder
-from engine.sweep.plan import STORAGE_FILE
 
 LOG = logging.getLogger(__name__)
 LOCK_SECONDS = 10  # wait at most this long for another writer
@@ -71,7 +70,8 @@ def sweeps_url(engine: sa.Engine) -> str:
     """
     url = engine.url
     if url.get_backend_name() == "sqlite":
-        return sqlite_url(Path(url.database or "").with_name(STORAGE_FILE)).render_as_string()
+        file = Path(url.database or "")  # inkling.sqlite3: then it is where the command line keeps its sweeps
+        return sqlite_url(file.with_name(f"{file.stem}-sweeps.sqlite3")).render_as_string()
     with transaction(engine) as connection:
         if not sa.inspect(connection).has_schema(SWEEPS_SCHEMA):  # the user may be allowed to use one, but not to make one
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": SWEEPS_LOCK})

@@ -349,7 +349,21 @@ def _table(study: "Study", trials: "list[FrozenTrial]") -> None:
     trained = [trial for trial in begun if trial.state.name in ("COMPLETE", "PRUNED") and trial.values]
     if trained and (study.sweep.data in SOURCES or own_data.find(study.sweep.data)):
         _open_trial(study, trained)
+    _more_machines(study)
     st.download_button(_("All trials as CSV"), study.to_csv, f"{study.name}.csv", "text/csv", icon=":material/download:")
+
+
+def _more_machines(study: "Study") -> None:
+    with st.expander(_("Other machines can help"), icon=":material/lan:"):
+        st.markdown(
+            _(
+                "Whoever runs this server knows the address of its storage. This command lets another machine work on this "
+                "sweep, at any time:"
+            )
+        )
+        st.code(f"python -m engine sweep-worker --storage ADDRESS --study {study.name}", language="bash", wrap_lines=True)
+        st.markdown(_("This one shows the sweep in Optuna's own dashboard:"))
+        st.code("optuna-dashboard ADDRESS", language="bash", wrap_lines=True)
 
 
 def _open_trial(study: "Study", trained: "list[FrozenTrial]") -> None:

@@ -145,4 +145,4 @@ def test_the_default_storage_is_a_file_in_a_folder_of_any_name(monkeypatch, tmp_
     make_url = pytest.importorskip("sqlalchemy.engine").make_url
     monkeypatch.delenv("INKLING_SWEEPS", raising=False)
     monkeypatch.setattr(plan, "data_folder", lambda: tmp_path / folder)
-    assert make_url(plan.default_storage()).database == str(tmp_path / folder / "sweeps.sqlite3")
+    assert make_url(plan.default_storage()).database == str(tmp_path / folder / "inkling-sweeps.sqlite3")

@@ -64,3 +64,8 @@ def store(open_store):
 @pytest.fixture
 def workspace(store):
     return store.create()
+
+
+@pytest.fixture(autouse=True)
+def sweeps():
+    """The sweeps are where the store says."""

@@ -265,7 +265,7 @@ def test_waiting_for_a_lock_of_postgresql_ends(postgresql, monkeypatch):
 
 def test_the_sweeps_of_a_file_are_kept_in_a_file_beside_it(tmp_path):
     store = Store(f"sqlite:///{tmp_path / 'work.db'}")
-    assert store.sweeps_url() == f"sqlite:///{tmp_path / 'sweeps.sqlite3'}"
+    assert store.sweeps_url() == f"sqlite:///{tmp_path / 'work-sweeps.sqlite3'}"
 
 
 def test_the_sweeps_of_a_postgresql_are_kept_in_it_beside_the_tables_of_the_store(postgresql, tiny):
