@@ -81,6 +81,8 @@ def test_every_style_of_streamlit_s_elements_has_its_element(visit):
         missing = {selector for selector in missing if not visitor.page.locator(selector).count()}
     visitor.go_to("Train")
     visitor.page.locator(".st-key-controls button").first.wait_for()
+    visitor.page.get_by_text("Search for the best settings").click()
+    visitor.button("Start the sweep").wait_for()
     visitor.idle()
     missing = {selector for selector in missing if not visitor.page.locator(selector).count()}
     assert not missing, f"no element matches {', '.join(missing)}: update the last section of ui/assets/*.css"

@@ -67,7 +67,7 @@ CALLS = {
     "import_zip": lambda store, workspace: store.import_zip(workspace, store.export_zip(workspace), accept),
     "forget": lambda store, workspace: store.forget(workspace),
 }
-WITHOUT_WORKSPACE = {"from_environment", "close", "create", "clean", "heartbeat"}
+WITHOUT_WORKSPACE = {"from_environment", "close", "create", "clean", "heartbeat", "ids", "sweeps_url"}
 
 
 # They raise an error if there is no workspace, or change it.

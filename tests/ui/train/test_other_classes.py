@@ -110,7 +110,7 @@ def test_a_set_without_names_may_show_something_else(monkeypatch):
 
 def test_settings_of_a_run_on_own_data_can_be_used_again():
     config = Config().for_classes(12)
-    assert config_form._for_digits(config) == Config()
+    assert config_form.for_digits(config) == Config()
 
 
 def test_a_file_that_holds_no_data_is_refused():
