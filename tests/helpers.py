@@ -1,6 +1,7 @@
 """Helpers for the tests of several folders."""
 
 import gzip
+import importlib.util
 import json
 import os
 import struct
@@ -22,6 +23,12 @@ def need(what, reason):
     if what in os.environ.get("INKLING_REQUIRE", "").replace(" ", "").split(","):
         pytest.fail(f"INKLING_REQUIRE asks for {what}, but {reason}")
     pytest.skip(reason)
+
+
+def need_optuna():
+    """Skip the test where Optuna is missing, as ``need`` does."""
+    if importlib.util.find_spec("optuna") is None:
+        need("optuna", "optuna is not installed; it is in the extra `sweep`")
 
 
 @cache

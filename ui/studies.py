@@ -202,7 +202,6 @@ def pause(study: "Study") -> None:
     """Stop all that work on it; their trials are saved."""
     study.pause()
     _stop(study.name)
-    _look.clear(storage(), study.name)
 
 
 def resume(study: "Study") -> None:
@@ -230,6 +229,7 @@ def delete(name: str) -> None:
 
 
 def _stop(name: str) -> None:
+    _look.clear(storage(), name)
     for trials in _trials.pop(name, []):
         trials.stop()
 

@@ -115,7 +115,7 @@ class Worker:
         """Mark a claimed trial as running; whether it is not over already, as it may be since it was listed."""
         state = self.study.storage.get_trial(trial_id).state
         if state.is_finished():
-            self.claims.end(trial_id, keep_networks=state != TrialState.FAIL)
+            self._end_claim(trial_id, state)
             return False
         if state == TrialState.WAITING:
             self.study.storage.set_trial_state_values(trial_id, TrialState.RUNNING)
@@ -127,7 +127,10 @@ class Worker:
         claims = self.claims.all()
         for trial in self.study.trials():
             if trial.state.is_finished() and trial._trial_id in claims:
-                self.claims.end(trial._trial_id, keep_networks=trial.state != TrialState.FAIL)
+                self._end_claim(trial._trial_id, trial.state)
+
+    def _end_claim(self, trial_id: int, state: TrialState) -> None:
+        self.claims.end(trial_id, keep_networks=state != TrialState.FAIL)
 
     def _look(self) -> dict[int, Claim]:
         """All claims, after noting which of them have changed."""
@@ -198,7 +201,7 @@ class Worker:
             study.tell(number, value, state)
         except ValueError:  # another one has ended it in the meantime
             raise LostClaim from None
-        self.claims.end(trial_id, keep_networks=state != TrialState.FAIL)
+        self._end_claim(trial_id, state)
 
     def _train_seeds(self, trial: optuna.Trial, signals: _Signals) -> float:
         """The mean value of the trainings from all seeds."""

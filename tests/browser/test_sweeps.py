@@ -1,11 +1,10 @@
 """Sweeps in a browser: asking for one, and one that is over, on a desk and on a phone."""
 
-import importlib.util
 import re
 
 import pytest
 from browsing import Visitor, serve
-from helpers import make_digits, need
+from helpers import make_digits, need_optuna
 
 from engine.sweep.plan import Sweep
 
@@ -17,8 +16,7 @@ expect = pytest.importorskip("playwright.sync_api").expect
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     """The address of an app that shows a sweep of 10 trials."""
-    if importlib.util.find_spec("optuna") is None:
-        need("optuna", "optuna is not installed; it is in the extra `sweep`")
+    need_optuna()
     from engine.sweep.study import make_study
     from engine.sweep.worker import Worker
 
@@ -54,8 +52,7 @@ def test_a_sweep_fits_the_screen_and_axe_finds_nothing(browser, address, width, 
 
 def test_a_sweep_is_asked_for_watched_and_its_best_trial_opened(browser, tmp_path):
     """From the form on the Train page to a run with its test accuracy."""
-    if importlib.util.find_spec("optuna") is None:
-        need("optuna", "optuna is not installed; it is in the extra `sweep`")
+    need_optuna()
     with serve({"INKLING_SWEEPS": f"sqlite:///{tmp_path}/sweeps.sqlite3"}) as (_, address):
         context = browser.new_context(viewport={"width": 1280, "height": 800})
         visitor = Visitor(context.new_page(), address).open(f"/train?{SMALL}")

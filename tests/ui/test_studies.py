@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import need
+from helpers import need_optuna
 from pages import button, open_app, session
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
@@ -29,8 +29,8 @@ LONG = replace(SETTINGS, epochs=10_000)
 
 @pytest.fixture(autouse=True)
 def _installed(request):
-    if "not_installed" not in request.fixturenames and importlib.util.find_spec("optuna") is None:
-        need("optuna", "optuna is not installed; it is in the extra `sweep`")
+    if "not_installed" not in request.fixturenames:
+        need_optuna()
 
 
 @pytest.fixture

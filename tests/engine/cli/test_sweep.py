@@ -1,14 +1,13 @@
 """``sweep`` and ``sweep-worker``."""
 
 import csv
-import importlib.util
 import json
 import os
 import subprocess
 import sys
 
 import pytest
-from helpers import ROOT, need
+from helpers import ROOT, need_optuna
 
 import engine
 from engine.sweep.plan import SAMPLERS
@@ -19,8 +18,7 @@ SEARCH = ["--search", "learning_rate=1e-3..1e-1:log", "--search", 'hidden=8,"8,4
 
 @pytest.fixture(autouse=True)
 def _installed():
-    if importlib.util.find_spec("optuna") is None:
-        need("optuna", "optuna is not installed; it is in the extra `sweep`")
+    need_optuna()
 
 
 @pytest.fixture

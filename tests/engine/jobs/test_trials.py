@@ -9,7 +9,7 @@ from threading import Thread
 
 import numpy as np
 import pytest
-from helpers import make_digits, need
+from helpers import make_digits, need_optuna
 from sweep_kills import contents
 
 from engine.checks import InklingError
@@ -35,8 +35,7 @@ SETTINGS = {"epochs": 3, "train_size": 300, "validation_size": 60, "batch_size":
 
 @pytest.fixture(autouse=True)
 def _installed():
-    if importlib.util.find_spec("optuna") is None:
-        need("optuna", "optuna is not installed; it is in the extra `sweep`")
+    need_optuna()
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 """Several worker processes over a real PostgreSQL, killed at random: ``tests/benchmarks/sweep.py`` does it for longer."""
 
-import importlib.util
-
 import pytest
-from helpers import need
+from helpers import need_optuna
 from sweep_kills import check_nothing_is_lost_or_run_twice, run_with_kills
 from threadpoolctl import threadpool_limits
 
@@ -14,8 +12,7 @@ SETTINGS = {"epochs": 4, "hidden": "32", "batch_size": 16}
 
 
 def test_four_workers_that_are_killed_lose_nothing_and_repeat_nothing(postgresql, idx_folder, tmp_path):
-    if importlib.util.find_spec("optuna") is None:
-        need("optuna", "optuna is not installed; it is in the extra `sweep`")
+    need_optuna()
     from engine.sweep.study import make_study
     from engine.sweep.worker import Worker
 
@@ -34,8 +31,7 @@ def test_four_workers_that_are_killed_lose_nothing_and_repeat_nothing(postgresql
 
 @pytest.mark.parametrize("kind", ["postgresql", "sqlite"])
 def test_both_storages_give_the_same(kind, request, tiny, tmp_path):
-    if importlib.util.find_spec("optuna") is None:
-        need("optuna", "optuna is not installed; it is in the extra `sweep`")
+    need_optuna()
     from engine.sweep.study import make_study, open_study
     from engine.sweep.worker import Worker
 

@@ -10,7 +10,7 @@ from itertools import count
 
 import numpy as np
 import pytest
-from helpers import ROOT, make_digits, make_noise, need, outcome
+from helpers import ROOT, make_digits, make_noise, need_optuna, outcome
 from sweep_kills import contents
 
 from engine.checks import InklingError
@@ -42,8 +42,7 @@ def _kill(*_, **__):
 
 @pytest.fixture(autouse=True)
 def _installed():
-    if importlib.util.find_spec("optuna") is None:
-        need("optuna", "optuna is not installed; it is in the extra `sweep`")
+    need_optuna()
 
 
 @pytest.fixture

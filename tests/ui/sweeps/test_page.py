@@ -1,11 +1,10 @@
 """The page Sweeps shows the sweeps in a storage."""
 
-import importlib.util
 import json
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from helpers import make_digits, need
+from helpers import make_digits, need_optuna
 from pages import button, open_app
 
 from engine.links import from_query
@@ -19,8 +18,7 @@ from ui.sweeps import figures
 @pytest.fixture
 def study(tmp_path, monkeypatch, tiny):
     """A sweep of 9 trials of which none has begun, in the storage that the page shows."""
-    if importlib.util.find_spec("optuna") is None:
-        need("optuna", "optuna is not installed; it is in the extra `sweep`")
+    need_optuna()
     from engine.sweep.study import make_study
 
     url = f"sqlite:///{tmp_path / 'sweeps.sqlite3'}"

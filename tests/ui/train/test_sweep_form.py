@@ -1,12 +1,11 @@
 """The form on the Train page that begins a sweep."""
 
-import importlib.util
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from helpers import make_digits, need
+from helpers import make_digits, need_optuna
 from pages import button, open_app, session, widget
 
 from engine import Config
@@ -27,8 +26,7 @@ CONVOLUTIONAL = next(
 
 @pytest.fixture(autouse=True)
 def _installed():
-    if importlib.util.find_spec("optuna") is None:
-        need("optuna", "optuna is not installed; it is in the extra `sweep`")
+    need_optuna()
 
 
 @pytest.fixture
