@@ -82,6 +82,15 @@ def start_long_run(visitor):
     expect(visitor.page.get_by_text(re.compile(r"epoch [2-9] of 500"))).to_be_visible()
 
 
+def draw_and_train(store, visitor):
+    """Draw a seven and start a long run, until the drawing is in the store."""
+    visitor.stroke(*SEVEN)
+    expect(visitor.digit()).to_have_text("7")
+    visitor.go_to("Train")
+    start_long_run(visitor)
+    wait_for_drawing(store, visitor)
+
+
 def test_a_reload_keeps_the_drawing_with_its_undo_and_the_run_goes_on(url, arrive):
     visitor = arrive(url)
     visitor.stroke(*SEVEN)
@@ -106,11 +115,7 @@ def test_a_reload_keeps_the_drawing_with_its_undo_and_the_run_goes_on(url, arriv
 
 def test_the_link_brings_everything_to_another_device_and_two_tabs_show_the_same(store, url, arrive):
     first = arrive(url)
-    first.stroke(*SEVEN)
-    expect(first.digit()).to_have_text("7")
-    first.go_to("Train")
-    start_long_run(first)
-    wait_for_drawing(store, first)
+    draw_and_train(store, first)
     second = arrive(url, "/?" + first.page.url.split("?")[1])
     expect(second.digit()).to_have_text("7")
     second.go_to("Train")
@@ -137,11 +142,7 @@ def test_after_a_kill_of_the_server_run_and_drawing_are_there_and_resume_goes_on
     store = f"sqlite:///{tmp_path / 'inkling.sqlite3'}"
     with start(store) as (process, url):
         visitor = arrive(url)
-        visitor.stroke(*SEVEN)
-        expect(visitor.digit()).to_have_text("7")
-        visitor.go_to("Train")
-        start_long_run(visitor)
-        wait_for_drawing(store, visitor)
+        draw_and_train(store, visitor)
         before = look_up(store, CHECKPOINT)
         wait_until(lambda: look_up(store, CHECKPOINT) != before, "the next checkpoint, which comes every 5 s")
         process.kill()
