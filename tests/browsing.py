@@ -165,9 +165,10 @@ class Visitor:
         return surface
 
     def idle(self):
-        """Wait until the script has run to its end."""
+        """Wait until the script has run to its end, and the browser has loaded the code of every element."""
         self.page.wait_for_function(
             "() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState !== 'running'"
+            " && !document.querySelector('[data-testid=stSkeleton]')"
         )
 
     def stroke(self, *points, up=True):
