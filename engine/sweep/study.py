@@ -36,6 +36,7 @@ except ImportError:
 
 DATABASE_ERRORS = (SQLAlchemyError, StorageInternalError)
 MAX_ATTEMPTS = 5  # to make the tables, or to delete a study, while others write
+DELETED = "the study is no longer in its storage"
 SQLITE_SECONDS = 60.0  # that a process waits for others that write to the same file
 
 
@@ -54,7 +55,7 @@ def storage_errors() -> Iterator[None]:
     except KeyError as error:
         if not is_deleted(error):
             raise
-        raise InklingError("the study is no longer in its storage") from error
+        raise InklingError(DELETED) from error
 
 
 def is_deleted(error: Exception) -> bool:
@@ -87,6 +88,15 @@ class Study:
         except KeyError:
             return False
         return all(now.get(name) == self._attributes[name] for name in ("started", "sweep"))
+
+    def check_exists(self) -> None:
+        """Raise ``InklingError`` if it was deleted: SQLite may have given its id to another study since."""
+        try:
+            exists = self.storage.get_study_id_from_name(self.name) == self.id
+        except KeyError:
+            exists = False
+        if not exists:
+            raise InklingError(DELETED)
 
     @property
     def optuna(self) -> "optuna.Study":
@@ -151,9 +161,18 @@ class Study:
         """Begin no other trial, and end those that are under way as if they were pruned."""
         self.storage.set_study_user_attr(self.id, "is_ended", True)
         for trial in self.trials(TrialState.RUNNING):
-            with suppress(optuna.exceptions.UpdateFinishedTrialError):  # its worker was quicker
-                self.storage.set_trial_state_values(trial._trial_id, TrialState.PRUNED)
-                self.claims.end(trial._trial_id, keep_networks=False)
+            self.end_trial(trial._trial_id)
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether ``end`` was called."""
+        return bool(self.attributes.get("is_ended"))
+
+    def end_trial(self, trial_id: int) -> None:
+        """End a running trial as if it was pruned before its first epoch, unless its worker was quicker."""
+        with suppress(optuna.exceptions.UpdateFinishedTrialError):
+            self.storage.set_trial_state_values(trial_id, TrialState.PRUNED)
+            self.claims.end(trial_id, keep_networks=False)
 
     def close(self) -> None:
         """Close the connections of this thread and those that are idle."""

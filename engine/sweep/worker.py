@@ -75,6 +75,7 @@ class Worker:
     def run(self) -> Iterator[FrozenTrial]:
         """Train until nothing is left to do, the study is paused or ``is_stopped``; yield each trial that it has ended."""
         while not self.is_stopped() and not self.study.is_paused:
+            self.study.check_exists()
             trial_id = self._take()
             if trial_id is not None:
                 try:
@@ -105,10 +106,11 @@ class Worker:
                 continue
             if self.claims.take_over(trial._trial_id, claim) and self._begin(trial._trial_id):
                 return trial._trial_id
-        if not self.study.is_late:
-            for trial in unfinished:
-                if trial._trial_id not in claims and self.claims.take(trial._trial_id) and self._begin(trial._trial_id):
-                    return trial._trial_id
+        for trial_id in (trial._trial_id for trial in unfinished if trial._trial_id not in claims):
+            if self.study.is_late:
+                break
+            if self.claims.take(trial_id) and self._begin(trial_id):
+                return trial_id
         return None
 
     def _begin(self, trial_id: int) -> bool:
@@ -119,6 +121,9 @@ class Worker:
             return False
         if state == TrialState.WAITING:
             self.study.storage.set_trial_state_values(trial_id, TrialState.RUNNING)
+            if self.study.is_ended:  # just now, by somebody who did not see this trial running
+                self.study.end_trial(trial_id)
+                return False
             self.study.note_begin()
         return True
 

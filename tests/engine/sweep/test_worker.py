@@ -210,6 +210,23 @@ def test_a_worker_whose_trial_is_ended_goes_away(make, tiny):
     assert study.trials()[0].state == TrialState.PRUNED
 
 
+def test_a_trial_that_begins_while_the_study_is_ended_is_ended_too(make, tiny, monkeypatch):
+    study = make(trials=3)
+    worker = Worker(study, tiny)
+    take = worker.claims.take
+
+    def take_late(trial_id):
+        is_taken = take(trial_id)
+        study.end()
+        return is_taken
+
+    monkeypatch.setattr(worker.claims, "take", take_late)
+    assert list(worker.run()) == []
+    assert study.is_over
+    assert study.claims.all() == {}
+    assert [trial.state.name for trial in study.trials()] == ["PRUNED", "WAITING", "WAITING"]
+
+
 def test_a_study_is_deleted_with_its_networks(make, tiny):
     study = make(trials=2)
     url = str(study.claims.engine.url)
@@ -345,6 +362,18 @@ def test_a_study_that_is_deleted_while_a_trial_trains_is_said_in_a_sentence(make
     with pytest.raises(InklingError, match="the study is no longer in its storage"), storage_errors():
         list(Worker(study, tiny, is_stopped=delete).run())
     assert caplog.messages == []
+
+
+def test_a_worker_of_a_deleted_study_leaves_the_one_alone_that_has_its_id_now(make, tiny):
+    study = make()
+    url = str(study.claims.engine.url)
+    worker = Worker(study, tiny)
+    delete_study(url, "s")
+    other = make_study(url, "other", Sweep.from_json(study.sweep.to_json() | {"measure": "validation_loss"}), tiny)
+    assert other.id == study.id
+    with pytest.raises(InklingError, match="the study is no longer in its storage"):
+        list(worker.run())
+    assert {trial.state for trial in other.trials()} == {TrialState.WAITING}
 
 
 def test_importances_are_found_once_for_the_trials_that_are_complete(make, tiny, monkeypatch):
