@@ -12,6 +12,7 @@ from servers import serve_app
 SCREENSHOTS = ROOT / "tests" / "browser" / "screenshots"
 BROWSERS = [
     os.environ.get("INKLING_CHROMIUM", ""),
+    "/usr/bin/chromium-headless-shell",  # the same browser without windows, which takes a quarter less time
     "/usr/bin/chromium",
     "/usr/bin/chromium-browser",
     "/usr/bin/google-chrome",
@@ -39,6 +40,7 @@ RULES_OF_COLOURS = ["color-contrast", "link-in-text-block"]
 IS_DARK = "matchMedia('(prefers-color-scheme: dark)').matches"
 GROUND = "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
 FINISH_TRANSITIONS = "document.getAnimations().forEach((a) => a instanceof CSSTransition && a.finish())"
+TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 SEND_LATE = """() => {
   const { send } = WebSocket.prototype;
   WebSocket.prototype.send = function (data) { setTimeout(() => send.call(this, data), 700); };
@@ -170,6 +172,11 @@ class Visitor:
             "() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState !== 'running'"
             " && !document.querySelector('[data-testid=stSkeleton]')"
         )
+
+    def scroll_to(self, element):
+        """Scroll until the element is in view, and wait until the page rests: a list closes when the page scrolls."""
+        element.scroll_into_view_if_needed()
+        self.page.evaluate(TWO_FRAMES)
 
     def stroke(self, *points, up=True):
         """Draw with the mouse through these points of the canvas; without ``up`` the button stays down."""

@@ -66,8 +66,7 @@ class Walker:
 
     def chosen(self, step, network):
         box = self.page.get_by_role("combobox", name="Network")
-        box.scroll_into_view_if_needed()
-        self.page.wait_for_timeout(500)  # the list closes when the page scrolls
+        self.visitor.scroll_to(box)
         box.click()
         self.page.get_by_role("option").filter(has_text="best network").click()
 

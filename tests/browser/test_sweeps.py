@@ -65,7 +65,7 @@ def test_a_sweep_is_asked_for_watched_and_its_best_trial_opened(browser, tmp_pat
         page.keyboard.press("Tab")
         visitor.idle()
         visitor.button("Start the sweep").click()
-        expect(page.get_by_role("heading", name="Sweeps")).to_be_visible()
+        expect(page.get_by_role("heading", name="Sweeps")).to_be_visible(timeout=120_000)  # it draws its digits first
         expect(visitor.button("Delete")).to_be_visible()
         assert visitor.violations() == []
         expect(page.get_by_text("3 of 3 trials are done")).to_be_visible(timeout=60_000)

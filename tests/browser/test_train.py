@@ -40,10 +40,11 @@ def choose(visitor, label, option, place=0):
     """Pick an option of a select box; ``place`` tells those of the same label apart, from the top left."""
     box = visitor.page.get_by_role("combobox", name=label, exact=True).nth(place)
     wanted = visitor.page.get_by_role("option", name=option, exact=True)
-    for _ in range(5):  # a page that is redrawn at this moment closes the list
+    visitor.scroll_to(box)
+    for _ in range(20):  # a page that is redrawn at this moment closes the list
         box.click()
         try:
-            wanted.click(timeout=8_000)
+            wanted.click(timeout=2_000)
             break
         except playwright.TimeoutError:
             visitor.page.keyboard.press("Escape")
