@@ -8,7 +8,7 @@ from helpers import make_digits, need_optuna
 
 from engine.sweep.plan import Sweep
 
-SMALL = "data=synthetic&epochs=1&train_size=1000&layers=dense:16,relu,dense:10"
+SMALL = "data=mnist&epochs=1&train_size=1000&layers=dense:16,relu,dense:10"
 pytestmark = pytest.mark.browser
 expect = pytest.importorskip("playwright.sync_api").expect
 
@@ -50,7 +50,7 @@ def test_a_sweep_fits_the_screen_and_axe_finds_nothing(browser, address, width, 
     context.close()
 
 
-def test_a_sweep_is_asked_for_watched_and_its_best_trial_opened(browser, tmp_path):
+def test_a_sweep_is_asked_for_watched_and_its_best_trial_opened(browser, mnist, tmp_path):
     """From the form on the Train page to a run with its test accuracy."""
     need_optuna()
     with serve({"INKLING_SWEEPS": f"sqlite:///{tmp_path}/sweeps.sqlite3"}) as (_, address):
@@ -65,7 +65,7 @@ def test_a_sweep_is_asked_for_watched_and_its_best_trial_opened(browser, tmp_pat
         page.keyboard.press("Tab")
         visitor.idle()
         visitor.button("Start the sweep").click()
-        expect(page.get_by_role("heading", name="Sweeps")).to_be_visible(timeout=120_000)  # it draws its digits first
+        expect(page.get_by_role("heading", name="Sweeps")).to_be_visible()
         expect(visitor.button("Delete")).to_be_visible()
         assert visitor.violations() == []
         expect(page.get_by_text("3 of 3 trials are done")).to_be_visible(timeout=60_000)
